@@ -1,0 +1,430 @@
+"""Starts what one would type in a terminal, in the background; says why it failed; ends it."""
+
+import argparse
+import contextlib
+import errno
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+
+import psutil
+
+from channels_live.log import Log, plain, relative
+from channels_live.record import Record, deadline
+from channels_live.timeline import Timeline
+
+_TAP = Path(__file__).parent / "tap" / "site"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
+_RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
+DEFAULT_PORT = 8000  # of daphne and of runserver
+LAST_LINES = 8  # of the log, shown with an error
+PORT_TAKEN = (
+    "Port {} is taken by another program. Stop that program, or choose another port."
+)
+STOP_LIMIT = 3.0  # seconds a server has to end by itself
+
+
+class ServerError(Exception):
+    """A server did not start, or is asked for something while it is not running."""
+
+    def _render_traceback_(self):
+        # In a notebook the message is what helps; our own frames would hide it.
+        return [f"ServerError: {self}"]
+
+
+class Command:
+    """A typed command, understood as far as needed to run it safely on another port.
+
+    line: the command as typed in a terminal.
+
+    Raises ServerError if its program is not there or if it would listen beyond this computer.
+    """
+
+    def __init__(self, line):
+        self.line = line
+        words = shlex.split(line)
+        if not words:
+            raise ServerError("There is no command to start: the text is empty.")
+        self.name, *self._arguments = words
+        self._program = self._find(self.name)
+        self.port = None
+        self.host = "127.0.0.1"
+        if self.name == "daphne":
+            self._read_daphne()
+        elif "runserver" in self._arguments:
+            self.name = "runserver"
+            self._read_runserver()
+
+    def argv(self, port):
+        """Return the words to execute, with `port` in place of the typed one."""
+        if self.port is None or port == self.port:
+            return [*self._program, *self._arguments]
+        return [*self._program, *self._with_port(port)]
+
+    @staticmethod
+    def _find(name):
+        if name == "daphne":
+            return [sys.executable, "-m", "daphne"]
+        if re.fullmatch(r"python[\d.]*", name):
+            return [sys.executable]
+        folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+        program = shutil.which(name, path=folders)
+        if program is None:
+            raise ServerError(f"There is no program called '{name}'. Is it spelt right?")
+        return [program]
+
+    def _read_daphne(self):
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser.add_argument("-p", "--port", default=str(DEFAULT_PORT))
+        parser.add_argument("-b", "--bind", default=self.host)
+        parser.add_argument("-e", "--endpoint", "-u", "--unix-socket", "--fd", dest="elsewhere")
+        try:
+            found, rest = parser.parse_known_args(self._arguments)
+        except SystemExit:
+            return  # an option without its value: daphne says so itself
+        if found.elsewhere:
+            raise ServerError("Here a server listens on a port of 127.0.0.1: say it with -p.")
+        self._listen(found.bind, found.port)
+        self._with_port = lambda port: ["-b", self.host, "-p", str(port), *rest]
+
+    def _read_runserver(self):
+        index = self._arguments.index("runserver") + 1
+        addresses = [
+            (position, match)
+            for position, word in enumerate(self._arguments[index:], index)
+            if (match := _RUNSERVER_ADDRESS.fullmatch(word))
+        ]
+        position, match = addresses[0] if addresses else (None, None)
+        self._listen(match and match["host"] or self.host, match["port"] if match else "8000")
+
+        def with_port(port):
+            words = [word for at, word in enumerate(self._arguments) if at != position]
+            return [*words[:index], f"{self.host}:{port}", *words[index:]]
+
+        self._with_port = with_port
+
+    def _listen(self, host, port):
+        if host not in _LOOPBACK:
+            raise ServerError(
+                f"'{host}' would open this server to other computers. "
+                "In this course servers listen on 127.0.0.1 only: leave the address out."
+            )
+        if port.isdigit():  # otherwise the program itself says what is wrong with it
+            self.host, self.port = host, int(port)
+
+
+class Server:
+    """A command that runs in the background. `Lesson.start` makes it.
+
+    command: what one would type in a terminal.
+    folder: where it runs, a path.
+    ready: a text in its output that shows it is ready; None: it listens on its port, or, where a
+        command has none, it has printed something.
+    fallback: whether to take a free port where the typed one is taken.
+    timeout: how long it may take to be ready, in seconds.
+    port: the port to use instead of the typed one.
+
+    Raises ServerError with the reason and the last lines of its log if it does not get ready.
+    """
+
+    def __init__(
+        self, command, folder, *, ready=None, fallback=True, timeout=30.0, port=None
+    ):
+        self._command = Command(command)
+        self._folder = Path(folder)
+        self._ready, self._timeout = ready, timeout
+        self._process = None
+        self.port = port or (self._choose_port() if fallback else self._command.port)
+        for attempt in range(3):
+            try:
+                return self._launch()
+            except PortTaken:
+                if not fallback or attempt == 2:
+                    raise
+                self.port = free_port()  # somebody took it after we had looked
+
+    @property
+    def command(self):
+        """The command as typed."""
+        return self._command.line
+
+    @property
+    def typed_port(self):
+        """The port that the command names, or None; `port` is the one it got."""
+        return self._command.port
+
+    @property
+    def running(self):
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self):
+        """The number of the process."""
+        return self._process.pid
+
+    def ws(self, path="/"):
+        """Return the address of a WebSocket on this server."""
+        return f"ws://{self._command.host}:{self.port}{path}"
+
+    def url(self, path="/"):
+        """Return the address of a page on this server."""
+        return f"http://{self._command.host}:{self.port}{path}"
+
+    def http(self, path="/", method="GET", **options):
+        """Request a page and return the answer, an httpx.Response.
+
+        options: more arguments of httpx.request. Raises httpx.HTTPError if no answer comes.
+        """
+        import httpx  # costs 0.1 s, and many lessons never need it
+
+        return httpx.request(method, self.url(path), trust_env=False, **options)
+
+    def timeline(self, client=None, consumer=None, threads=False):
+        """Return what happened since the server started, once it has nothing left in hand.
+
+        client: only the client with this number. consumer: only calls of this class, by name.
+        threads: also show the thread that each method ran on.
+        """
+        self._record.settle()
+        return self._timeline(client, consumer, threads)
+
+    def watch(self, client=None, consumer=None, threads=False):
+        """Show the timeline here and keep it up to date while further cells run.
+
+        The arguments are those of `timeline`. It ends with the server.
+        """
+        from IPython.display import display
+
+        record, seen = self._record, -1
+        draw = lambda: self._timeline(client, consumer, threads, record)  # noqa: E731
+        handle = display(draw(), display_id=True)
+
+        def follow():
+            nonlocal seen
+            while True:
+                with record.changed:
+                    record.changed.wait_for(lambda: len(record.events) != seen or record.closed)
+                    seen, last = len(record.events), record.closed
+                handle.update(draw())
+                if last:
+                    return
+
+        self._watcher = threading.Thread(target=follow, name="watch", daemon=True)
+        self._watcher.start()
+
+    def log(self, contains=None, last=None, full=False):
+        """Return what the server has printed.
+
+        contains: only lines with this text. last: only so many lines from the end.
+        full: word for word, with times, ports and every frame of a traceback.
+        """
+        self._record.settle()
+        text = self._read_log()
+        if not full:
+            text = plain(text, self._folder, self._command.port, self.port)
+        lines = [line for line in text.splitlines() if contains is None or contains in line]
+        return Log("\n".join(lines[-last:] if last else lines))
+
+    def restart(self):
+        """Stop the server and start the same command again, on the same port.
+
+        The timeline and the log begin anew. Raises ServerError as at the first start.
+        """
+        self._end()
+        self._launch()
+        print(f"Running again: {self.command}")
+
+    def stop(self):
+        """End the server, as Control-C would. A server that has ended stays so."""
+        if self.running:
+            self._end()
+            print(f"Stopped: {self.command}")
+        else:
+            print(f"Already ended: {self.command}")
+
+    def _timeline(self, client, consumer, threads, record=None):
+        record = record or self._record
+        with record.changed:
+            events = list(record.events)
+        for event in events:
+            if event.get("file"):
+                event["file"] = relative(event["file"], self._folder)
+        return Timeline(events, self._command.name, client, consumer, threads)
+
+    # --- start
+
+    def _choose_port(self):
+        wanted = self._command.port
+        if wanted is None:
+            return None
+        if "CHANNELS_LIVE_ANY_PORT" in os.environ:
+            return free_port()  # notebooks that are tested at once must not fight for a port
+        if is_free(wanted, self._command.host):
+            return wanted
+        port = free_port()
+        print(f"Port {wanted} is taken by another program: this server gets port {port}.")
+        return port
+
+    def _launch(self):
+        self._record = Record()
+        handle, name = tempfile.mkstemp(prefix="channels_live_", suffix=".log")
+        self._log = Path(name)
+        weakref.finalize(self, self._log.unlink, missing_ok=True)
+        options = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if os.name == "nt"
+            else {"start_new_session": True}  # Jupyter's interrupt is meant for the cell
+        )
+        try:
+            self._process = subprocess.Popen(
+                self._command.argv(self.port),
+                cwd=self._folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=subprocess.STDOUT,
+                **options,
+            )
+            threading.Thread(target=self._tell_end, args=(self._process, self._record)).start()
+            self._wait_until_ready()
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            os.close(handle)
+
+    def _environment(self):
+        python_path = [str(_TAP), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {
+            "CHANNELS_LIVE_TAP": self._record.address,
+            "PYTHONPATH": os.pathsep.join(python_path),
+            "PYTHONUNBUFFERED": "1",  # or print() in a consumer stays invisible
+            "PYTHONDONTWRITEBYTECODE": "1",  # or a file written twice in a second may be missed
+            "PYTHONIOENCODING": "utf-8",
+            "NO_COLOR": "1",
+        }
+        environment.pop("FORCE_COLOR", None)  # the kernel's, meant for cells
+        return environment
+
+    @staticmethod
+    def _tell_end(process, record):
+        process.wait()
+        with record.changed:
+            record.changed.notify_all()
+
+    def _wait_until_ready(self):
+        left = deadline(self._timeout)
+        record = self._record
+        while True:
+            with record.changed:
+                record.changed.wait_for(
+                    lambda: self._happened("crash") or self._is_ready() or not self.running,
+                    # a log does not announce itself
+                    timeout=min(left(), 0.05) if self._watches_log() else left(),
+                )
+            if self._happened("crash"):
+                break
+            if self._is_ready():
+                return self._make_sure()
+            if not self.running:
+                record.wait_for_end(1.0)  # the last words of the process may be on their way
+                break
+            if not left():
+                raise ServerError(self._explain(self._never()))
+        if crash := self._happened("crash"):
+            if crash["port_taken"]:
+                raise PortTaken(self._explain(PORT_TAKEN.format(self._command.port)))
+            place = ""
+            if crash["file"]:
+                place = f"{relative(crash['file'], self._folder)}, line {crash['line']}: "
+            raise ServerError(self._explain(f"{place}{crash['type']}: {crash['message']}"))
+        lines = plain(self._read_log(), self._folder).split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
+        raise ServerError(self._explain(f"{last} (exit code {self._process.returncode})"))
+
+    def _watches_log(self):
+        return self._ready is not None or self._command.port is None
+
+    def _is_ready(self):
+        if self._ready is not None:
+            return self._ready in self._read_log()
+        if self._command.port is None:
+            return self._read_log() != ""
+        return self._happened("listening")
+
+    def _happened(self, kind):
+        return next((event for event in self._record.events if event["kind"] == kind), None)
+
+    def _make_sure(self):
+        if listening := self._happened("listening"):
+            address = (listening["host"], listening["port"])
+            with socket.create_connection(address, timeout=5.0):
+                pass
+        self._record.settle()  # answered by the server's own event loop
+        # Whoever starts a server again wants to see what happens from now on.
+
+    def _never(self):
+        if self._ready is not None:
+            what = f"never printed '{self._ready}'"
+        elif self._command.port is None:
+            what = "never printed anything"
+        else:
+            what = f"never listened on port {self._command.port}"
+        return f"it {what}, and was ended after {self._timeout:g} seconds (timeout=)"
+
+    def _explain(self, reason):
+        log = plain(self._read_log(), self._folder, self._command.port, self.port).rstrip()
+        message = f"`{self.command}` did not start.\n{reason}"
+        if log and log != reason:
+            last = "\n".join(f"    {line}" for line in log.split("\n")[-LAST_LINES:])
+            message += f"\nThe last lines of its log:\n{last}"
+        return message
+
+    def _read_log(self):
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    # --- end
+
+    def _end(self):
+        if self._process is None or self._process.poll() is not None:
+            self._record.close()
+            return
+        family = [self._process]
+        with contextlib.suppress(psutil.Error):
+            parent = psutil.Process(self._process.pid)
+            family = [*parent.children(recursive=True), parent]
+        self._record.close()
+        _, alive = psutil.wait_procs(family, timeout=STOP_LIMIT)
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self._process.wait()
+
+
+class PortTaken(ServerError):
+    """The port of a command is in use, and no other was to be taken."""
+
+
+def free_port():
+    """Return a port of 127.0.0.1 that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def is_free(port, host="127.0.0.1"):
+    """Tell whether nothing listens on this port."""
+    try:
+        socket.create_server((host.strip("[]"), port)).close()
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
+    return True

@@ -1,0 +1,147 @@
+"""Runs inside the server's process: records what happens, and ends the process with its kernel.
+
+One loopback connection leads to the kernel that started the server. Events go up it, one JSON
+object a line; numbers come down it, each a request to answer as soon as the server has nothing
+left in hand. When it closes, the kernel is gone or has stopped the server, and the process ends.
+Each process of a server (runserver has two) has a connection of its own.
+
+The record. Every event has `kind` and `at` (seconds, monotonic). `conn` numbers the connections of
+this process.
+
+| kind | fields | means |
+| --- | --- | --- |
+| open | conn, protocol, method, path | a request arrived: websocket, http or channel (a worker) |
+| answer | conn, status | its HTTP status; 101 is an accepted WebSocket |
+| in, out | conn, text or size | a frame (or streamed chunk), text shortened, binary by its length |
+| close | conn, by, code, reason | by client or server; code None: dropped without a close frame |
+| end | conn | an HTTP response is complete |
+| call | conn, call, consumer, handler, type, arg, thread | a consumer's method starts |
+| return | conn, call, seconds | ... and ends |
+| error | conn, call, type, message, file, line | an exception left the application |
+| layer | conn, op, target, type | send, group_send, group_add, group_discard |
+| listening | host, port | the server listens there |
+| crash | type, message, file, line, port_taken | the server could not start, or ended by an exception |
+| settled | number | the answer to a request |
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+
+GRACE = 1.0  # seconds between a polite end and a hard one
+BATCH = 0.02  # seconds; events travel in batches, because waking a thread for each would cost
+SETTLE_LIMIT = 10.0  # seconds
+
+_events = deque()
+_awake = threading.Event()
+_sending = threading.Lock()
+_connection = None
+
+
+def record(kind, **fields):
+    """Add an event. Cheap: it is sent later, by another thread."""
+    fields["kind"] = kind
+    fields["at"] = time.monotonic()
+    _events.append(fields)
+    if not _awake.is_set():
+        _awake.set()
+
+
+def flush():
+    """Send all events recorded so far."""
+    with _sending:
+        lines = []
+        while _events:
+            lines.append(json.dumps(_events.popleft()))
+        if lines:
+            try:
+                _connection.sendall("\n".join([*lines, ""]).encode())
+            except OSError:
+                pass  # the kernel is gone; _obey is ending this process
+
+
+def where(error):
+    """Return (file, line) of the innermost frame that is the learner's own, or (None, None)."""
+    if isinstance(error, SyntaxError):
+        return error.filename, error.lineno
+    found = (None, None)
+    folder = os.path.realpath(os.getcwd()) + os.sep
+    trace = error.__traceback__
+    while trace:
+        path = os.path.realpath(trace.tb_frame.f_code.co_filename)
+        if path.startswith(folder):
+            found = (path, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def record_crash(error, port_taken=False):
+    file, line = where(error)
+    record(
+        "crash",
+        type=type(error).__name__,
+        message=error.msg if isinstance(error, SyntaxError) else str(error),
+        file=file,
+        line=line,
+        port_taken=port_taken,
+    )
+    flush()
+
+
+def install(address):
+    """Connect to the kernel and start to record.
+
+    address: "PORT TOKEN" of the kernel that started this process. Without it the process ends:
+    nobody is left who could stop it.
+    """
+    global _connection
+    port, token = address.split()
+    try:
+        _connection = socket.create_connection(("127.0.0.1", int(port)))
+        _connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _connection.sendall(f"{token}\n".encode())
+    except OSError:
+        os._exit(1)
+    from channels_live.tap import hooks
+
+    hooks.install()
+    show = sys.excepthook
+
+    def excepthook(kind, error, trace):
+        show(kind, error, trace)
+        if not isinstance(error, KeyboardInterrupt):
+            record_crash(error)
+
+    sys.excepthook = excepthook
+    threading.Thread(target=_send, name="tap-send", daemon=True).start()
+    threading.Thread(target=_obey, args=(hooks.settle,), name="tap-obey", daemon=True).start()
+
+
+def _send():
+    while True:
+        _awake.wait()
+        time.sleep(BATCH)
+        _awake.clear()
+        flush()
+
+
+def _obey(settle):
+    try:
+        for number in _connection.makefile("rb"):
+            settle(SETTLE_LIMIT)
+            record("settled", number=int(number))
+            flush()
+    except OSError:
+        pass  # a killed kernel resets the connection
+    # The same as Control-C in a terminal, then the hard way.
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
+    time.sleep(GRACE)
+    os._exit(0)

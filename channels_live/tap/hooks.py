@@ -1,0 +1,474 @@
+"""The places in daphne, Channels and Django where the tap listens.
+
+Each function wraps one method and calls the original in the same way. They are put in place when
+their module is imported, so that a server pays only for what it uses.
+"""
+
+import asyncio
+import errno
+import itertools
+import threading
+import time
+from contextvars import ContextVar
+
+import wrapt
+
+from channels_live.tap import record, record_crash, where
+
+SHORT = 200  # characters of a text frame that are recorded
+
+_current = ContextVar("channels_live_connection", default=None)
+_connections = {}  # those that may still be busy, by number
+_numbers = itertools.count(1)
+_call_numbers = itertools.count(1)
+_calls_running = set()
+_threads = {}  # thread ident → its name in the record
+_loop = None
+
+
+class Connection:
+    """What the tap knows of one connection, to tell whether the server is done with it."""
+
+    def __init__(self, protocol, method, path):
+        self.number = next(_numbers)
+        self.protocol = protocol
+        self.wire = None  # daphne's protocol object
+        self.queue = None  # what the application has not read yet
+        self.waiting = False  # the application waits for the next event
+        self.done = False  # the application has returned
+        self.failed = False  # ... by an exception that the client has not been told of
+        self.answered = False
+        self.closed = False
+        _connections[self.number] = self
+        record("open", conn=self.number, protocol=protocol, method=method, path=path)
+
+    def answer(self, status):
+        self.answered, self.failed = True, False
+        record("answer", conn=self.number, status=status)
+
+    def end(self):
+        self.closed, self.failed = True, False
+
+    def busy(self):
+        if self.failed or (self.queue is not None and not self.done and not self._idle()):
+            return True
+        if self.protocol == "http":
+            return not self.answered and not self.closed
+        if self.wire is None or self.closed:
+            return False
+        # between a close frame and the end of the TCP connection
+        return self.wire.state == self.wire.STATE_CLOSING or self.wire.remoteCloseCode is not None
+
+    def _idle(self):
+        return self.waiting and self.queue.empty()
+
+    def finished(self):
+        return self.closed and (self.done or self.queue is None)
+
+
+def _number():
+    connection = _current.get()
+    return connection.number if connection else None
+
+
+# --- daphne
+
+
+def _server_init(wrapped, server, args, kwargs):
+    global _loop
+    from daphne.server import twisted_loop
+
+    _loop = twisted_loop
+    wrapped(*args, **kwargs)
+    server.application = _watched(server.application)
+
+
+def _watched(application):
+    async def watched(scope, receive, send):
+        connection = _current.get()
+        connection.queue = receive.__self__
+
+        async def waiting_receive():
+            connection.waiting = True
+            try:
+                return await receive()
+            finally:
+                connection.waiting = False
+
+        try:
+            return await application(scope, waiting_receive, send)
+        except Exception as error:
+            connection.failed = not connection.closed
+            _record_error(error)
+            raise
+        finally:
+            connection.done = True
+
+    return watched
+
+
+def _create_application(wrapped, server, args, kwargs):
+    protocol, scope = args
+    path = scope["raw_path"].decode("ascii", "replace")
+    if scope["query_string"]:
+        path += "?" + scope["query_string"].decode("ascii", "replace")
+    connection = Connection(scope["type"], scope.get("method", "GET"), path)
+    connection.wire = protocol
+    protocol.tap = connection
+    token = _current.set(connection)  # inherited by the task that runs the application
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _current.reset(token)
+
+
+def _listen_success(wrapped, server, args, kwargs):
+    wrapped(*args, **kwargs)
+    for host, port in server.listening_addresses:
+        record("listening", host=host, port=port)
+
+
+def _listen_error(wrapped, server, args, kwargs):
+    error = args[0].value
+    wrapped(*args, **kwargs)
+    taken = getattr(getattr(error, "socketError", None), "errno", None) == errno.EADDRINUSE
+    record_crash(error, port_taken=taken)
+
+
+def _on_open(wrapped, protocol, args, kwargs):
+    protocol.tap.answer(101)
+    wrapped(*args, **kwargs)
+
+
+def _on_message(wrapped, protocol, args, kwargs):
+    _record_frame("in", protocol.tap.number, *args)
+    wrapped(*args, **kwargs)
+
+
+def _send_message(wrapped, protocol, args, kwargs):
+    _record_frame("out", protocol.tap.number, *args)
+    wrapped(*args, **kwargs)
+
+
+def _record_frame(kind, number, payload, binary=False):
+    if binary:
+        record(kind, conn=number, size=len(payload))
+    else:
+        record(kind, conn=number, text=_short(payload))
+
+
+def _short(payload):
+    text = payload[: 4 * SHORT].decode(errors="replace")
+    return text if len(payload) <= SHORT else f"{text[:SHORT]}… ({len(payload):,} bytes)"
+
+
+def _send_close_frame(wrapped, protocol, args, kwargs):
+    connection = getattr(protocol, "tap", None)
+    if connection and not (kwargs.get("isReply") or len(args) > 2 and args[2]):
+        code = kwargs.get("code", args[0] if args else None)
+        connection.failed = False
+        record("close", conn=connection.number, by="server", code=code, reason=None)
+    wrapped(*args, **kwargs)
+
+
+def _send_http_error(wrapped, protocol, args, kwargs):
+    if connection := getattr(protocol, "tap", None):
+        connection.answer(args[0])
+    wrapped(*args, **kwargs)
+
+
+def _on_close(wrapped, protocol, args, kwargs):
+    connection = getattr(protocol, "tap", None)
+    if connection:
+        clean, code, _ = args
+        if clean and not protocol.closedByMe:
+            record("close", conn=connection.number, by="client", code=code, reason=None)
+        elif not clean and (connection.answered is False or protocol.droppedByMe):
+            reason = protocol.wasNotCleanReason
+            record("close", conn=connection.number, by="server", code=None, reason=reason)
+        elif not clean and not protocol.closedByMe and protocol.openHandshakeDone:
+            record("close", conn=connection.number, by="client", code=None, reason=None)
+        connection.end()
+    wrapped(*args, **kwargs)
+
+
+def _http_reply(wrapped, request, args, kwargs):
+    message, connection = args[0], getattr(request, "tap", None)
+    wrapped(*args, **kwargs)
+    if connection is None or connection.closed:
+        return
+    if message["type"] == "http.response.start":
+        connection.answer(message["status"])
+    elif message.get("more_body"):
+        if body := message.get("body"):
+            record("out", conn=connection.number, text=_short(body))
+    else:
+        record("end", conn=connection.number)
+        connection.end()
+
+
+def _http_lost(wrapped, request, args, kwargs):
+    if connection := getattr(request, "tap", None):
+        connection.end()
+    wrapped(*args, **kwargs)
+
+
+def _hook_daphne(module):
+    for name, wrapper in {
+        "Server.__init__": _server_init,
+        "Server.create_application": _create_application,
+        "Server.listen_success": _listen_success,
+        "Server.listen_error": _listen_error,
+    }.items():
+        wrapt.wrap_function_wrapper(module, name, wrapper)
+    for name, wrapper in {
+        "onOpen": _on_open,
+        "onMessage": _on_message,
+        "onClose": _on_close,
+        "sendMessage": _send_message,
+        "sendCloseFrame": _send_close_frame,
+        "sendHttpErrorResponse": _send_http_error,
+    }.items():
+        wrapt.wrap_function_wrapper("daphne.ws_protocol", f"WebSocketProtocol.{name}", wrapper)
+    wrapt.wrap_function_wrapper("daphne.http_protocol", "WebRequest.handle_reply", _http_reply)
+    wrapt.wrap_function_wrapper("daphne.http_protocol", "WebRequest.connectionLost", _http_lost)
+
+
+# --- Channels
+
+_METHODS = {
+    "websocket.connect": "connect",
+    "websocket.receive": "receive",
+    "websocket.disconnect": "disconnect",
+}
+
+
+def _start_call(consumer, message):
+    kind = message.get("type", "")
+    handler = kind.replace(".", "_")
+    method = _METHODS.get(kind)
+    if method and hasattr(consumer, method):  # the generic consumers hand on to these
+        handler = method
+    call = next(_call_numbers)
+    _calls_running.add(call)
+    connection = _current.get()
+    if connection is None and "channel" in consumer.scope:
+        # a worker has no connections: what comes over one channel is told as one
+        connection = Connection("channel", None, consumer.scope["channel"])
+        connection.closed = True
+        _current.set(connection)
+    record(
+        "call",
+        conn=connection.number if connection else None,
+        call=call,
+        consumer=type(consumer).__name__,
+        handler=handler,
+        type=kind,
+        arg=message.get("code"),
+        thread=_thread_name(),
+    )
+    return call, time.monotonic()
+
+
+def _end_call(call, started, error=None):
+    _calls_running.discard(call)
+    if error:
+        _record_error(error, call)
+    record("return", conn=_number(), call=call, seconds=time.monotonic() - started)
+
+
+def _thread_name():
+    ident = threading.get_ident()
+    if ident not in _threads:
+        try:
+            asyncio.get_running_loop()
+            _threads[ident] = "event loop"
+        except RuntimeError:
+            workers = sum(name != "event loop" for name in _threads.values())
+            _threads[ident] = f"thread {workers + 1}"
+    return _threads[ident]
+
+
+def _record_error(error, call=None):
+    # An exception is told once: by the consumer it left, not again by the application around it.
+    from channels.exceptions import StopConsumer
+
+    if isinstance(error, StopConsumer) or getattr(error, "_channels_live_told", False):
+        return
+    error._channels_live_told = True
+    file, line = where(error)
+    record(
+        "error",
+        conn=_number(),
+        call=call,
+        type=type(error).__name__,
+        message=str(error),
+        file=file,
+        line=line,
+    )
+
+
+def _hook_consumer(module):
+    wrapt.wrap_function_wrapper(module, "AsyncConsumer.dispatch", _async_dispatch)
+    sync_dispatch = vars(module.SyncConsumer)["dispatch"]  # a database_sync_to_async object
+    sync_dispatch.func = _sync_dispatch(sync_dispatch.func)
+
+
+async def _async_dispatch(wrapped, consumer, args, kwargs):
+    call, started = _start_call(consumer, args[0])
+    error = None
+    try:
+        return await wrapped(*args, **kwargs)
+    except Exception as raised:
+        error = raised
+        raise
+    finally:
+        _end_call(call, started, error)
+
+
+def _sync_dispatch(function):
+    def dispatch(consumer, message):
+        call, started = _start_call(consumer, message)
+        error = None
+        try:
+            return function(consumer, message)
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            _end_call(call, started, error)
+
+    return dispatch
+
+
+def _make_layer(wrapped, manager, args, kwargs):
+    layer = wrapped(*args, **kwargs)
+    for op in ("send", "group_send", "group_add", "group_discard"):
+        if method := getattr(layer, op, None):
+            setattr(layer, op, _recorded(op, method))
+    return layer
+
+
+def _recorded(op, method):
+    async def recorded(target, message, *args, **kwargs):
+        kind = message.get("type") if isinstance(message, dict) else None
+        record("layer", conn=_number(), op=op, target=target, type=kind)
+        return await method(target, message, *args, **kwargs)
+
+    return recorded
+
+
+async def _worker_handle(wrapped, worker, args, kwargs):
+    global _loop
+    _loop = asyncio.get_running_loop()
+    return await wrapped(*args, **kwargs)
+
+
+# --- Django's own server, before daphne takes its place
+
+
+def _wsgi_run(wrapped, instance, args, kwargs):
+    address, port, handler, *rest = args
+    tell = kwargs.get("on_bind")
+
+    def on_bind(bound_port):
+        if tell:
+            tell(bound_port)
+        record("listening", host=address, port=int(bound_port))
+
+    kwargs["on_bind"] = on_bind
+    try:
+        return wrapped(address, port, _watched_wsgi(handler), *rest, **kwargs)
+    except OSError as error:
+        record_crash(error, port_taken=error.errno == errno.EADDRINUSE)
+        raise
+
+
+def _watched_wsgi(handler):
+    def watched(environ, start_response):
+        query = environ.get("QUERY_STRING")
+        path = environ["PATH_INFO"] + (f"?{query}" if query else "")
+        upgrade = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        kind = "websocket" if upgrade else "http"
+        connection = Connection(kind, environ["REQUEST_METHOD"], path)
+
+        def answer(status, *args, **kwargs):
+            connection.answer(int(status.split()[0]))
+            connection.end()
+            return start_response(status, *args, **kwargs)
+
+        return handler(environ, answer)
+
+    return watched
+
+
+def _check_errors(wrapped, instance, args, kwargs):
+    # runserver's reloader outlives a broken file and waits for it to change: tell of it at once
+    function = args[0]
+
+    def telling(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            record_crash(error)
+            raise
+
+    return wrapped(telling)
+
+
+# ---
+
+
+def install():
+    """Have every hook put in place as soon as its module is imported."""
+    for module, hook in {
+        "daphne.server": _hook_daphne,
+        "channels.consumer": _hook_consumer,
+        "channels.layers": _patch("ChannelLayerManager._make_backend", _make_layer),
+        "channels.worker": _patch("Worker.handle", _worker_handle),
+        "django.core.servers.basehttp": _patch("run", _wsgi_run),
+        "django.utils.autoreload": _patch("check_errors", _check_errors),
+    }.items():
+        wrapt.register_post_import_hook(hook, module)
+
+
+def _patch(name, wrapper):
+    return lambda module: wrapt.wrap_function_wrapper(module, name, wrapper)
+
+
+def settle(limit):
+    """Return as soon as the server has nothing in hand, after `limit` seconds at the latest."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if _loop is None or not _loop.is_running():
+            if not _busy():
+                return
+        else:
+            turns = asyncio.run_coroutine_threadsafe(_quiet_turns(), _loop)
+            try:
+                if turns.result(deadline - time.monotonic()):
+                    return
+            except TimeoutError:
+                turns.cancel()  # a handler blocks the event loop
+                return
+        time.sleep(0.005)
+
+
+def _busy():
+    for number, connection in list(_connections.items()):
+        if connection.finished():
+            del _connections[number]
+    return _calls_running or any(connection.busy() for connection in _connections.values())
+
+
+async def _quiet_turns(turns=10):
+    """Tell whether nothing happens during so many turns of the event loop.
+
+    Each turn reads what has arrived on every socket, so what a client sent before we were asked
+    is handled before we answer; a message from a channel layer takes a few turns to its consumer.
+    """
+    for _ in range(turns):
+        if _busy():
+            return False
+        await asyncio.sleep(0)
+    return True

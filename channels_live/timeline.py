@@ -1,0 +1,253 @@
+"""Events → text, and a diagram."""
+
+from dataclasses import dataclass, field
+
+
+TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
+LONGEST_TEXT = 120  # characters of a frame that are shown
+_ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
+_PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
+
+
+@dataclass
+class Row:
+    """One line: what passed between a client and the server, and what it led to."""
+
+    direction: str  # "in", "out" or "" (it happened inside the server)
+    text: str
+    call: str = ""
+    consumer: str = ""
+    notes: list = field(default_factory=list)
+
+
+@dataclass
+class Client:
+    """One connection, with its rows in the order in which the server dealt with them."""
+
+    name: str
+    rows: list
+
+
+class Timeline:
+    """What happened on a server, connection by connection.
+
+    Connections are told one after the other, because only the order within a connection is the
+    same at every run. `str()` gives the text; a notebook draws the diagram where it can.
+    """
+
+    def __init__(self, events, server="server", client=None, consumer=None, threads=False):
+        self.server = server
+        self.clients = _clients(events, threads)
+        if client is not None:
+            self.clients = [one for one in self.clients if one.name == f"client {client}"]
+        if consumer is not None:
+            for one in self.clients:
+                one.rows = _rows_of(consumer, one.rows)
+            self.clients = [one for one in self.clients if one.rows]
+
+    def __str__(self):
+        lines = []
+        width = max((len(client.name) for client in self.clients), default=0)
+        for client in self.clients:
+            if lines:
+                lines.append("")
+            for row in client.rows:
+                head = f"{client.name:{width}}  {_ARROWS[row.direction]}  "
+                lines.append(f"{head}{row.text:{TEXT_WIDTH}} {row.call}".rstrip())
+                lines.extend(f"{' ' * len(head)}{note}" for note in row.notes)
+        return "\n".join(lines) or "Nothing has happened yet."
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        if not self.clients:
+            return {"text/plain": str(self)}
+        return {"text/plain": str(self), "text/vnd.mermaid": self.mermaid()}
+
+    def mermaid(self):
+        """Return the same as the source of a mermaid sequence diagram."""
+        lanes = {}  # participant → declaration, in order of appearance
+        lines = []
+        for number, client in enumerate(self.clients, 1):
+            lanes[client.name] = f"actor c{number} as {client.name}"
+            lanes.setdefault("server", f"participant s as {self.server}")
+            consumer = "s"
+            for row in client.rows:
+                if row.consumer:
+                    consumer = f"k_{row.consumer}"
+                    lanes.setdefault(consumer, f"participant {consumer} as {row.consumer}")
+                lines.extend(_arrows(row, f"c{number}", consumer))
+        description = "".join(f"\n    {_escape(line)}" for line in str(self).splitlines() if line)
+        return "\n".join(
+            [
+                "sequenceDiagram",
+                "  accTitle: What happened, frame by frame",
+                f"  accDescr {{{description}\n  }}",
+                *(f"  {lane}" for lane in lanes.values()),
+                *(f"  {line}" for line in lines),
+            ]
+        )
+
+
+def _arrows(row, client, consumer):
+    if row.direction == "in":
+        yield f"{client}->>s: {_escape(row.text)}"
+        if row.call:
+            yield f"s->>{consumer}: {_escape(row.call)}"
+    elif row.direction == "out":
+        sender = consumer if not row.text.startswith(_SERVERS_OWN) else "s"
+        yield f"{sender}-->>{client}: {_escape(row.text)}"
+    else:
+        if row.text:
+            yield f"Note over {consumer}: {_escape(row.text)}"
+        if row.call:
+            yield f"s->>{consumer}: {_escape(row.call)}"
+    for note in row.notes:
+        yield f"Note over {consumer}: {_escape(note)}"
+
+
+# What daphne says to a client by itself, not at the word of a consumer
+_SERVERS_OWN = ("404", "500", "close 1011", "connection dropped", "no answer")
+
+
+def _escape(text):
+    for sign, code in {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;"}.items():
+        text = text.replace(sign, code) if sign != ";" else _escape_semicolons(text)
+    return text.replace("{", "#123;").replace("}", "#125;").replace("\n", " ")
+
+
+def _escape_semicolons(text):
+    # but not the one that ends the code just put in for a "#"
+    return text.replace("#35;", "\0").replace(";", "#59;").replace("\0", "#35;")
+
+
+def _clients(events, threads):
+    connections = {}
+    for event in events:
+        if event.get("conn") is not None:
+            connections.setdefault((event["process"], event["conn"]), []).append(event)
+    counts = {}
+    clients = []
+    for told in connections.values():
+        kind = {"http": "request", "channel": "worker"}.get(told[0].get("protocol"), "client")
+        counts[kind] = counts.get(kind, 0) + 1
+        clients.append(Client(f"{kind} {counts[kind]}", _Story(told, threads).rows))
+    return clients
+
+
+def _rows_of(consumer, rows):
+    """Return the rows of one consumer: those that it handled and what it sent meanwhile."""
+    kept, inside = [], False
+    for row in rows:
+        if row.consumer or row.direction == "in":
+            inside = row.consumer == consumer
+        if inside:
+            kept.append(row)
+    return kept
+
+
+class _Story:
+    """Builds the rows of one connection.
+
+    A frame may arrive while an earlier one is still being handled, and when exactly is chance. So
+    each is shown where its handling starts; consumers handle one after the other.
+    """
+
+    def __init__(self, events, threads):
+        self.rows = []
+        self._arrived = []  # rows of what no consumer has taken up yet
+        self._running = {}  # call → its row
+        self._threads = threads
+        self._accepted = False
+        has_consumer = any(event["kind"] == "call" for event in events)
+        for event in events:
+            getattr(self, f"_on_{event['kind']}")(event)
+            if not has_consumer:
+                self._show_arrived()
+        self._show_arrived()
+        for row in self._running.values():
+            row.notes.append("still running")
+
+    def _show_arrived(self):
+        self.rows += self._arrived
+        self._arrived.clear()
+
+    def _on_open(self, event):
+        if event["protocol"] == "channel":
+            return
+        method = event["method"] if event["protocol"] == "http" else "GET"
+        self._arrived.append(Row("in", f"{method} {event['path']}"))
+
+    def _on_in(self, event):
+        self._arrived.append(Row("in", _frame(event)))
+
+    def _on_close(self, event):
+        code = event["code"]
+        if event["by"] == "client":
+            text = "gone without a close frame (1006)" if code is None else f"close {code}"
+            self._arrived.append(Row("in", text))
+        elif code is not None:
+            self.rows.append(Row("out", f"close {code}"))
+        else:
+            self._show_arrived()
+            text = "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
+            notes = [event["reason"]] if event["reason"] and self._accepted else []
+            self.rows.append(Row("out", text, notes=notes))
+
+    def _on_answer(self, event):
+        status = event["status"]
+        if self._arrived and not self.rows:  # refused before any consumer was asked
+            self._show_arrived()
+        self._accepted = status == 101
+        self.rows.append(Row("out", f"{status} {_PHRASES.get(status, '')}".rstrip()))
+
+    def _on_call(self, event):
+        argument = event["arg"] if event["handler"] == "disconnect" else None
+        call = f"{event['consumer']}.{event['handler']}({'' if argument is None else argument})"
+        if self._threads:
+            call += f"  on {event['thread']}"
+        if self._arrived and event["type"].startswith(("websocket.", "http.")):
+            row = self._arrived.pop(0)
+        else:
+            row = Row("", f"{event['type']} event")
+        row.call, row.consumer = call, event["consumer"]
+        self._running[event["call"]] = row
+        self.rows.append(row)
+
+    def _on_return(self, event):
+        self._running.pop(event["call"], None)
+
+    def _on_out(self, event):
+        self.rows.append(Row("out", _frame(event)))
+
+    def _on_error(self, event):
+        if not self.rows:
+            self._show_arrived()
+        if not self.rows:
+            self.rows.append(Row("", ""))
+        notes = self.rows[-1].notes
+        notes.append(f"raised {event['type']}: {_short(event['message'])}")
+        if event["file"]:
+            notes.append(f"in {event['file']}, line {event['line']}")
+
+    def _on_layer(self, event):
+        words = {"send": "sends", "group_send": "sends to group", "group_add": "joins group"}
+        text = f"{words.get(event['op'], 'leaves group')} {event['target']}"
+        if event["type"] and event["op"] in ("send", "group_send"):
+            text += f": {event['type']}"
+        self.rows.append(Row("", text))
+
+    def _on_end(self, event):
+        pass
+
+
+def _frame(event):
+    return f"{event['size']:,} bytes (binary)" if "size" in event else _short(event["text"])
+
+
+def _short(text):
+    text = text.replace("\n", "⏎")
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
+
