@@ -75,8 +75,8 @@ class Lesson:
         """Start what one would type in a terminal, in the background. Return its Server.
 
         command: the line as typed, for example "daphne -p 8000 myproject.asgi:application".
-        ready: a text in its output that shows it is ready. None: it answers on its port; where a
-            command has no port, it has printed something.
+        ready: a text in its output that shows it is ready. None, for daphne, runserver and
+            runworker: it answers.
         fallback: whether to take the port from a server of this lesson that has it (which is
             stopped), or a free one where another program has it. False: fail, as a terminal would.
         timeout: how long it may take, in seconds.

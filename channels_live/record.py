@@ -15,7 +15,8 @@ class Record:
 
     `events` is a list of dicts as `channels_live.tap` describes them, each with the number of its
     `process` added. `changed` is a condition that is notified after every event and whenever a
-    process comes or goes. Closing (`closed` is then true) the record ends every process that is connected to it.
+    process comes or goes. Closing the record (`closed` is then true) ends every process that is
+    connected to it.
     """
 
     def __init__(self):

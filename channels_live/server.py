@@ -26,10 +26,9 @@ _TAP = Path(__file__).parent / "tap" / "site"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
 _RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
 DEFAULT_PORT = 8000  # of daphne and of runserver
+KNOWN = {"daphne", "runserver", "runworker"}  # the tap tells when these are ready
 LAST_LINES = 8  # of the log, shown with an error
-PORT_TAKEN = (
-    "Port {} is taken by another program. Stop that program, or choose another port."
-)
+PORT_TAKEN = "Port {} is taken by another program. Stop that program, or choose another port."
 STOP_LIMIT = 3.0  # seconds a server has to end by itself
 
 
@@ -63,6 +62,8 @@ class Command:
         elif "runserver" in self._arguments:
             self.name = "runserver"
             self._read_runserver()
+        elif "runworker" in self._arguments:
+            self.name = "runworker"
 
     def argv(self, port):
         """Return the words to execute, with `port` in place of the typed one."""
@@ -83,13 +84,13 @@ class Command:
         return [program]
 
     def _read_daphne(self):
-        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
         parser.add_argument("-p", "--port", default=str(DEFAULT_PORT))
         parser.add_argument("-b", "--bind", default=self.host)
         parser.add_argument("-e", "--endpoint", "-u", "--unix-socket", "--fd", dest="elsewhere")
         try:
             found, rest = parser.parse_known_args(self._arguments)
-        except SystemExit:
+        except argparse.ArgumentError:
             return  # an option without its value: daphne says so itself
         if found.elsewhere:
             raise ServerError("Here a server listens on a port of 127.0.0.1: say it with -p.")
@@ -127,8 +128,8 @@ class Server:
 
     command: what one would type in a terminal.
     folder: where it runs, a path.
-    ready: a text in its output that shows it is ready; None: it listens on its port, or, where a
-        command has none, it has printed something.
+    ready: a text in its output that shows it is ready. None, for daphne, runserver and runworker:
+        it answers.
     fallback: whether to take a free port where the typed one is taken.
     timeout: how long it may take to be ready, in seconds.
     port: the port to use instead of the typed one.
@@ -136,11 +137,14 @@ class Server:
     Raises ServerError with the reason and the last lines of its log if it does not get ready.
     """
 
-    def __init__(
-        self, command, folder, *, ready=None, fallback=True, timeout=30.0, port=None
-    ):
+    def __init__(self, command, folder, *, ready=None, fallback=True, timeout=30.0, port=None):
         self._command = Command(command)
         self._folder = Path(folder)
+        if ready is None and self._command.name not in KNOWN:
+            raise ServerError(
+                f"How does `{command}` show that it is ready? "
+                'Say what it then prints: start(..., ready="...").'
+            )
         self._ready, self._timeout = ready, timeout
         self._process = None
         self.port = port or (self._choose_port() if fallback else self._command.port)
@@ -205,22 +209,17 @@ class Server:
         """
         from IPython.display import display
 
-        record, seen = self._record, -1
-        draw = lambda: self._timeline(client, consumer, threads, record)  # noqa: E731
-        handle = display(draw(), display_id=True)
+        record = self._record
+        handle = display(self._timeline(client, consumer, threads), display_id=True)
 
-        def follow():
-            nonlocal seen
-            while True:
+        def follow(seen=0, closed=False):
+            while not closed:
                 with record.changed:
-                    record.changed.wait_for(lambda: len(record.events) != seen or record.closed)
-                    seen, last = len(record.events), record.closed
-                handle.update(draw())
-                if last:
-                    return
+                    record.changed.wait_for(lambda n=seen: len(record.events) > n or record.closed)
+                    seen, closed = len(record.events), record.closed
+                handle.update(self._timeline(client, consumer, threads, record))
 
-        self._watcher = threading.Thread(target=follow, name="watch", daemon=True)
-        self._watcher.start()
+        threading.Thread(target=follow, name="watch", daemon=True).start()
 
     def log(self, contains=None, last=None, full=False):
         """Return what the server has printed.
@@ -295,7 +294,9 @@ class Server:
                 stderr=subprocess.STDOUT,
                 **options,
             )
-            threading.Thread(target=self._tell_end, args=(self._process, self._record)).start()
+            threading.Thread(
+                target=self._tell_end, args=(self._process, self._record), daemon=True
+            ).start()
             self._wait_until_ready()
         except BaseException:
             self._end()
@@ -330,7 +331,7 @@ class Server:
                 record.changed.wait_for(
                     lambda: self._happened("crash") or self._is_ready() or not self.running,
                     # a log does not announce itself
-                    timeout=min(left(), 0.05) if self._watches_log() else left(),
+                    timeout=min(left(), 0.05) if self._ready is not None else left(),
                 )
             if self._happened("crash"):
                 break
@@ -352,15 +353,10 @@ class Server:
         last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
         raise ServerError(self._explain(f"{last} (exit code {self._process.returncode})"))
 
-    def _watches_log(self):
-        return self._ready is not None or self._command.port is None
-
     def _is_ready(self):
         if self._ready is not None:
             return self._ready in self._read_log()
-        if self._command.port is None:
-            return self._read_log() != ""
-        return self._happened("listening")
+        return self._happened("listening") or self._happened("ready")
 
     def _happened(self, kind):
         return next((event for event in self._record.events if event["kind"] == kind), None)
@@ -376,8 +372,6 @@ class Server:
     def _never(self):
         if self._ready is not None:
             what = f"never printed '{self._ready}'"
-        elif self._command.port is None:
-            what = "never printed anything"
         else:
             what = f"never listened on port {self._command.port}"
         return f"it {what}, and was ended after {self._timeout:g} seconds (timeout=)"

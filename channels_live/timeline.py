@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 LONGEST_TEXT = 120  # characters of a frame that are shown
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
@@ -94,15 +93,17 @@ def _arrows(row, client, consumer):
     if row.direction == "in":
         yield f"{client}->>s: {_escape(row.text)}"
         if row.call:
-            yield f"s->>{consumer}: {_escape(row.call)}"
+            yield f"s->>{consumer}: {_escape(row.call.removeprefix(f'{row.consumer}.'))}"
     elif row.direction == "out":
         sender = consumer if not row.text.startswith(_SERVERS_OWN) else "s"
         yield f"{sender}-->>{client}: {_escape(row.text)}"
+        if row.call:
+            yield f"s->>{consumer}: {_escape(row.call.removeprefix(f'{row.consumer}.'))}"
     else:
         if row.text:
             yield f"Note over {consumer}: {_escape(row.text)}"
         if row.call:
-            yield f"s->>{consumer}: {_escape(row.call)}"
+            yield f"s->>{consumer}: {_escape(row.call.removeprefix(f'{row.consumer}.'))}"
     for note in row.notes:
         yield f"Note over {consumer}: {_escape(note)}"
 
@@ -158,6 +159,7 @@ class _Story:
         self.rows = []
         self._arrived = []  # rows of what no consumer has taken up yet
         self._running = {}  # call → its row
+        self._ends = []  # rows in which the server ends the connection
         self._threads = threads
         self._accepted = False
         has_consumer = any(event["kind"] == "call" for event in events)
@@ -189,11 +191,15 @@ class _Story:
             self._arrived.append(Row("in", text))
         elif code is not None:
             self.rows.append(Row("out", f"close {code}"))
+            self._ends.append(self.rows[-1])
         else:
             self._show_arrived()
-            text = "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
+            text = (
+                "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
+            )
             notes = [event["reason"]] if event["reason"] and self._accepted else []
             self.rows.append(Row("out", text, notes=notes))
+            self._ends.append(self.rows[-1])
 
     def _on_answer(self, event):
         status = event["status"]
@@ -207,8 +213,11 @@ class _Story:
         call = f"{event['consumer']}.{event['handler']}({'' if argument is None else argument})"
         if self._threads:
             call += f"  on {event['thread']}"
+        last = self.rows[-1] if self.rows else None
         if self._arrived and event["type"].startswith(("websocket.", "http.")):
             row = self._arrived.pop(0)
+        elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
+            row = self.rows.pop()  # the server's own end of the connection
         else:
             row = Row("", f"{event['type']} event")
         row.call, row.consumer = call, event["consumer"]
@@ -249,5 +258,3 @@ def _frame(event):
 def _short(text):
     text = text.replace("\n", "⏎")
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-
-

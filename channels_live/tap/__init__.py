@@ -20,7 +20,8 @@ this process.
 | error | conn, call, type, message, file, line | an exception left the application |
 | layer | conn, op, target, type | send, group_send, group_add, group_discard |
 | listening | host, port | the server listens there |
-| crash | type, message, file, line, port_taken | the server could not start, or ended by an exception |
+| ready | | a worker listens on its channels |
+| crash | type, message, file, line, port_taken | the server did not start, or broke down |
 | settled | number | the answer to a request |
 """
 
@@ -73,8 +74,9 @@ def where(error):
     folder = os.path.realpath(os.getcwd()) + os.sep
     trace = error.__traceback__
     while trace:
-        path = os.path.realpath(trace.tb_frame.f_code.co_filename)
-        if path.startswith(folder):
+        name = trace.tb_frame.f_code.co_filename
+        path = os.path.realpath(name)
+        if path.startswith(folder) and not name.startswith("<"):
             found = (path, trace.tb_lineno)
         trace = trace.tb_next
     return found

@@ -38,12 +38,13 @@ class Connection:
         self.done = False  # the application has returned
         self.failed = False  # ... by an exception that the client has not been told of
         self.answered = False
+        self.refused = False
         self.closed = False
         _connections[self.number] = self
         record("open", conn=self.number, protocol=protocol, method=method, path=path)
 
     def answer(self, status):
-        self.answered, self.failed = True, False
+        self.answered, self.refused, self.failed = True, status != 101, False
         record("answer", conn=self.number, status=status)
 
     def end(self):
@@ -183,10 +184,10 @@ def _on_close(wrapped, protocol, args, kwargs):
         clean, code, _ = args
         if clean and not protocol.closedByMe:
             record("close", conn=connection.number, by="client", code=code, reason=None)
-        elif not clean and (connection.answered is False or protocol.droppedByMe):
-            reason = protocol.wasNotCleanReason
+        elif protocol.droppedByMe and not connection.refused:
+            reason = protocol.wasNotCleanReason.partition("connection: ")[2]
             record("close", conn=connection.number, by="server", code=None, reason=reason)
-        elif not clean and not protocol.closedByMe and protocol.openHandshakeDone:
+        elif not clean and not protocol.closedByMe and not connection.refused:
             record("close", conn=connection.number, by="client", code=None, reason=None)
         connection.end()
     wrapped(*args, **kwargs)
@@ -361,6 +362,7 @@ def _recorded(op, method):
 async def _worker_handle(wrapped, worker, args, kwargs):
     global _loop
     _loop = asyncio.get_running_loop()
+    record("ready")
     return await wrapped(*args, **kwargs)
 
 

@@ -6,9 +6,10 @@ import sys
 
 # Step aside first, so that a sitecustomize of the machine's own still runs.
 sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(__file__)]
-del sys.modules["sitecustomize"]
+this = sys.modules.pop("sitecustomize")
 with contextlib.suppress(ImportError):
     import sitecustomize  # noqa: F401
+sys.modules.setdefault("sitecustomize", this)
 
 if "CHANNELS_LIVE_TAP" in os.environ:
     from channels_live import tap
