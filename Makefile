@@ -1,0 +1,56 @@
+# For GNU make from 3.81 (macOS) on and any POSIX shell. On Windows, see README.md.
+PYTHON ?= python3
+VENV = .venv
+RUN = $(VENV)/bin/python -m
+PIP = $(RUN) pip install --disable-pip-version-check
+# Touched last, so that an interrupted installation is taken up again.
+READY = $(VENV)/.installed
+
+.DEFAULT_GOAL = help
+.PHONY: help lab test lint format lock notebooks finished bench
+
+help: ## list these commands
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo 'ARGS="…" passes options on; PYTHON=python3.13 chooses the Python of a new $(VENV)'
+
+lab: $(READY) ## open the lessons in JupyterLab
+	$(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
+
+test: $(READY) ## run all tests and compare every output of every lesson
+	$(RUN) pytest -n 2 $(ARGS)
+
+lint: $(READY) ## check style and spelling, notebooks included
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) codespell_lib
+
+format: $(READY) ## repair what lint can repair by itself
+	$(RUN) ruff check --fix-only
+	$(RUN) ruff format
+
+lock: $(READY) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)
+	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+		--annotation-style line --custom-compile-command "make lock" \
+		--output-file requirements.txt pyproject.toml $(ARGS)
+
+notebooks: $(READY) ## re-execute the notebooks in place
+	$(RUN) channels_live.authoring.notebooks $(ARGS)
+
+finished: $(READY) ## rebuild sample_project/steps/ and finished/ from the lessons
+	$(RUN) channels_live.authoring.finished
+
+bench: $(READY) ## measure what watching a server costs
+	$(VENV)/bin/python tests/bench.py $(ARGS)
+
+$(READY): requirements.txt pyproject.toml lab/channels_live.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not." \
+			"Name one that is, for example: make lab PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "'$(PYTHON)' cannot make virtual environments." \
+			"On Debian and Ubuntu install its part that can: apt install python3-venv"; exit 1; }
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -e .
+	@touch $@

@@ -1,0 +1,207 @@
+"""pyproject.toml, the lock, environment.yml and the Makefile agree on what is installed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.txt").read_text()
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
+PIP_PART = next(part["pip"] for part in ENVIRONMENT["dependencies"] if isinstance(part, dict))
+SEVEN = {"jupyterlab", "django", "channels", "daphne", "websockets", "nbval", "pytest"}
+
+
+def pins():
+    """Return the lock as (Requirement, comment) pairs."""
+    lines = (line.partition("#") for line in LOCK.splitlines())
+    return [(Requirement(pin), comment) for pin, _, comment in lines if pin.strip()]
+
+
+def direct():
+    """Return what pyproject.toml itself asks for."""
+    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    return [Requirement(line) for line in wanted]
+
+
+# The lock
+
+
+def test_lock_holds_nothing_but_exact_versions():
+    for pin, _ in pins():
+        (specifier,) = pin.specifier
+        assert specifier.operator == "==", pin
+        assert not pin.url, pin
+        assert not pin.extras, f"{pin}: pip accepts no extras in constraints"
+
+
+def test_lock_holds_no_address_and_no_path():
+    assert "/" not in LOCK
+    assert "\\" not in LOCK
+
+
+@pytest.mark.parametrize("wanted", direct(), ids=str)
+def test_lock_satisfies_pyproject(wanted):
+    versions = [
+        specifier.version
+        for pin, _ in pins()
+        if canonicalize_name(pin.name) == canonicalize_name(wanted.name)
+        for specifier in pin.specifier
+    ]
+    assert versions, "not locked: run make lock"
+    for version in versions:
+        assert wanted.specifier.contains(version), "locked too old or too new: run make lock"
+
+
+def test_lock_keeps_nothing_that_pyproject_dropped():
+    locked = {pin.name for pin, comment in pins() if "(pyproject.toml)" in comment}
+    assert locked == {canonicalize_name(wanted.name) for wanted in direct()}
+
+
+# environment.yml
+
+
+def test_environment_takes_the_seven_from_the_lock():
+    named = {Requirement(line).name for line in PIP_PART if not line.startswith("-")}
+    assert named == SEVEN
+    assert {line for line in PIP_PART if line.startswith("-")} == {"-c requirements.txt", "-e ."}
+    assert {pin.name for pin, _ in pins()} >= SEVEN
+    assert {canonicalize_name(wanted.name) for wanted in direct()} >= SEVEN
+
+
+def test_environment_names_a_supported_python():
+    name, version = ENVIRONMENT["dependencies"][0].split("=")
+    assert name == "python"
+    assert SpecifierSet(PROJECT["requires-python"]).contains(version)
+
+
+def test_environment_resolves_to_what_is_tested(tmp_path):
+    """The pip part, resolved against the installed lock, asks for no other version."""
+    requirements = tmp_path / "pip.txt"
+    # conda and Binder write this file beside environment.yml: there "requirements.txt" is right
+    requirements.write_text("\n".join(PIP_PART).replace("-c ", f"-c {ROOT.as_posix()}/"))
+    command = ["uv", "pip", "install", "--dry-run", "--offline", "--no-cache", "--no-config"]
+    resolved = subprocess.run(
+        [sys.executable, "-m", *command, "--python", sys.executable, "-r", requirements],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert resolved.returncode == 0, resolved.stderr
+    changes = [line.split()[1] for line in resolved.stderr.splitlines() if line.startswith(" + ")]
+    assert changes in ([], ["channels-live"]), resolved.stderr
+
+
+def test_jupyterlab_has_the_defaults_of_the_course():
+    ours = "channels_live.json"
+    installed = Path(sys.prefix, "share/jupyter/lab/settings/overrides.d", ours)
+    assert json.loads(installed.read_text()) == json.loads((ROOT / "lab" / ours).read_text())
+
+
+# The Makefile
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that runs make on a copy of the project."""
+    if sys.platform == "win32":
+        pytest.skip("the Makefile is for POSIX systems")
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", "lab/channels_live.json"):
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, target)
+        os.utime(target, (1_000_000, 1_000_000))
+    # not what the make that runs this test was told
+    env = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+
+    def run(*arguments):
+        return subprocess.run(
+            ["make", *arguments], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+
+    return run
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Return a stand-in for Python that notes its arguments, and can be told to fail at pip."""
+    script = tmp_path / "python"
+    script.write_text(
+        """#!/bin/sh
+        echo "$@" >>calls
+        case "$*" in
+            "-m venv .venv")
+                mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/pip ;;
+            *pip*) test ! -e offline ;;
+        esac"""
+    )
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize(("target", "module"), [("lab", "jupyterlab"), ("test", "pytest")])
+def test_make_installs_once_and_again_when_the_lock_changes(make, python, tmp_path, target, module):
+    def calls():
+        """Run make and return what it asked Python to do."""
+        (tmp_path / "calls").write_text("")
+        returncode = make(target, f"PYTHON={python}").returncode
+        return returncode, (tmp_path / "calls").read_text()
+
+    (tmp_path / "offline").touch()
+    returncode, log = calls()
+    assert returncode
+    assert f"-m {module}" not in log
+
+    (tmp_path / "offline").unlink()
+    returncode, log = calls()  # takes up what was interrupted
+    assert not returncode
+    assert "-r requirements.txt" in log
+    assert "--no-deps -e ." in log
+    assert f"-m {module}" in log
+
+    returncode, log = calls()
+    assert not returncode
+    assert "pip install" not in log
+    assert f"-m {module}" in log
+
+    for name in ("requirements.txt", "pyproject.toml"):
+        later = time.time() + 60
+        os.utime(tmp_path / name, (later, later))
+        assert "-r requirements.txt" in calls()[1], name
+        os.utime(tmp_path / name, (1_000_000, 1_000_000))
+
+
+def test_make_says_that_python_is_too_old(make, tmp_path):
+    result = make("lab", "PYTHON=false")
+    assert result.returncode
+    assert "needs Python 3.11 or newer" in result.stdout
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_make_says_that_python_has_no_venv(make, tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\ncase "$2" in *venv*) exit 1 ;; esac\n')
+    python.chmod(0o755)
+    result = make("lab", f"PYTHON={python}")
+    assert result.returncode
+    assert "apt install python3-venv" in result.stdout
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_make_help_lists_every_command(make):
+    listed = {line.split()[1] for line in make().stdout.splitlines() if line.startswith("make ")}
+    phony = next(
+        line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:")
+    )
+    assert listed == set(phony.split()[1:])
