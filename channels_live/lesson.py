@@ -87,7 +87,8 @@ class Lesson:
         port = None
         wanted = Command(command).port
         for server in self._servers:
-            if server.running and (server.command == command or server.typed_port == wanted):
+            same_port = wanted is not None and server.typed_port == wanted
+            if server.running and (server.command == command or same_port):
                 if fallback:
                     server.stop()
                 else:
@@ -132,7 +133,7 @@ def copy_project(source, target):
 
 def _layers(number):
     numbers = sorted(int(path.name[:2]) for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    if number not in numbers:
+    if type(number) is not int or number not in numbers:  # 5.0 would make another folder
         raise LessonError(
             f"There is no lesson {number!r}. The lessons are {numbers[0]} to {numbers[-1]}."
         )
@@ -200,8 +201,8 @@ def _clear(folder, workspace, number):
 def _changed_files(folder, number):
     """Return the files whose content stands nowhere else: not laid out, not in the notebook."""
     try:
-        known = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = dict(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
         known = {}
     notebook = notebook_of(number)
     cells = {(path, _digest(text.encode())) for path, text in written_files(notebook)}

@@ -32,12 +32,12 @@ def plain(text, folder, port=None, real_port=None):
     port, real_port: where another port had to be taken, the typed one is shown in its place.
 
     Times, client ports and addresses in memory go. In a traceback only the project's own frames
-    stay; how many others there were is said.
+    stay.
     """
     for pattern, replacement in _VOLATILE:
         text = pattern.sub(replacement, text)
-    if port and real_port and port != real_port:
-        text = re.sub(rf"(?<=\D){real_port}(?=\D)", str(port), text)
+    if port is not None and real_port and port != real_port:
+        text = re.sub(rf"(?<!\d){real_port}(?!\d)", str(port), text)
     return relative(_own_frames(text, folder), folder)
 
 
@@ -52,24 +52,6 @@ def relative(text, folder):
 
 def _own_frames(text, folder):
     own = tuple(root + os.sep for root in {os.path.realpath(folder), str(folder)})
-    hidden = 0
-    parts = []
-    end = 0
-
-    def tell():
-        if hidden:
-            parts.append(f"  … {hidden} frame{'s' * (hidden > 1)} in libraries\n")
-
-    for frame in _FRAME.finditer(text):
-        between = text[end : frame.start()]
-        if between or frame[1].startswith(own):
-            tell()
-            hidden = 0
-        parts.append(between)
-        if frame[1].startswith(own):
-            parts.append(frame[0])
-        else:
-            hidden += 1
-        end = frame.end()
-    tell()
-    return "".join([*parts, text[end:]])
+    hidden = "  … frames in libraries\n"  # how many differs between Pythons
+    text = _FRAME.sub(lambda frame: frame[0] if frame[1].startswith(own) else hidden, text)
+    return re.sub(f"(?:{hidden})+", hidden, text)

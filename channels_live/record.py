@@ -60,7 +60,7 @@ class Record:
             self.changed.notify_all()
             for connection in self._settled:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_WR)  # it may still tell how it ends
 
     def _accept(self):
         process = 0
@@ -78,12 +78,14 @@ class Record:
                 if not secrets.compare_digest(lines.readline().strip(), self._token):
                     return
                 with self.changed:
+                    if self.closed:
+                        return  # a process that started too late
                     self._settled[connection] = 0
                     self.changed.notify_all()
                 for line in lines:
                     self._add(json.loads(line), connection, process)
-            except OSError:
-                pass  # the process was killed
+            except (OSError, ValueError):
+                pass  # the process was killed, perhaps in the middle of a line
             finally:
                 with self.changed:
                     self._settled.pop(connection, None)

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import itertools
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import sysconfig
 import tempfile
 import threading
 import weakref
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -25,9 +27,17 @@ from channels_live.timeline import Timeline
 _TAP = Path(__file__).parent / "tap" / "site"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
 _RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
+_RUNSERVER_NUMBERS = {
+    "-v",
+    "--verbosity",
+    "--http_timeout",
+    "--websocket_handshake_timeout",
+    "--websocket-max-message-size",
+    "--websocket-max-frame-size",
+}
 DEFAULT_PORT = 8000  # of daphne and of runserver
 KNOWN = {"daphne", "runserver", "runworker"}  # the tap tells when these are ready
-LAST_LINES = 8  # of the log, shown with an error
+LAST_LINES = 12  # of the log, shown with an error
 PORT_TAKEN = "Port {} is taken by another program. Stop that program, or choose another port."
 STOP_LIMIT = 3.0  # seconds a server has to end by itself
 
@@ -50,17 +60,22 @@ class Command:
 
     def __init__(self, line):
         self.line = line
-        words = shlex.split(line)
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise ServerError(f"`{line}` cannot be read: {error}.") from error
         if not words:
             raise ServerError("There is no command to start: the text is empty.")
         self.name, *self._arguments = words
         self._program = self._find(self.name)
         self.port = None
         self.host = "127.0.0.1"
+        self.reloads = False  # by looking at the files; with watchman they announce themselves
         if self.name == "daphne":
             self._read_daphne()
         elif "runserver" in self._arguments:
             self.name = "runserver"
+            self.reloads = "--noreload" not in self._arguments and not find_spec("pywatchman")
             self._read_runserver()
         elif "runworker" in self._arguments:
             self.name = "runworker"
@@ -84,7 +99,7 @@ class Command:
         return [program]
 
     def _read_daphne(self):
-        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+        parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
         parser.add_argument("-p", "--port", default=str(DEFAULT_PORT))
         parser.add_argument("-b", "--bind", default=self.host)
         parser.add_argument("-e", "--endpoint", "-u", "--unix-socket", "--fd", dest="elsewhere")
@@ -103,6 +118,7 @@ class Command:
             (position, match)
             for position, word in enumerate(self._arguments[index:], index)
             if (match := _RUNSERVER_ADDRESS.fullmatch(word))
+            and self._arguments[position - 1] not in _RUNSERVER_NUMBERS  # as in `-v 2`
         ]
         position, match = addresses[0] if addresses else (None, None)
         self._listen(match and match["host"] or self.host, match["port"] if match else "8000")
@@ -154,7 +170,7 @@ class Server:
             except PortTaken:
                 if not fallback or attempt == 2:
                     raise
-                self.port = free_port()  # somebody took it after we had looked
+                self.port = self._another_port()  # somebody took it after we had looked
 
     @property
     def command(self):
@@ -196,7 +212,8 @@ class Server:
     def timeline(self, client=None, consumer=None, threads=False):
         """Return what happened since the server started, once it has nothing left in hand.
 
-        client: only the client with this number. consumer: only calls of this class, by name.
+        client: only the client with this number, or a list of numbers.
+        consumer: only calls of this class, by name.
         threads: also show the thread that each method ran on.
         """
         self._record.settle()
@@ -243,6 +260,17 @@ class Server:
         self._launch()
         print(f"Running again: {self.command}")
 
+    def wait_for_reload(self, timeout=15.0):
+        """Wait until runserver has started again with the files as they are now, and answers.
+
+        timeout: how long that may take, in seconds. Raises ServerError with the reason if the
+        files are broken, or if nothing was reloaded in that time.
+        """
+        if not self._wait_until_ready(timeout):
+            raise ServerError(
+                f"Nothing was reloaded within {timeout:g} seconds. Was a file changed?"
+            )
+
     def stop(self):
         """End the server, as Control-C would. A server that has ended stays so."""
         if self.running:
@@ -266,16 +294,23 @@ class Server:
         wanted = self._command.port
         if wanted is None:
             return None
-        if "CHANNELS_LIVE_ANY_PORT" in os.environ:
-            return free_port()  # notebooks that are tested at once must not fight for a port
-        if is_free(wanted, self._command.host):
+        if "CHANNELS_LIVE_ANY_PORT" not in os.environ and is_free(wanted, self._command.host):
             return wanted
+        return self._another_port()
+
+    def _another_port(self):
         port = free_port()
-        print(f"Port {wanted} is taken by another program: this server gets port {port}.")
+        # notebooks that are tested at once must not fight for a port, nor tell of it
+        if "CHANNELS_LIVE_ANY_PORT" not in os.environ:
+            print(
+                f"Port {self._command.port} is taken by another program: "
+                f"this server gets port {port}."
+            )
         return port
 
     def _launch(self):
         self._record = Record()
+        self._seen = 0  # events that were there when it last got ready
         handle, name = tempfile.mkstemp(prefix="channels_live_", suffix=".log")
         self._log = Path(name)
         weakref.finalize(self, self._log.unlink, missing_ok=True)
@@ -297,7 +332,8 @@ class Server:
             threading.Thread(
                 target=self._tell_end, args=(self._process, self._record), daemon=True
             ).start()
-            self._wait_until_ready()
+            if not self._wait_until_ready(self._timeout):
+                raise ServerError(self._explain(self._never()))
         except BaseException:
             self._end()
             raise
@@ -323,51 +359,60 @@ class Server:
         with record.changed:
             record.changed.notify_all()
 
-    def _wait_until_ready(self):
-        left = deadline(self._timeout)
+    def _wait_until_ready(self, timeout):
+        """Return whether the server got ready in so many seconds; raise what stopped it."""
+        left = deadline(timeout)
         record = self._record
-        while True:
+        while left():
             with record.changed:
                 record.changed.wait_for(
                     lambda: self._happened("crash") or self._is_ready() or not self.running,
                     # a log does not announce itself
                     timeout=min(left(), 0.05) if self._ready is not None else left(),
                 )
-            if self._happened("crash"):
-                break
-            if self._is_ready():
-                return self._make_sure()
             if not self.running:
                 record.wait_for_end(1.0)  # the last words of the process may be on their way
-                break
-            if not left():
-                raise ServerError(self._explain(self._never()))
-        if crash := self._happened("crash"):
-            if crash["port_taken"]:
-                raise PortTaken(self._explain(PORT_TAKEN.format(self._command.port)))
-            place = ""
-            if crash["file"]:
-                place = f"{relative(crash['file'], self._folder)}, line {crash['line']}: "
-            raise ServerError(self._explain(f"{place}{crash['type']}: {crash['message']}"))
-        lines = plain(self._read_log(), self._folder).split("\n")
-        last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
-        raise ServerError(self._explain(f"{last} (exit code {self._process.returncode})"))
+            if crash := self._happened("crash"):
+                self._seen = len(record.events)
+                raise self._crash(crash)
+            if self._is_ready():
+                self._make_sure()
+                self._seen = len(record.events)
+                return True
+            if not self.running:
+                lines = plain(self._read_log(), self._folder).split("\n")
+                last = next((line for line in reversed(lines) if line.strip()), "no reason given")
+                raise ServerError(self._explain(f"{last} (exit code {self._process.returncode})"))
+        return False
+
+    def _crash(self, crash):
+        if crash["port_taken"]:
+            return PortTaken(self._explain(PORT_TAKEN.format(self._command.port)))
+        place = ""
+        if crash["file"]:
+            place = f"{relative(crash['file'], self._folder)}, line {crash['line']}: "
+        reason = crash["message"].removeprefix(f"{crash['type']}: ")
+        # runserver may not have printed this yet: it lives on and waits for a better file
+        return ServerError(self._explain(f"{place}{crash['type']}: {reason}", crash["trace"]))
 
     def _is_ready(self):
         if self._ready is not None:
             return self._ready in self._read_log()
+        if self._command.reloads and not self._happened("watching"):
+            return False  # or a change made right now would not be noticed
         return self._happened("listening") or self._happened("ready")
 
     def _happened(self, kind):
-        return next((event for event in self._record.events if event["kind"] == kind), None)
+        new = itertools.islice(self._record.events, self._seen, None)
+        return next((event for event in new if event["kind"] == kind), None)
 
     def _make_sure(self):
         if listening := self._happened("listening"):
             address = (listening["host"], listening["port"])
             with socket.create_connection(address, timeout=5.0):
                 pass
+            self.port = listening["port"]  # port 0 asks for any
         self._record.settle()  # answered by the server's own event loop
-        # Whoever starts a server again wants to see what happens from now on.
 
     def _never(self):
         if self._ready is not None:
@@ -376,11 +421,12 @@ class Server:
             what = f"never listened on port {self._command.port}"
         return f"it {what}, and was ended after {self._timeout:g} seconds (timeout=)"
 
-    def _explain(self, reason):
-        log = plain(self._read_log(), self._folder, self._command.port, self.port).rstrip()
+    def _explain(self, reason, log=None):
+        log = plain(log or self._read_log(), self._folder, self._command.port, self.port).rstrip()
         message = f"`{self.command}` did not start.\n{reason}"
-        if log and log != reason:
-            last = "\n".join(f"    {line}" for line in log.split("\n")[-LAST_LINES:])
+        only_libraries = log.startswith("Traceback") and '  File "' not in log
+        if log and not only_libraries:  # those lines would say the reason again, and nothing else
+            last = "\n".join(f"    {line}".rstrip() for line in log.split("\n")[-LAST_LINES:])
             message += f"\nThe last lines of its log:\n{last}"
         return message
 
@@ -419,6 +465,8 @@ def is_free(port, host="127.0.0.1"):
     """Tell whether nothing listens on this port."""
     try:
         socket.create_server((host.strip("[]"), port)).close()
+    except OverflowError:
+        return True  # there is no such port, as the program itself will say
     except OSError as error:
         return error.errno != errno.EADDRINUSE
     return True

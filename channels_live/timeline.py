@@ -1,9 +1,12 @@
 """Events → text, and a diagram."""
 
+import re
 from dataclasses import dataclass, field
 
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 LONGEST_TEXT = 120  # characters of a frame that are shown
+_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
@@ -38,7 +41,10 @@ class Timeline:
         self.server = server
         self.clients = _clients(events, threads)
         if client is not None:
-            self.clients = [one for one in self.clients if one.name == f"client {client}"]
+            wanted = {
+                f"client {number}" for number in ([client] if type(client) is int else client)
+            }
+            self.clients = [one for one in self.clients if one.name in wanted]
         if consumer is not None:
             for one in self.clients:
                 one.rows = _rows_of(consumer, one.rows)
@@ -207,6 +213,8 @@ class _Story:
             self._show_arrived()
         self._accepted = status == 101
         self.rows.append(Row("out", f"{status} {_PHRASES.get(status, '')}".rstrip()))
+        if not self._accepted:
+            self._ends.append(self.rows[-1])
 
     def _on_call(self, event):
         argument = event["arg"] if event["handler"] == "disconnect" else None
@@ -242,7 +250,9 @@ class _Story:
 
     def _on_layer(self, event):
         words = {"send": "sends", "group_send": "sends to group", "group_add": "joins group"}
-        text = f"{words.get(event['op'], 'leaves group')} {event['target']}"
+        # a channel's own name, as in "specific.….inmemory!kQzB", is another at every run
+        target = re.sub(r"\..*!.*", ".…", str(event["target"]))
+        text = f"{words.get(event['op'], 'leaves group')} {target}"
         if event["type"] and event["op"] in ("send", "group_send"):
             text += f": {event['type']}"
         self.rows.append(Row("", text))
@@ -256,5 +266,6 @@ def _frame(event):
 
 
 def _short(text):
-    text = text.replace("\n", "⏎")
+    text = _LINE_END.sub("⏎", text)
+    text = _CONTROL.sub("�", text)
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"

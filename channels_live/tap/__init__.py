@@ -21,10 +21,12 @@ this process.
 | layer | conn, op, target, type | send, group_send, group_add, group_discard |
 | listening | host, port | the server listens there |
 | ready | | a worker listens on its channels |
-| crash | type, message, file, line, port_taken | the server did not start, or broke down |
+| watching | | runserver's reloader has seen all files that were loaded |
+| crash | type, message, file, line, trace, port_taken | the server did not start, or broke down |
 | settled | number | the answer to a request |
 """
 
+import atexit
 import json
 import os
 import signal
@@ -32,6 +34,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 
 GRACE = 1.0  # seconds between a polite end and a hard one
@@ -58,7 +61,7 @@ def flush():
     with _sending:
         lines = []
         while _events:
-            lines.append(json.dumps(_events.popleft()))
+            lines.append(json.dumps(_events.popleft(), default=repr))
         if lines:
             try:
                 _connection.sendall("\n".join([*lines, ""]).encode())
@@ -90,6 +93,7 @@ def record_crash(error, port_taken=False):
         message=error.msg if isinstance(error, SyntaxError) else str(error),
         file=file,
         line=line,
+        trace="".join(traceback.format_exception(error)),
         port_taken=port_taken,
     )
     flush()
@@ -120,6 +124,7 @@ def install(address):
             record_crash(error)
 
     sys.excepthook = excepthook
+    atexit.register(flush)
     threading.Thread(target=_send, name="tap-send", daemon=True).start()
     threading.Thread(target=_obey, args=(hooks.settle,), name="tap-obey", daemon=True).start()
 
@@ -146,4 +151,5 @@ def _obey(settle):
     else:
         signal.raise_signal(signal.SIGINT)
     time.sleep(GRACE)
+    flush()
     os._exit(0)

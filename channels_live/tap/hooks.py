@@ -18,12 +18,16 @@ from channels_live.tap import record, record_crash, where
 SHORT = 200  # characters of a text frame that are recorded
 
 _current = ContextVar("channels_live_connection", default=None)
+_in_layer = ContextVar("channels_live_in_layer", default=False)
 _connections = {}  # those that may still be busy, by number
 _numbers = itertools.count(1)
 _call_numbers = itertools.count(1)
 _calls_running = set()
 _threads = {}  # thread ident → its name in the record
 _loop = None
+_listening = threading.Event()
+_watching = threading.Event()
+_stopping = threading.Event()
 
 
 class Connection:
@@ -123,10 +127,16 @@ def _create_application(wrapped, server, args, kwargs):
         _current.reset(token)
 
 
+def _kill_all(wrapped, server, args, kwargs):
+    _stopping.set()
+    return wrapped(*args, **kwargs)
+
+
 def _listen_success(wrapped, server, args, kwargs):
     wrapped(*args, **kwargs)
     for host, port in server.listening_addresses:
         record("listening", host=host, port=port)
+    _listening.set()
 
 
 def _listen_error(wrapped, server, args, kwargs):
@@ -182,12 +192,18 @@ def _on_close(wrapped, protocol, args, kwargs):
     connection = getattr(protocol, "tap", None)
     if connection:
         clean, code, _ = args
-        if clean and not protocol.closedByMe:
-            record("close", conn=connection.number, by="client", code=code, reason=None)
-        elif protocol.droppedByMe and not connection.refused:
+        if clean:
+            if not protocol.closedByMe:
+                record("close", conn=connection.number, by="client", code=code, reason=None)
+        elif connection.refused:
+            pass
+        elif _stopping.is_set():
+            reason = "the server stopped"
+            record("close", conn=connection.number, by="server", code=None, reason=reason)
+        elif protocol.droppedByMe:
             reason = protocol.wasNotCleanReason.partition("connection: ")[2]
             record("close", conn=connection.number, by="server", code=None, reason=reason)
-        elif not clean and not protocol.closedByMe and not connection.refused:
+        elif not protocol.closedByMe:
             record("close", conn=connection.number, by="client", code=None, reason=None)
         connection.end()
     wrapped(*args, **kwargs)
@@ -218,6 +234,7 @@ def _hook_daphne(module):
     for name, wrapper in {
         "Server.__init__": _server_init,
         "Server.create_application": _create_application,
+        "Server.kill_all_applications": _kill_all,
         "Server.listen_success": _listen_success,
         "Server.listen_error": _listen_error,
     }.items():
@@ -351,10 +368,18 @@ def _make_layer(wrapped, manager, args, kwargs):
 
 
 def _recorded(op, method):
-    async def recorded(target, message, *args, **kwargs):
+    async def recorded(*args, **kwargs):
+        if _in_layer.get():  # the in-memory layer sends to each member of a group
+            return await method(*args, **kwargs)
+        target = args[0] if args else kwargs.get("channel" if op == "send" else "group")
+        message = args[1] if len(args) > 1 else kwargs.get("message")
         kind = message.get("type") if isinstance(message, dict) else None
         record("layer", conn=_number(), op=op, target=target, type=kind)
-        return await method(target, message, *args, **kwargs)
+        token = _in_layer.set(True)
+        try:
+            return await method(*args, **kwargs)
+        finally:
+            _in_layer.reset(token)
 
     return recorded
 
@@ -377,6 +402,7 @@ def _wsgi_run(wrapped, instance, args, kwargs):
         if tell:
             tell(bound_port)
         record("listening", host=address, port=int(bound_port))
+        _listening.set()
 
     kwargs["on_bind"] = on_bind
     try:
@@ -404,6 +430,16 @@ def _watched_wsgi(handler):
     return watched
 
 
+def _snapshot_files(wrapped, reloader, args, kwargs):
+    # The reloader misses a change in a file that it has not seen before. Tell when it has seen
+    # all that the server has loaded.
+    listening = _listening.is_set()
+    yield from wrapped(*args, **kwargs)
+    if listening and not _watching.is_set():
+        _watching.set()
+        record("watching")
+
+
 def _check_errors(wrapped, instance, args, kwargs):
     # runserver's reloader outlives a broken file and waits for it to change: tell of it at once
     function = args[0]
@@ -418,6 +454,11 @@ def _check_errors(wrapped, instance, args, kwargs):
     return wrapped(telling)
 
 
+def _hook_autoreload(module):
+    wrapt.wrap_function_wrapper(module, "check_errors", _check_errors)
+    wrapt.wrap_function_wrapper(module, "StatReloader.snapshot_files", _snapshot_files)
+
+
 # ---
 
 
@@ -429,7 +470,7 @@ def install():
         "channels.layers": _patch("ChannelLayerManager._make_backend", _make_layer),
         "channels.worker": _patch("Worker.handle", _worker_handle),
         "django.core.servers.basehttp": _patch("run", _wsgi_run),
-        "django.utils.autoreload": _patch("check_errors", _check_errors),
+        "django.utils.autoreload": _hook_autoreload,
     }.items():
         wrapt.register_post_import_hook(hook, module)
 

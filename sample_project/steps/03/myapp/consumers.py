@@ -1,0 +1,9 @@
+from channels.generic.websocket import WebsocketConsumer
+
+from .models import Topic
+
+
+class TopicCountConsumer(WebsocketConsumer):
+    def connect(self):
+        self.accept()
+        self.send(text_data=f"{self.scope['user']} sees {Topic.objects.count()} topics")
