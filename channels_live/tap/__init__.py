@@ -79,18 +79,24 @@ def where(error):
     while trace:
         name = trace.tb_frame.f_code.co_filename
         path = os.path.realpath(name)
-        if path.startswith(folder) and not name.startswith("<"):
+        own = path.startswith(folder) and os.path.basename(path) != "manage.py"
+        if own and not name.startswith("<"):
             found = (path, trace.tb_lineno)
         trace = trace.tb_next
     return found
 
 
 def record_crash(error, port_taken=False):
-    file, line = where(error)
+    # Django may tell of an error in a file of the learner's only as the context of its own
+    reason = error
+    while reason and where(reason) == (None, None):
+        reason = reason.__cause__ or reason.__context__
+    reason = reason or error
+    file, line = where(reason)
     record(
         "crash",
-        type=type(error).__name__,
-        message=error.msg if isinstance(error, SyntaxError) else str(error),
+        type=type(reason).__name__,
+        message=reason.msg if isinstance(reason, SyntaxError) else str(reason),
         file=file,
         line=line,
         trace="".join(traceback.format_exception(error)),

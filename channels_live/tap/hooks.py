@@ -454,6 +454,15 @@ def _check_errors(wrapped, instance, args, kwargs):
     return wrapped(telling)
 
 
+def _execute(wrapped, command, args, kwargs):
+    # what a command complains of it prints without the exception, and then it exits
+    try:
+        return wrapped(*args, **kwargs)
+    except Exception as error:
+        record_crash(error)
+        raise
+
+
 def _hook_autoreload(module):
     wrapt.wrap_function_wrapper(module, "check_errors", _check_errors)
     wrapt.wrap_function_wrapper(module, "StatReloader.snapshot_files", _snapshot_files)
@@ -470,6 +479,7 @@ def install():
         "channels.layers": _patch("ChannelLayerManager._make_backend", _make_layer),
         "channels.worker": _patch("Worker.handle", _worker_handle),
         "django.core.servers.basehttp": _patch("run", _wsgi_run),
+        "django.core.management.base": _patch("BaseCommand.execute", _execute),
         "django.utils.autoreload": _hook_autoreload,
     }.items():
         wrapt.register_post_import_hook(hook, module)
