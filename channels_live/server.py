@@ -463,10 +463,10 @@ def free_port():
 
 def is_free(port, host="127.0.0.1"):
     """Tell whether nothing listens on this port."""
+    if port > 65535:
+        return True  # that there is no such port, the program itself will say
     try:
         socket.create_server((host.strip("[]"), port)).close()
-    except OverflowError:
-        return True  # there is no such port, as the program itself will say
     except OSError as error:
         return error.errno != errno.EADDRINUSE
     return True

@@ -19,6 +19,7 @@ class Row:
     text: str
     call: str = ""
     consumer: str = ""
+    by_server: bool = False  # daphne says it by itself, not at the word of a consumer
     notes: list = field(default_factory=list)
 
 
@@ -72,61 +73,49 @@ class Timeline:
 
     def mermaid(self):
         """Return the same as the source of a mermaid sequence diagram."""
-        lanes = {}  # participant → declaration, in order of appearance
-        lines = []
+        clients, consumers, lines = [], {}, []
         for number, client in enumerate(self.clients, 1):
-            lanes[client.name] = f"actor c{number} as {client.name}"
-            lanes.setdefault("server", f"participant s as {self.server}")
+            clients.append(f"participant c{number} as {client.name}")
             consumer = "s"
             for row in client.rows:
                 if row.consumer:
                     consumer = f"k_{row.consumer}"
-                    lanes.setdefault(consumer, f"participant {consumer} as {row.consumer}")
+                    consumers[consumer] = f"participant {consumer} as {row.consumer}"
                 lines.extend(_arrows(row, f"c{number}", consumer))
         description = "".join(f"\n    {_escape(line)}" for line in str(self).splitlines() if line)
         return "\n".join(
             [
+                '%%{init: {"sequence": {"mirrorActors": false}}}%%',
                 "sequenceDiagram",
                 "  accTitle: What happened, frame by frame",
                 f"  accDescr {{{description}\n  }}",
-                *(f"  {lane}" for lane in lanes.values()),
+                *(f"  {lane}" for lane in clients),
+                f"  participant s as {self.server}",
+                *(f"  {lane}" for lane in consumers.values()),
                 *(f"  {line}" for line in lines),
             ]
         )
 
 
 def _arrows(row, client, consumer):
+    text, call = _escape(row.text), _escape(row.call.removeprefix(f"{row.consumer}."))
     if row.direction == "in":
-        yield f"{client}->>s: {_escape(row.text)}"
-        if row.call:
-            yield f"s->>{consumer}: {_escape(row.call.removeprefix(f'{row.consumer}.'))}"
+        yield f"{client}->>s: {text}"
     elif row.direction == "out":
-        sender = consumer if not row.text.startswith(_SERVERS_OWN) else "s"
-        yield f"{sender}-->>{client}: {_escape(row.text)}"
-        if row.call:
-            yield f"s->>{consumer}: {_escape(row.call.removeprefix(f'{row.consumer}.'))}"
-    else:
-        if row.text:
-            yield f"Note over {consumer}: {_escape(row.text)}"
-        if row.call:
-            yield f"s->>{consumer}: {_escape(row.call.removeprefix(f'{row.consumer}.'))}"
+        yield f"{'s' if row.by_server else consumer}-->>{client}: {text}"
+    elif text:
+        yield f"Note over {consumer}: {text}"
+    if call:
+        yield f"s->>{consumer}: {call}"
     for note in row.notes:
         yield f"Note over {consumer}: {_escape(note)}"
 
 
-# What daphne says to a client by itself, not at the word of a consumer
-_SERVERS_OWN = ("404", "500", "close 1011", "connection dropped", "no answer")
+_CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}"} | {ord("\n"): " "}
 
 
 def _escape(text):
-    for sign, code in {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;"}.items():
-        text = text.replace(sign, code) if sign != ";" else _escape_semicolons(text)
-    return text.replace("{", "#123;").replace("}", "#125;").replace("\n", " ")
-
-
-def _escape_semicolons(text):
-    # but not the one that ends the code just put in for a "#"
-    return text.replace("#35;", "\0").replace(";", "#59;").replace("\0", "#35;")
+    return text.translate(_CODES)
 
 
 def _clients(events, threads):
@@ -196,7 +185,7 @@ class _Story:
             text = "gone without a close frame (1006)" if code is None else f"close {code}"
             self._arrived.append(Row("in", text))
         elif code is not None:
-            self.rows.append(Row("out", f"close {code}"))
+            self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
             self._ends.append(self.rows[-1])
         else:
             self._show_arrived()
@@ -204,7 +193,7 @@ class _Story:
                 "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
             )
             notes = [event["reason"]] if event["reason"] and self._accepted else []
-            self.rows.append(Row("out", text, notes=notes))
+            self.rows.append(Row("out", text, by_server=True, notes=notes))
             self._ends.append(self.rows[-1])
 
     def _on_answer(self, event):
@@ -212,7 +201,8 @@ class _Story:
         if self._arrived and not self.rows:  # refused before any consumer was asked
             self._show_arrived()
         self._accepted = status == 101
-        self.rows.append(Row("out", f"{status} {_PHRASES.get(status, '')}".rstrip()))
+        text = f"{status} {_PHRASES.get(status, '')}".rstrip()
+        self.rows.append(Row("out", text, by_server=status not in (101, 403)))
         if not self._accepted:
             self._ends.append(self.rows[-1])
 

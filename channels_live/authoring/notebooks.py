@@ -56,7 +56,6 @@ def execute(path):
             timeout=CELL_TIMEOUT,
             extra_arguments=["--log-level=ERROR"],
             coalesce_streams=True,
-            record_timing=False,
             on_cell_executed=lambda **_: bar.update(),
         )
         own = {
@@ -96,7 +95,7 @@ def _normalise(notebook):
     notebook.metadata["kernelspec"] = KERNELSPEC
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # JupyterLab can note times there
+        cell.metadata.pop("execution", None)  # times
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 output.traceback = _own_frames(output.traceback)
