@@ -43,7 +43,8 @@ def plain(text, folder, port=None, real_port=None):
 
 def relative(text, folder):
     """Return the text with paths below the folder made relative, and other Python paths short."""
-    for root in {os.path.realpath(folder), str(folder)}:
+    # the longer first: the other may be a part of it
+    for root in sorted({os.path.realpath(folder), str(folder)}, key=len, reverse=True):
         text = text.replace(root + os.sep, "").replace(root, ".")
     for name in ("purelib", "stdlib"):
         text = text.replace(sysconfig.get_path(name) + os.sep, "…" + os.sep)

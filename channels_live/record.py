@@ -54,6 +54,8 @@ class Record:
 
     def close(self):
         """Hang up: each process then ends itself."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # Linux needs it to wake who accepts
         self._listener.close()
         with self.changed:
             self.closed = True

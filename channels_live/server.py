@@ -22,7 +22,7 @@ import psutil
 
 from channels_live.log import Log, plain, relative
 from channels_live.record import Record, deadline
-from channels_live.timeline import Timeline
+from channels_live.timeline import Overlaps, Timeline
 
 _TAP = Path(__file__).parent / "tap" / "site"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
@@ -79,6 +79,8 @@ class Command:
             self._read_runserver()
         elif "runworker" in self._arguments:
             self.name = "runworker"
+        elif "--port" in self._arguments[:-1]:
+            self._read_port_option()
 
     def argv(self, port):
         """Return the words to execute, with `port` in place of the typed one."""
@@ -126,6 +128,15 @@ class Command:
         def with_port(port):
             words = [word for at, word in enumerate(self._arguments) if at != position]
             return [*words[:index], f"{self.host}:{port}", *words[index:]]
+
+        self._with_port = with_port
+
+    def _read_port_option(self):
+        position = self._arguments.index("--port") + 1
+        self._listen(self.host, self._arguments[position])
+
+        def with_port(port):
+            return [*self._arguments[:position], str(port), *self._arguments[position + 1 :]]
 
         self._with_port = with_port
 
@@ -238,6 +249,15 @@ class Server:
 
         threading.Thread(target=follow, name="watch", daemon=True).start()
 
+    def overlaps(self, handler, consumer=None):
+        """Return which calls of a method ran at the same time, as bars and in words.
+
+        handler: the name of the method, such as "receive". consumer: only calls of this class.
+        """
+        self._record.settle()
+        with self._record.changed:
+            return Overlaps(list(self._record.events), handler, consumer)
+
     def log(self, contains=None, last=None, full=False):
         """Return what the server has printed.
 
@@ -259,6 +279,21 @@ class Server:
         self._end()
         self._launch()
         print(f"Running again: {self.command}")
+
+    def wait_for_log(self, text, timeout=15.0):
+        """Wait until the server has printed a text, and return its first line that has it.
+
+        timeout: how long that may take, in seconds. Raises ServerError if it takes longer.
+        """
+        left = deadline(timeout)
+        while not (found := self.log(contains=text)):
+            if not left() or not self.running:
+                raise ServerError(
+                    f"The server has not printed '{text}' within {timeout:g} seconds."
+                )
+            with self._record.changed:
+                self._record.changed.wait(0.05)  # a log does not announce itself
+        return Log(found.splitlines()[0])
 
     def wait_for_reload(self, timeout=15.0):
         """Wait until runserver has started again with the files as they are now, and answers.

@@ -8,6 +8,7 @@ LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
+_KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
 
@@ -126,7 +127,8 @@ def _clients(events, threads):
     counts = {}
     clients = []
     for told in connections.values():
-        kind = {"http": "request", "channel": "worker"}.get(told[0].get("protocol"), "client")
+        protocol = told[0].get("protocol")
+        kind = _KINDS.get(protocol, protocol)
         counts[kind] = counts.get(kind, 0) + 1
         clients.append(Client(f"{kind} {counts[kind]}", _Story(told, threads).rows))
     return clients
@@ -171,10 +173,8 @@ class _Story:
         self._arrived.clear()
 
     def _on_open(self, event):
-        if event["protocol"] == "channel":
-            return
-        method = event["method"] if event["protocol"] == "http" else "GET"
-        self._arrived.append(Row("in", f"{method} {event['path']}"))
+        if event["path"] is not None:
+            self._arrived.append(Row("in", f"{event['method']} {event['path']}"))
 
     def _on_in(self, event):
         self._arrived.append(Row("in", _frame(event)))
@@ -259,3 +259,42 @@ def _short(text):
     text = _LINE_END.sub("⏎", text)
     text = _CONTROL.sub("�", text)
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
+
+class Overlaps:
+    """Which calls of a method ran at the same time.
+
+    Time is shown as an order, not in seconds: so it is the same at every run.
+    """
+
+    def __init__(self, events, handler, consumer=None):
+        self.handler = handler
+        self.calls = []  # (start, end, thread), in order of their start
+        running = {}
+        for event in events:
+            key = (event["process"], event.get("call"))
+            if event["kind"] == "call" and event["handler"] == handler:
+                if consumer in (None, event["consumer"]):
+                    running[key] = event
+            elif event["kind"] == "return" and key in running:
+                call = running.pop(key)
+                self.calls.append((call["at"], event["at"], call["thread"]))
+        self.calls.sort()
+
+    def __str__(self):
+        if not self.calls:
+            return f"No call of {self.handler}() has ended yet."
+        moments = sorted({at for start, end, _ in self.calls for at in (start, end)})
+        lines = []
+        most = 0
+        for number, (start, end, thread) in enumerate(self.calls, 1):
+            bar = "".join("■■" if start <= at < end else "··" for at in moments[:-1])
+            others = sum(one < end and start < other for one, other, _ in self.calls) - 1
+            word = f"overlaps {others} other{'s' * (others > 1)}" if others else "alone"
+            lines.append(f"call {number}  {bar}  on the {thread}, {word}")
+            most = max(most, sum(one <= start < other for one, other, _ in self.calls))
+        at_once = "never two at a time" if most == 1 else f"up to {most} at a time"
+        return "\n".join([*lines, f"{len(self.calls)} calls of {self.handler}(), {at_once}"])
+
+    def __repr__(self):
+        return str(self)

@@ -10,7 +10,7 @@ this process.
 
 | kind | fields | means |
 | --- | --- | --- |
-| open | conn, protocol, method, path | a request arrived: websocket, http or channel (a worker) |
+| open | conn, protocol, method, path | a request arrived: websocket, http, or the type of a scope |
 | answer | conn, status | its HTTP status; 101 is an accepted WebSocket |
 | in, out | conn, text or size | a frame (or streamed chunk), text shortened, binary by its length |
 | close | conn, by, code, reason | by client or server; code None: dropped without a close frame |

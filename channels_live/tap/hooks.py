@@ -9,6 +9,7 @@ import errno
 import itertools
 import threading
 import time
+import weakref
 from contextvars import ContextVar
 
 import wrapt
@@ -23,6 +24,7 @@ _connections = {}  # those that may still be busy, by number
 _numbers = itertools.count(1)
 _call_numbers = itertools.count(1)
 _calls_running = set()
+_own_connections = weakref.WeakKeyDictionary()  # of consumers that daphne does not serve
 _threads = {}  # thread ident → its name in the record
 _loop = None
 _listening = threading.Event()
@@ -40,7 +42,7 @@ class Connection:
         self.queue = None  # what the application has not read yet
         self.waiting = False  # the application waits for the next event
         self.done = False  # the application has returned
-        self.failed = False  # ... by an exception that the client has not been told of
+        self.failed = False  # ... by an exception that daphne has not dealt with
         self.answered = False
         self.refused = False
         self.closed = False
@@ -52,7 +54,7 @@ class Connection:
         record("answer", conn=self.number, status=status)
 
     def end(self):
-        self.closed, self.failed = True, False
+        self.closed = True
 
     def busy(self):
         if self.failed or (self.queue is not None and not self.done and not self._idle()):
@@ -68,7 +70,7 @@ class Connection:
         return self.waiting and self.queue.empty()
 
     def finished(self):
-        return self.closed and (self.done or self.queue is None)
+        return self.closed and not self.failed and (self.done or self.queue is None)
 
 
 def _number():
@@ -103,7 +105,7 @@ def _watched(application):
         try:
             return await application(scope, waiting_receive, send)
         except Exception as error:
-            connection.failed = not connection.closed
+            connection.failed = True
             _record_error(error)
             raise
         finally:
@@ -130,6 +132,12 @@ def _create_application(wrapped, server, args, kwargs):
 def _kill_all(wrapped, server, args, kwargs):
     _stopping.set()
     return wrapped(*args, **kwargs)
+
+
+def _application_checker(wrapped, server, args, kwargs):
+    wrapped(*args, **kwargs)  # once a second: logs exceptions, and tells the clients of them
+    for connection in list(_connections.values()):
+        connection.failed = connection.failed and not connection.done
 
 
 def _listen_success(wrapped, server, args, kwargs):
@@ -234,6 +242,7 @@ def _hook_daphne(module):
     for name, wrapper in {
         "Server.__init__": _server_init,
         "Server.create_application": _create_application,
+        "Server.application_checker": _application_checker,
         "Server.kill_all_applications": _kill_all,
         "Server.listen_success": _listen_success,
         "Server.listen_error": _listen_error,
@@ -270,14 +279,15 @@ def _start_call(consumer, message):
     call = next(_call_numbers)
     _calls_running.add(call)
     connection = _current.get()
-    if connection is None and "channel" in consumer.scope:
-        # a worker has no connections: what comes over one channel is told as one
-        connection = Connection("channel", None, consumer.scope["channel"])
+    if connection is None and not (connection := _own_connections.get(consumer)):
+        # not served by daphne: a worker's channel, or a protocol of the project's own
+        connection = Connection(consumer.scope["type"], None, None)
         connection.closed = True
-        _current.set(connection)
+        _own_connections[consumer] = connection
+    _current.set(connection)
     record(
         "call",
-        conn=connection.number if connection else None,
+        conn=connection.number,
         call=call,
         consumer=type(consumer).__name__,
         handler=handler,
