@@ -109,7 +109,8 @@ class Lesson:
 
 def workspace_folder():
     """Return the folder of the learner's own files: $CHANNELS_LIVE_WORKSPACE or `workspace`."""
-    return Path(os.environ.get("CHANNELS_LIVE_WORKSPACE") or ROOT / "workspace").resolve()
+    # not relative to the current folder, which changes with every lesson
+    return Path(ROOT, os.environ.get("CHANNELS_LIVE_WORKSPACE") or "workspace").resolve()
 
 
 def notebook_of(number):

@@ -96,7 +96,7 @@ class Record:
     def _add(self, event, connection, process):
         with self.changed:
             if event["kind"] == "settled":
-                self._settled[connection] = event["number"]
+                self._settled[connection] = max(self._settled[connection], event["number"])
             else:
                 event["process"] = process
                 self.events.append(event)

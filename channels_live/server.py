@@ -80,6 +80,9 @@ class Command:
         elif "runworker" in self._arguments:
             self.name = "runworker"
         elif "--port" in self._arguments[:-1]:
+            self.name = next(
+                (Path(w).name for w in self._arguments if w.endswith(".py")), self.name
+            )
             self._read_port_option()
 
     def argv(self, port):

@@ -209,7 +209,9 @@ class _Story:
     def _on_call(self, event):
         argument = event["arg"] if event["handler"] == "disconnect" else None
         call = f"{event['consumer']}.{event['handler']}({'' if argument is None else argument})"
-        if self._threads:
+        if not event["known"]:
+            call = f"{event['consumer']} has no {event['handler']}()"
+        elif self._threads:
             call += f"  on {event['thread']}"
         last = self.rows[-1] if self.rows else None
         if self._arrived and event["type"].startswith(("websocket.", "http.")):
@@ -252,7 +254,9 @@ class _Story:
 
 
 def _frame(event):
-    return f"{event['size']:,} bytes (binary)" if "size" in event else _short(event["text"])
+    if "size" in event:
+        return f"{event['size']:,} byte{'s' * (event['size'] != 1)} (binary)"
+    return _short(event["text"])
 
 
 def _short(text):
@@ -291,7 +295,7 @@ class Overlaps:
             bar = "".join("■■" if start <= at < end else "··" for at in moments[:-1])
             others = sum(one < end and start < other for one, other, _ in self.calls) - 1
             word = f"overlaps {others} other{'s' * (others > 1)}" if others else "alone"
-            lines.append(f"call {number}  {bar}  on the {thread}, {word}")
+            lines.append(f"call {number}  {bar}  on {thread}, {word}")
             most = max(most, sum(one <= start < other for one, other, _ in self.calls))
         at_once = "never two at a time" if most == 1 else f"up to {most} at a time"
         return "\n".join([*lines, f"{len(self.calls)} calls of {self.handler}(), {at_once}"])

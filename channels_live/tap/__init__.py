@@ -15,7 +15,7 @@ this process.
 | in, out | conn, text or size | a frame (or streamed chunk), text shortened, binary by its length |
 | close | conn, by, code, reason | by client or server; code None: dropped without a close frame |
 | end | conn | an HTTP response is complete |
-| call | conn, call, consumer, handler, type, arg, thread | a consumer's method starts |
+| call | conn, call, consumer, handler, known, type, arg, thread | a consumer's method starts |
 | return | conn, call, seconds | ... and ends |
 | error | conn, call, type, message, file, line | an exception left the application |
 | layer | conn, op, target, type | send, group_send, group_add, group_discard |
@@ -143,12 +143,17 @@ def _send():
         flush()
 
 
+def _answer(settle, number):
+    settle(SETTLE_LIMIT)
+    record("settled", number=number)
+    flush()
+
+
 def _obey(settle):
     try:
         for number in _connection.makefile("rb"):
-            settle(SETTLE_LIMIT)
-            record("settled", number=int(number))
-            flush()
+            # in a thread of its own: meanwhile the kernel may go
+            threading.Thread(target=_answer, args=(settle, int(number)), daemon=True).start()
     except OSError:
         pass  # a killed kernel resets the connection
     # The same as Control-C in a terminal, then the hard way.

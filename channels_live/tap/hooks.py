@@ -19,6 +19,7 @@ from channels_live.tap import record, record_crash, where
 SHORT = 200  # characters of a text frame that are recorded
 
 _current = ContextVar("channels_live_connection", default=None)
+_dispatching = ContextVar("channels_live_dispatching", default=None)
 _in_layer = ContextVar("channels_live_in_layer", default=False)
 _connections = {}  # those that may still be busy, by number
 _numbers = itertools.count(1)
@@ -270,39 +271,49 @@ _METHODS = {
 }
 
 
-def _start_call(consumer, message):
-    kind = message.get("type", "")
-    handler = kind.replace(".", "_")
-    method = _METHODS.get(kind)
-    if method and hasattr(consumer, method):  # the generic consumers hand on to these
-        handler = method
-    call = next(_call_numbers)
-    _calls_running.add(call)
-    connection = _current.get()
-    if connection is None and not (connection := _own_connections.get(consumer)):
-        # not served by daphne: a worker's channel, or a protocol of the project's own
-        connection = Connection(consumer.scope["type"], None, None)
-        connection.closed = True
-        _own_connections[consumer] = connection
-    _current.set(connection)
-    record(
-        "call",
-        conn=connection.number,
-        call=call,
-        consumer=type(consumer).__name__,
-        handler=handler,
-        type=kind,
-        arg=message.get("code"),
-        thread=_thread_name(),
-    )
-    return call, time.monotonic()
+class _Call:
+    """A message on its way through a consumer's dispatch."""
 
+    def __init__(self, consumer, message):
+        self.number = next(_call_numbers)
+        self.consumer, self.message = consumer, message
+        self.started = None
+        _calls_running.add(self.number)
 
-def _end_call(call, started, error=None):
-    _calls_running.discard(call)
-    if error:
-        _record_error(error, call)
-    record("return", conn=_number(), call=call, seconds=time.monotonic() - started)
+    def start(self):
+        """Record that the method starts, now and on this thread."""
+        consumer, kind = self.consumer, self.message.get("type", "")
+        handler = kind.replace(".", "_")
+        if hasattr(consumer, _METHODS.get(kind, "")):  # the generic consumers hand on to these
+            handler = _METHODS[kind]
+        connection = _current.get()
+        if connection is None and not (connection := _own_connections.get(consumer)):
+            # not served by daphne: a worker's channel, or a protocol of the project's own
+            connection = Connection(consumer.scope["type"], None, None)
+            connection.closed = True
+            _own_connections[consumer] = connection
+        _current.set(connection)
+        record(
+            "call",
+            conn=connection.number,
+            call=self.number,
+            consumer=type(consumer).__name__,
+            handler=handler,
+            known=hasattr(consumer, handler),
+            type=kind,
+            arg=self.message.get("code"),
+            thread=_thread_name(),
+        )
+        self.started = time.monotonic()
+
+    def end(self, error=None):
+        if self.started is None:
+            self.start()
+        _calls_running.discard(self.number)
+        if error:
+            _record_error(error, self.number)
+        seconds = time.monotonic() - self.started
+        record("return", conn=_number(), call=self.number, seconds=seconds)
 
 
 def _thread_name():
@@ -310,9 +321,9 @@ def _thread_name():
     if ident not in _threads:
         try:
             asyncio.get_running_loop()
-            _threads[ident] = "event loop"
+            _threads[ident] = "the event loop"
         except RuntimeError:
-            workers = sum(name != "event loop" for name in _threads.values())
+            workers = sum(name != "the event loop" for name in _threads.values())
             _threads[ident] = f"thread {workers + 1}"
     return _threads[ident]
 
@@ -338,33 +349,42 @@ def _record_error(error, call=None):
 
 def _hook_consumer(module):
     wrapt.wrap_function_wrapper(module, "AsyncConsumer.dispatch", _async_dispatch)
+    wrapt.wrap_function_wrapper(module, "aclose_old_connections", _before_handler)
     sync_dispatch = vars(module.SyncConsumer)["dispatch"]  # a database_sync_to_async object
     sync_dispatch.func = _sync_dispatch(sync_dispatch.func)
 
 
 async def _async_dispatch(wrapped, consumer, args, kwargs):
-    call, started = _start_call(consumer, args[0])
-    error = None
+    global _loop
+    _loop = _loop or asyncio.get_running_loop()  # of a server that is not daphne
+    call = _Call(consumer, args[0])
+    _dispatching.set(call)
     try:
-        return await wrapped(*args, **kwargs)
-    except Exception as raised:
-        error = raised
+        result = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        call.end(error if isinstance(error, Exception) else None)
         raise
-    finally:
-        _end_call(call, started, error)
+    call.end()
+    return result
+
+
+async def _before_handler(wrapped, instance, args, kwargs):
+    # the last thing that dispatch waits for before it calls the method
+    await wrapped(*args, **kwargs)
+    if call := _dispatching.get():
+        call.start()
 
 
 def _sync_dispatch(function):
     def dispatch(consumer, message):
-        call, started = _start_call(consumer, message)
-        error = None
+        call = _Call(consumer, message)
+        call.start()
         try:
-            return function(consumer, message)
-        except Exception as raised:
-            error = raised
+            function(consumer, message)
+        except Exception as error:
+            call.end(error)
             raise
-        finally:
-            _end_call(call, started, error)
+        call.end()
 
     return dispatch
 

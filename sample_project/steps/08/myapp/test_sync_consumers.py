@@ -1,0 +1,50 @@
+from channels.testing import WebsocketCommunicator
+from django.test import TransactionTestCase
+
+from myproject.asgi import application
+
+
+def socket(path, **options):
+    headers = [(b"origin", b"http://localhost")]
+    return WebsocketCommunicator(application, path, headers=headers, **options)
+
+
+class SyncConsumerTests(TransactionTestCase):
+    async def test_echo(self):
+        echo = socket("/ws/echo/")
+        await echo.connect()
+        await echo.send_json_to({"message": "hello"})
+        self.assertEqual(await echo.receive_json_from(), {"message": "hello"})
+        await echo.disconnect()
+
+    async def test_door_greets_counts_and_reverses(self):
+        door = socket("/ws/door/?name=Anna")
+        await door.connect()
+        self.assertIn("welcome, Anna", await door.receive_from())
+        await door.send_to(text_data="hello")
+        self.assertEqual(await door.receive_from(), "message 1 from Anna")
+        await door.send_to(bytes_data=b"ab")
+        self.assertEqual(await door.receive_from(), b"ba")
+        await door.disconnect()
+
+    async def test_door_tells_why_it_closes(self):
+        door = socket("/ws/door/")
+        await door.connect()
+        closed = await door.receive_output()
+        self.assertEqual(closed["code"], 4401)
+
+    async def test_json_needs_its_subprotocol(self):
+        refused = socket("/ws/json/")
+        self.assertFalse((await refused.connect())[0])
+        adder = socket("/ws/json/", subprotocols=["sum.v1"])
+        self.assertEqual(await adder.connect(), (True, "sum.v1"))
+        await adder.send_json_to({"numbers": [1, 2, 3]})
+        self.assertEqual(await adder.receive_json_from(), {"sum": 6})
+        await adder.disconnect()
+
+    async def test_slow_answers(self):
+        slow = socket("/ws/slow/")
+        await slow.connect()
+        await slow.send_to(text_data="please")
+        self.assertEqual(await slow.receive_from(), "done")
+        await slow.disconnect()
