@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 LONGEST_TEXT = 120  # characters of a frame that are shown
+LARGEST_DIAGRAM = 100_000  # characters; JupyterLab draws no larger one
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
@@ -68,9 +69,10 @@ class Timeline:
         return str(self)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        if not self.clients:
-            return {"text/plain": str(self)}
-        return {"text/plain": str(self), "text/vnd.mermaid": self.mermaid()}
+        bundle = {"text/plain": str(self)}
+        if self.clients and len(diagram := self.mermaid()) <= LARGEST_DIAGRAM:
+            bundle["text/vnd.mermaid"] = diagram
+        return bundle
 
     def mermaid(self):
         """Return the same as the source of a mermaid sequence diagram."""
@@ -112,11 +114,12 @@ def _arrows(row, client, consumer):
         yield f"Note over {consumer}: {_escape(note)}"
 
 
-_CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}"} | {ord("\n"): " "}
+_CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
 
 
 def _escape(text):
-    return text.translate(_CODES)
+    # a first word that mermaid would take for itself
+    return re.sub("^( *(?:no)?wrap):", r"\1#58;", text.translate(_CODES))
 
 
 def _clients(events, threads):

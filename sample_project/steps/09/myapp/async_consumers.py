@@ -9,12 +9,13 @@ from .models import Post, Topic
 
 @database_sync_to_async
 def latest_post():
-    return str(Post.objects.select_related("author").latest("created").text)
+    return Post.objects.latest("created").text
 
 
 class BoardConsumer(AsyncJsonWebsocketConsumer):
     async def receive_json(self, content):
-        await self.send_json({"topics": await Topic.objects.acount(), "latest": await latest_post()})
+        topics = await Topic.objects.acount()
+        await self.send_json({"topics": topics, "latest": await latest_post()})
 
 
 class BlockingConsumer(AsyncWebsocketConsumer):
