@@ -121,6 +121,8 @@ def notebook_of(number):
 def written_files(notebook):
     """Yield (path, text) for each `%%writefile` cell of a notebook, in their order."""
     for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
         head, _, text = cell.source.partition("\n")
         if match := re.fullmatch(r"%%writefile\s+(?!-a\b)(\S+)\s*", head):
             yield match[1], text if text.endswith("\n") else f"{text}\n"

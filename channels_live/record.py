@@ -35,6 +35,11 @@ class Record:
         """Whether any process of the server is connected."""
         return bool(self._settled)
 
+    @property
+    def ended(self):
+        """Whether the record is closed and nothing more can come."""
+        return self.closed and not self._settled
+
     def settle(self):
         """Wait until the server has nothing in hand and has told everything."""
         with self.changed:

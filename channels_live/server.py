@@ -177,6 +177,7 @@ class Server:
             )
         self._ready, self._timeout = ready, timeout
         self._process = None
+        self._watchers = []
         self.port = port or (self._choose_port() if fallback else self._command.port)
         for attempt in range(3):
             try:
@@ -243,14 +244,16 @@ class Server:
         record = self._record
         handle = display(self._timeline(client, consumer, threads), display_id=True)
 
-        def follow(seen=0, closed=False):
-            while not closed:
+        def follow(seen=0, ended=False):
+            while not ended:
                 with record.changed:
-                    record.changed.wait_for(lambda n=seen: len(record.events) > n or record.closed)
-                    seen, closed = len(record.events), record.closed
+                    record.changed.wait_for(lambda n=seen: len(record.events) > n or record.ended)
+                    seen, ended = len(record.events), record.ended
                 handle.update(self._timeline(client, consumer, threads, record))
 
-        threading.Thread(target=follow, name="watch", daemon=True).start()
+        watcher = threading.Thread(target=follow, name="watch", daemon=True)
+        self._watchers.append(watcher)
+        watcher.start()
 
     def overlaps(self, handler, consumer=None):
         """Return which calls of a method ran at the same time, as bars and in words.
@@ -350,8 +353,10 @@ class Server:
         self._record = Record()
         self._seen = 0  # events that were there when it last got ready
         handle, name = tempfile.mkstemp(prefix="channels_live_", suffix=".log")
-        self._log = Path(name)
-        weakref.finalize(self, self._log.unlink, missing_ok=True)
+        self._log = open(name, encoding="utf-8", errors="replace")
+        weakref.finalize(self, self._log.close)
+        with contextlib.suppress(OSError):  # Windows keeps a file that is open
+            os.unlink(name)
         options = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
             if os.name == "nt"
@@ -469,7 +474,8 @@ class Server:
         return message
 
     def _read_log(self):
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        self._log.seek(0)
+        return self._log.read()
 
     # --- end
 
@@ -487,6 +493,8 @@ class Server:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self._process.wait()
+        while self._watchers:
+            self._watchers.pop().join(1.0)  # so that the last it shows is the end
 
 
 class PortTaken(ServerError):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 LONGEST_TEXT = 120  # characters of a frame that are shown
+LIFELINE = 40  # rows; where names are not repeated, mermaid draws lifelines no longer than these
+MOST_LANES = 6  # clients and consumers; a wider diagram is too small to read
 LARGEST_DIAGRAM = 100_000  # characters; JupyterLab draws no larger one
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
@@ -70,8 +72,11 @@ class Timeline:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         bundle = {"text/plain": str(self)}
-        if self.clients and len(diagram := self.mermaid()) <= LARGEST_DIAGRAM:
-            bundle["text/vnd.mermaid"] = diagram
+        consumers = {row.consumer for client in self.clients for row in client.rows} - {""}
+        if 1 <= len(self.clients) + len(consumers) <= MOST_LANES:
+            diagram = self.mermaid()
+            if len(diagram) <= LARGEST_DIAGRAM:
+                bundle["text/vnd.mermaid"] = diagram
         return bundle
 
     def mermaid(self):
@@ -86,9 +91,10 @@ class Timeline:
                     consumers[consumer] = f"participant {consumer} as {row.consumer}"
                 lines.extend(_arrows(row, f"c{number}", consumer))
         description = "".join(f"\n    {_escape(line)}" for line in str(self).splitlines() if line)
+        short = len(lines) <= LIFELINE  # a long one repeats the names at its end
         return "\n".join(
             [
-                '%%{init: {"sequence": {"mirrorActors": false}}}%%',
+                *['%%{init: {"sequence": {"mirrorActors": false}}}%%'][:short],
                 "sequenceDiagram",
                 "  accTitle: What happened, frame by frame",
                 f"  accDescr {{{description}\n  }}",

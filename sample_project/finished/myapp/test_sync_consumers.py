@@ -46,5 +46,6 @@ class SyncConsumerTests(TransactionTestCase):
         slow = socket("/ws/slow/")
         await slow.connect()
         await slow.send_to(text_data="please")
+        self.assertEqual(await slow.receive_from(), "started")
         self.assertEqual(await slow.receive_from(), "done")
         await slow.disconnect()

@@ -1,0 +1,52 @@
+"""What every test run needs: a workspace of its own, and two exceptions for nbval."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config):
+    """Keep every test, and every kernel that a test starts, away from the learner's own files."""
+    config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="channels_live_"))
+    os.environ["CHANNELS_LIVE_WORKSPACE"] = str(config.stash[FOLDER] / "workspace")
+    os.environ["CHANNELS_LIVE_ANY_PORT"] = "1"  # notebooks that run at once must not share one
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before nbval starts a kernel
+def pytest_runtest_setup(item):
+    """Give each test file and each notebook a workspace that no other has written to."""
+    folder = item.config.stash[FOLDER] / item.path.parent.name / item.path.stem
+    os.environ["CHANNELS_LIVE_WORKSPACE"] = str(folder / "workspace")
+
+
+def pytest_itemcollected(item):
+    """Ignore the drawing that JupyterLab stores beside the diagram it was made from."""
+    if isinstance(item, IPyNbCell):
+        for output in item.cell.outputs:
+            if "text/vnd.mermaid" in output.get("data", {}):
+                output.data.pop("image/svg+xml", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session):
+    """With CHANNELS_LIVE_NO_SKIPS set, as in CI, a skipped test fails the run."""
+    result = yield
+    # in a worker of xdist there is none
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped") if reporter else None
+    if skipped and os.environ.get("CHANNELS_LIVE_NO_SKIPS"):
+        reporter.section("skipped, and CHANNELS_LIVE_NO_SKIPS is set", red=True)
+        for report in skipped:
+            reporter.line(f"{report.nodeid}: {report.longrepr[2]}")
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+    return result
