@@ -1,5 +1,6 @@
 """`Lesson(5)`: lays out the learner's working copy and makes it the current folder."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ NOTEBOOKS = ROOT / "notebooks"
 _MANIFEST = ".channels_live.json"  # what Lesson laid out: path → digest
 _MADE_BY_PROGRAMS = {"__pycache__", "db.sqlite3", "db.sqlite3-journal", ".ipynb_checkpoints"}
 _locks = {}  # number → the lock on its folder that this kernel holds
+_ticking = False
 _lessons = {}  # number → the lesson of this kernel
 
 
@@ -59,6 +61,7 @@ class Lesson:
                 "Mend that, or name another folder in CHANNELS_LIVE_WORKSPACE."
             ) from error
         os.chdir(self.folder)
+        _listen_for_interrupts()
         self.number = number
         self._servers = []
         _lessons[number] = self
@@ -163,6 +166,26 @@ def _prepare_environment():
     )
     os.environ.pop("FORCE_COLOR", None)
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # of another project
+
+
+def _listen_for_interrupts():
+    """Let the notebook's interrupt button end a cell that awaits, at once.
+
+    The kernel sees an interrupt only when its event loop wakes up, so wake it twice a second.
+    """
+    global _ticking
+    if _ticking:
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return  # not in a notebook
+    _ticking = True
+
+    def tick():
+        loop.call_later(0.5, tick)
+
+    tick()
 
 
 def _claim(workspace, number):

@@ -21,7 +21,7 @@ class Log(str):
     """Text that a notebook shows as it is, without quotation marks and escapes."""
 
     def _repr_pretty_(self, printer, cycle):
-        printer.text(self)
+        printer.text(self or "(nothing printed)")
 
 
 def plain(text, folder, port=None, real_port=None):

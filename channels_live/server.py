@@ -36,6 +36,7 @@ _RUNSERVER_NUMBERS = {
     "--websocket-max-frame-size",
 }
 DEFAULT_PORT = 8000  # of daphne and of runserver
+ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it
 KNOWN = {"daphne", "runserver", "runworker"}  # the tap tells when these are ready
 LAST_LINES = 12  # of the log, shown with an error
 PORT_TAKEN = "Port {} is taken by another program. Stop that program, or choose another port."
@@ -209,11 +210,18 @@ class Server:
 
     def ws(self, path="/"):
         """Return the address of a WebSocket on this server."""
-        return f"ws://{self._command.host}:{self.port}{path}"
+        return f"ws://{self._address()}{path}"
 
     def url(self, path="/"):
         """Return the address of a page on this server."""
-        return f"http://{self._command.host}:{self.port}{path}"
+        return f"http://{self._address()}{path}"
+
+    def _address(self):
+        if not self.running:
+            raise ServerError(
+                f"This server has been stopped: {self.command}. Run the cell that starts it again."
+            )
+        return f"{self._command.host}:{self.port}"
 
     def http(self, path="/", method="GET", **options):
         """Request a page and return the answer, an httpx.Response.
@@ -271,9 +279,7 @@ class Server:
         full: word for word, with times, ports and every frame of a traceback.
         """
         self._record.settle()
-        text = self._read_log()
-        if not full:
-            text = plain(text, self._folder, self._command.port, self.port)
+        text = self._read_log() if full else self._plain(self._read_log())
         lines = [line for line in text.splitlines() if contains is None or contains in line]
         return Log("\n".join(lines[-last:] if last else lines))
 
@@ -309,7 +315,8 @@ class Server:
         """
         if not self._wait_until_ready(timeout):
             raise ServerError(
-                f"Nothing was reloaded within {timeout:g} seconds. Was a file changed?"
+                f"Nothing was reloaded within {timeout:g} seconds. The server goes on with the "
+                "files that it has: change a file first, or save it once more."
             )
 
     def stop(self):
@@ -335,17 +342,17 @@ class Server:
         wanted = self._command.port
         if wanted is None:
             return None
-        if "CHANNELS_LIVE_ANY_PORT" not in os.environ and is_free(wanted, self._command.host):
+        if ANY_PORT not in os.environ and is_free(wanted, self._command.host):
             return wanted
         return self._another_port()
 
     def _another_port(self):
         port = free_port()
         # notebooks that are tested at once must not fight for a port, nor tell of it
-        if "CHANNELS_LIVE_ANY_PORT" not in os.environ:
+        if ANY_PORT not in os.environ:
             print(
                 f"Port {self._command.port} is taken by another program: "
-                f"this server gets port {port}."
+                f"this server gets port {port}, http://{self._command.host}:{port}/"
             )
         return port
 
@@ -423,7 +430,7 @@ class Server:
                 self._seen = len(record.events)
                 return True
             if not self.running:
-                lines = plain(self._read_log(), self._folder).split("\n")
+                lines = self._plain(self._read_log()).split("\n")
                 last = next((line for line in reversed(lines) if line.strip()), "no reason given")
                 raise ServerError(self._explain(f"{last} (exit code {self._process.returncode})"))
         return False
@@ -465,13 +472,18 @@ class Server:
         return f"it {what}, and was ended after {self._timeout:g} seconds (timeout=)"
 
     def _explain(self, reason, log=None):
-        log = plain(log or self._read_log(), self._folder, self._command.port, self.port).rstrip()
+        log = self._plain(log or self._read_log()).rstrip()
         message = f"`{self.command}` did not start.\n{reason}"
         only_libraries = log.startswith("Traceback") and '  File "' not in log
         if log and not only_libraries:  # those lines would say the reason again, and nothing else
             last = "\n".join(f"    {line}".rstrip() for line in log.split("\n")[-LAST_LINES:])
             message += f"\nThe last lines of its log:\n{last}"
         return message
+
+    def _plain(self, text):
+        # Where any port will do, the log must not differ by it.
+        typed = self._command.port if ANY_PORT in os.environ else None
+        return plain(text, self._folder, typed, self.port)
 
     def _read_log(self):
         self._log.seek(0)

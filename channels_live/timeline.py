@@ -45,6 +45,10 @@ class Timeline:
     def __init__(self, events, server="server", client=None, consumer=None, threads=False):
         self.server = server
         self.clients = _clients(events, threads)
+        self._nothing = "Nothing has happened yet."
+        if self.clients and (client is not None or consumer is not None):
+            names = ", ".join(one.name for one in self.clients)
+            self._nothing = f"There is nothing of that. The server has seen: {names}."
         if client is not None:
             wanted = {
                 f"client {number}" for number in ([client] if type(client) is int else client)
@@ -65,7 +69,7 @@ class Timeline:
                 head = f"{client.name:{width}}  {_ARROWS[row.direction]}  "
                 lines.append(f"{head}{row.text:{TEXT_WIDTH}} {row.call}".rstrip())
                 lines.extend(f"{' ' * len(head)}{note}" for note in row.notes)
-        return "\n".join(lines) or "Nothing has happened yet."
+        return "\n".join(lines) or self._nothing
 
     def __repr__(self):
         return str(self)
@@ -94,7 +98,9 @@ class Timeline:
         short = len(lines) <= LIFELINE  # a long one repeats the names at its end
         return "\n".join(
             [
-                *['%%{init: {"sequence": {"mirrorActors": false}}}%%'][:short],
+                *['%%{init: {"sequence": {"mirrorActors": false, "messageAlign": "left"}}}%%'][
+                    :short
+                ],
                 "sequenceDiagram",
                 "  accTitle: What happened, frame by frame",
                 f"  accDescr {{{description}\n  }}",
@@ -117,7 +123,7 @@ def _arrows(row, client, consumer):
     if call:
         yield f"s->>{consumer}: {call}"
     for note in row.notes:
-        yield f"Note over {consumer}: {_escape(note)}"
+        yield f"Note over {'s' if row.by_server else consumer}: {_escape(note)}"
 
 
 _CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
@@ -186,7 +192,12 @@ class _Story:
             self._arrived.append(Row("in", f"{event['method']} {event['path']}"))
 
     def _on_in(self, event):
-        self._arrived.append(Row("in", _frame(event)))
+        if reason := event.get("refused"):
+            self._show_arrived()
+            row = Row("in", "a frame that is too large", by_server=True, notes=[reason])
+            self.rows.append(row)
+        else:
+            self._arrived.append(Row("in", _frame(event)))
 
     def _on_close(self, event):
         code = event["code"]
@@ -307,7 +318,8 @@ class Overlaps:
             lines.append(f"call {number}  {bar}  on {thread}, {word}")
             most = max(most, sum(one <= start < other for one, other, _ in self.calls))
         at_once = "never two at a time" if most == 1 else f"up to {most} at a time"
-        return "\n".join([*lines, f"{len(self.calls)} calls of {self.handler}(), {at_once}"])
+        number = f"{len(lines)} call{'s' * (len(lines) != 1)}"
+        return "\n".join([*lines, f"{number} of {self.handler}(), {at_once}"])
 
     def __repr__(self):
         return str(self)

@@ -13,6 +13,7 @@ this process.
 | open | conn, protocol, method, path | a request arrived: websocket, http, or the type of a scope |
 | answer | conn, status | its HTTP status; 101 is an accepted WebSocket |
 | in, out | conn, text or size | a frame (or streamed chunk), text shortened, binary by its length |
+| in | conn, refused | a frame that the server did not take, and why |
 | close | conn, by, code, reason | by client or server; code None: dropped without a close frame |
 | end | conn | an HTTP response is complete |
 | call | conn, call, consumer, handler, known, type, arg, thread | a consumer's method starts |
@@ -48,12 +49,13 @@ _connection = None
 
 
 def record(kind, **fields):
-    """Add an event. Cheap: it is sent later, by another thread."""
+    """Add an event and return its time. Cheap: it is sent later, by another thread."""
     fields["kind"] = kind
-    fields["at"] = time.monotonic()
+    fields["at"] = at = time.monotonic()
     _events.append(fields)
     if not _awake.is_set():
         _awake.set()
+    return at
 
 
 def flush():
@@ -114,7 +116,8 @@ def install(address):
     global _connection
     port, token = address.split()
     try:
-        _connection = socket.create_connection(("127.0.0.1", int(port)))
+        _connection = socket.socket()
+        _connection.connect(("127.0.0.1", int(port)))  # create_connection() imports a codec first
         _connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _connection.sendall(f"{token}\n".encode())
     except OSError:

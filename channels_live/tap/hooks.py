@@ -1,11 +1,13 @@
 """The places in daphne, Channels and Django where the tap listens.
 
 Each function wraps one method and calls the original in the same way. They are put in place when
-their module is imported, so that a server pays only for what it uses.
+their module is imported, so that a server pays only for what it uses. Those that every frame
+passes do without wrapt, which takes longer than what they do.
 """
 
 import asyncio
 import errno
+import functools
 import itertools
 import threading
 import time
@@ -14,7 +16,7 @@ from contextvars import ContextVar
 
 import wrapt
 
-from channels_live.tap import record, record_crash, where
+from channels_live.tap import flush, record, record_crash, where
 
 SHORT = 200  # characters of a text frame that are recorded
 
@@ -46,6 +48,7 @@ class Connection:
         self.failed = False  # ... by an exception that daphne has not dealt with
         self.answered = False
         self.refused = False
+        self.has_consumer = False
         self.closed = False
         _connections[self.number] = self
         record("open", conn=self.number, protocol=protocol, method=method, path=path)
@@ -145,6 +148,7 @@ def _listen_success(wrapped, server, args, kwargs):
     wrapped(*args, **kwargs)
     for host, port in server.listening_addresses:
         record("listening", host=host, port=port)
+    flush()  # somebody waits for it
     _listening.set()
 
 
@@ -160,21 +164,15 @@ def _on_open(wrapped, protocol, args, kwargs):
     wrapped(*args, **kwargs)
 
 
-def _on_message(wrapped, protocol, args, kwargs):
-    _record_frame("in", protocol.tap.number, *args)
-    wrapped(*args, **kwargs)
+def _record_frames(kind, wrapped):
+    def recording(protocol, payload, binary=False, **options):
+        if binary:
+            record(kind, conn=protocol.tap.number, size=len(payload))
+        else:
+            record(kind, conn=protocol.tap.number, text=_short(payload))
+        wrapped(protocol, payload, binary, **options)
 
-
-def _send_message(wrapped, protocol, args, kwargs):
-    _record_frame("out", protocol.tap.number, *args)
-    wrapped(*args, **kwargs)
-
-
-def _record_frame(kind, number, payload, binary=False):
-    if binary:
-        record(kind, conn=number, size=len(payload))
-    else:
-        record(kind, conn=number, text=_short(payload))
+    return recording
 
 
 def _short(payload):
@@ -211,6 +209,9 @@ def _on_close(wrapped, protocol, args, kwargs):
             record("close", conn=connection.number, by="server", code=None, reason=reason)
         elif protocol.droppedByMe:
             reason = protocol.wasNotCleanReason.partition("connection: ")[2]
+            if protocol.wasMaxMessagePayloadSizeExceeded or protocol.wasMaxFramePayloadSizeExceeded:
+                record("in", conn=connection.number, refused=reason)
+                reason = None
             record("close", conn=connection.number, by="server", code=None, reason=reason)
         elif not protocol.closedByMe:
             record("close", conn=connection.number, by="client", code=None, reason=None)
@@ -226,7 +227,7 @@ def _http_reply(wrapped, request, args, kwargs):
     if message["type"] == "http.response.start":
         connection.answer(message["status"])
     elif message.get("more_body"):
-        if body := message.get("body"):
+        if (body := message.get("body")) and connection.has_consumer:
             record("out", conn=connection.number, text=_short(body))
     else:
         record("end", conn=connection.number)
@@ -240,6 +241,10 @@ def _http_lost(wrapped, request, args, kwargs):
 
 
 def _hook_daphne(module):
+    from daphne.ws_protocol import WebSocketProtocol
+
+    WebSocketProtocol.onMessage = _record_frames("in", WebSocketProtocol.onMessage)
+    WebSocketProtocol.sendMessage = _record_frames("out", WebSocketProtocol.sendMessage)
     for name, wrapper in {
         "Server.__init__": _server_init,
         "Server.create_application": _create_application,
@@ -251,13 +256,11 @@ def _hook_daphne(module):
         wrapt.wrap_function_wrapper(module, name, wrapper)
     for name, wrapper in {
         "onOpen": _on_open,
-        "onMessage": _on_message,
         "onClose": _on_close,
-        "sendMessage": _send_message,
         "sendCloseFrame": _send_close_frame,
         "sendHttpErrorResponse": _send_http_error,
     }.items():
-        wrapt.wrap_function_wrapper("daphne.ws_protocol", f"WebSocketProtocol.{name}", wrapper)
+        wrapt.wrap_function_wrapper(WebSocketProtocol, name, wrapper)
     wrapt.wrap_function_wrapper("daphne.http_protocol", "WebRequest.handle_reply", _http_reply)
     wrapt.wrap_function_wrapper("daphne.http_protocol", "WebRequest.connectionLost", _http_lost)
 
@@ -271,6 +274,15 @@ _METHODS = {
 }
 
 
+@functools.cache
+def _handler(consumer, kind):
+    """Return the name of a consumer class's method for a type of message, and if it has one."""
+    name = kind.replace(".", "_")
+    if hasattr(consumer, _METHODS.get(kind, "")):  # the generic consumers hand on to these
+        name = _METHODS[kind]
+    return name, hasattr(consumer, name)
+
+
 class _Call:
     """A message on its way through a consumer's dispatch."""
 
@@ -282,29 +294,21 @@ class _Call:
 
     def start(self):
         """Record that the method starts, now and on this thread."""
-        consumer, kind = self.consumer, self.message.get("type", "")
-        handler = kind.replace(".", "_")
-        if hasattr(consumer, _METHODS.get(kind, "")):  # the generic consumers hand on to these
-            handler = _METHODS[kind]
-        connection = _current.get()
-        if connection is None and not (connection := _own_connections.get(consumer)):
-            # not served by daphne: a worker's channel, or a protocol of the project's own
-            connection = Connection(consumer.scope["type"], None, None)
-            connection.closed = True
-            _own_connections[consumer] = connection
-        _current.set(connection)
-        record(
+        consumer, kind = type(self.consumer), self.message.get("type", "")
+        handler, known = _handler(consumer, kind)
+        self.connection = _current.get() or _own_connection(self.consumer)
+        self.connection.has_consumer = True
+        self.started = record(
             "call",
-            conn=connection.number,
+            conn=self.connection.number,
             call=self.number,
-            consumer=type(consumer).__name__,
+            consumer=consumer.__name__,
             handler=handler,
-            known=hasattr(consumer, handler),
+            known=known,
             type=kind,
             arg=self.message.get("code"),
-            thread=_thread_name(),
+            thread=_threads.get(threading.get_ident()) or _thread_name(),
         )
-        self.started = time.monotonic()
 
     def end(self, error=None):
         if self.started is None:
@@ -313,19 +317,28 @@ class _Call:
         if error:
             _record_error(error, self.number)
         seconds = time.monotonic() - self.started
-        record("return", conn=_number(), call=self.number, seconds=seconds)
+        record("return", conn=self.connection.number, call=self.number, seconds=seconds)
+
+
+def _own_connection(consumer):
+    # not served by daphne: a worker's channel, or a protocol of the project's own
+    if not (connection := _own_connections.get(consumer)):
+        connection = Connection(consumer.scope["type"], None, None)
+        connection.closed = True
+        _own_connections[consumer] = connection
+    _current.set(connection)
+    return connection
 
 
 def _thread_name():
-    ident = threading.get_ident()
-    if ident not in _threads:
-        try:
-            asyncio.get_running_loop()
-            _threads[ident] = "the event loop"
-        except RuntimeError:
-            workers = sum(name != "the event loop" for name in _threads.values())
-            _threads[ident] = f"thread {workers + 1}"
-    return _threads[ident]
+    try:
+        asyncio.get_running_loop()
+        name = "the event loop"
+    except RuntimeError:
+        workers = sum(name != "the event loop" for name in _threads.values())
+        name = f"thread {workers + 1}"
+    _threads[threading.get_ident()] = name
+    return name
 
 
 def _record_error(error, call=None):
@@ -348,31 +361,36 @@ def _record_error(error, call=None):
 
 
 def _hook_consumer(module):
-    wrapt.wrap_function_wrapper(module, "AsyncConsumer.dispatch", _async_dispatch)
-    wrapt.wrap_function_wrapper(module, "aclose_old_connections", _before_handler)
+    module.AsyncConsumer.dispatch = _async_dispatch(module.AsyncConsumer.dispatch)
+    module.aclose_old_connections = _before_handler(module.aclose_old_connections)
     sync_dispatch = vars(module.SyncConsumer)["dispatch"]  # a database_sync_to_async object
     sync_dispatch.func = _sync_dispatch(sync_dispatch.func)
 
 
-async def _async_dispatch(wrapped, consumer, args, kwargs):
-    global _loop
-    _loop = _loop or asyncio.get_running_loop()  # of a server that is not daphne
-    call = _Call(consumer, args[0])
-    _dispatching.set(call)
-    try:
-        result = await wrapped(*args, **kwargs)
-    except BaseException as error:
-        call.end(error if isinstance(error, Exception) else None)
-        raise
-    call.end()
-    return result
+def _async_dispatch(wrapped):
+    async def dispatch(consumer, message):
+        global _loop
+        _loop = _loop or asyncio.get_running_loop()  # of a server that is not daphne
+        call = _Call(consumer, message)
+        _dispatching.set(call)
+        try:
+            await wrapped(consumer, message)
+        except BaseException as error:
+            call.end(error if isinstance(error, Exception) else None)
+            raise
+        call.end()
+
+    return dispatch
 
 
-async def _before_handler(wrapped, instance, args, kwargs):
-    # the last thing that dispatch waits for before it calls the method
-    await wrapped(*args, **kwargs)
-    if call := _dispatching.get():
-        call.start()
+def _before_handler(wrapped):
+    async def before_handler():
+        await wrapped()
+        # the last thing that dispatch waits for before it calls the method
+        if call := _dispatching.get():
+            call.start()
+
+    return before_handler
 
 
 def _sync_dispatch(function):
@@ -418,6 +436,7 @@ async def _worker_handle(wrapped, worker, args, kwargs):
     global _loop
     _loop = asyncio.get_running_loop()
     record("ready")
+    flush()
     return await wrapped(*args, **kwargs)
 
 
@@ -432,6 +451,7 @@ def _wsgi_run(wrapped, instance, args, kwargs):
         if tell:
             tell(bound_port)
         record("listening", host=address, port=int(bound_port))
+        flush()
         _listening.set()
 
     kwargs["on_bind"] = on_bind
