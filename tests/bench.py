@@ -1,0 +1,266 @@
+"""Measures what it costs to watch a server, and prints a table: `make bench`.
+
+A server with the tap and a daphne without it take turns, so that whatever else the computer does
+falls on both. Each ratio is the median of the ratios of all pairs.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from channels_live.lesson import SAMPLE, copy_project
+from channels_live.server import Server, free_port
+
+PAIRS, QUICK = 15, 3
+APPLICATION = "myproject.asgi:application"
+CONSUMERS = """
+from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+
+
+class AsyncEcho(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(text_data)
+
+
+class SyncEcho(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        self.send(text_data)
+"""
+ROUTES = """
+from django.urls import path
+
+from . import bench
+
+websocket_urlpatterns += [
+    path("async/", bench.AsyncEcho.as_asgi()),
+    path("sync/", bench.SyncEcho.as_asgi()),
+]
+"""
+HANDSHAKE = (
+    "GET /{path}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+TEXT = b'{"message": "hello"}'
+FRAME = bytes([0x81, 0x80 | len(TEXT), 0, 0, 0, 0]) + TEXT  # masked with zeros
+ANSWER = 2 + len(TEXT)  # bytes
+
+
+# --- servers
+
+
+def make_site(folder):
+    copy_project(SAMPLE / "finished", folder)
+    (folder / "myapp/bench.py").write_text(CONSUMERS)
+    with (folder / "myapp/routing.py").open("a") as routing:
+        routing.write(ROUTES)
+
+
+@contextlib.contextmanager
+def tapped(folder):
+    server = Server(f"daphne -p {free_port()} {APPLICATION}", folder)
+    try:
+        yield server
+    finally:
+        with contextlib.redirect_stdout(None):
+            server.stop()
+
+
+@contextlib.contextmanager
+def bare(folder):
+    port = free_port()
+    # As in a terminal of its own. Linux shares out its time by session: a server in the session
+    # of its client answers that one sooner, tapped or not.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "daphne", "-p", str(port), APPLICATION],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    process.port = port
+    try:
+        if not any("Listening on TCP address" in line for line in process.stderr):
+            raise RuntimeError(f"daphne did not start: exit code {process.wait()}")
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
+
+
+# --- a client without the work of a library, which would hide part of the difference
+
+
+def connect(port, path):
+    wire = socket.create_connection(("127.0.0.1", port), timeout=10)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire.sendall(HANDSHAKE.format(path=path, port=port).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += wire.recv(1) or b"nothing\r\n\r\n"
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise RuntimeError(f"no WebSocket: {answer.decode()}")
+    return wire
+
+
+def exchange(wire, times):
+    """Send a frame and await its echo, so many times. Return how long each took, in µs."""
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        wire.sendall(FRAME)
+        left = ANSWER
+        while left:
+            left -= len(wire.recv(left)) or sys.exit("a server hung up")
+        took.append((time.perf_counter() - start) * 1e6)
+    return took
+
+
+def echo_in_turns(ports, path, blocks=8, times=250):
+    """Return the median time of an echo of each server."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(connect(port, path)) for port in ports]
+        took = [[] for _ in wires]
+        for wire in wires:
+            exchange(wire, times)  # not counted: what happens only once
+        for _ in range(blocks):
+            for wire, collected in zip(wires, took, strict=True):
+                collected += exchange(wire, times)
+    return [median(collected) for collected in took]
+
+
+# --- measures: what → (unit, bar, [(tapped, bare), …])
+
+
+def echo(site, pairs):
+    found = {"async": [], "sync": []}
+    # the client is a process of its own: the kernel has the record to read
+    with multiprocessing.get_context("spawn").Pool(1) as client:
+        for _ in range(pairs):
+            with tapped(site / "tapped") as one, bare(site / "bare") as other:
+                for path, measured in found.items():
+                    arguments = ((one.port, other.port), path)
+                    measured.append(client.apply(echo_in_turns, arguments))
+    return {
+        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in found.items()
+    }
+
+
+def start(site, pairs):
+    def time_of(server):
+        folder = site / server.__name__  # one of its own: daphne alone keeps the site compiled
+        begin = time.perf_counter()
+        with server(folder) as running, connect(running.port, "async"):
+            return (time.perf_counter() - begin) * 1e3
+
+    time_of(bare)  # not counted: compiles the site
+    measured = [(time_of(tapped), time_of(bare)) for _ in range(pairs)]
+    return {"start to first accepted socket": ("ms", 1.15, measured)}
+
+
+def memory(site, pairs):
+    """Compare what would be free if the server ended (its unique set size).
+
+    Both run at once, so that neither counts the libraries that they share.
+    """
+
+    def used(server):
+        return psutil.Process(server.pid).memory_full_info().uss / 2**20
+
+    fresh, later = [], []
+    for _ in range(pairs):
+        with tapped(site / "tapped") as one, bare(site / "bare") as other:
+            fresh.append((used(one), used(other)))
+            for path in ("async", "sync"):
+                echo_in_turns((one.port, other.port), path, blocks=1, times=125)
+            later.append((used(one), used(other)))
+    return {
+        "memory after start": ("MiB", 1.05, fresh),
+        "memory after 500 echoes": ("MiB", 1.05, later),
+    }
+
+
+def timeline(site, pairs):
+    text, diagram = [], []
+    with tapped(site / "tapped") as server:
+        for _ in range(10):  # clients of 250 echoes; each echo makes four events
+            with connect(server.port, "sync") as wire:
+                exchange(wire, 250)
+        for _ in range(pairs):
+            begin = time.perf_counter()
+            told = server.timeline()
+            str(told)
+            text.append(time.perf_counter() - begin)
+            told.mermaid()
+            diagram.append(time.perf_counter() - begin)
+    return {
+        "10,000 events as text": ("s", 1.0, text),
+        "10,000 events as text and mermaid": ("s", 1.0, diagram),
+    }
+
+
+MEASURES = {measure.__name__: measure for measure in (echo, start, memory, timeline)}
+
+
+# --- the table
+
+
+def row(what, unit, bar, measured):
+    if isinstance(measured[0], float):  # nothing to compare with: the bar is in seconds
+        values, ratios = [median(measured)], measured
+    else:
+        values = [median(one) for one in zip(*measured, strict=True)]
+        ratios = [with_tap / without for with_tap, without in measured]
+    ratio = median(ratios)
+    cells = [f"{value:.{2 if value < 1 else 0 if value >= 100 else 1}f} {unit}" for value in values]
+    if len(cells) == 1:
+        cells += ["", ""]
+    else:
+        cells.append(f"{ratio:.3f}")
+    cells += [f"{min(ratios):.2f} - {max(ratios):.2f}", f"{bar:.2f}"]
+    return line(what, *cells, "within" if ratio <= bar else "over")
+
+
+def line(what, *cells):
+    widths = (10, 10, 7, 13, 6, 8)
+    return f"{what:34}" + "".join(
+        f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} pairs, not {PAIRS}")
+    parser.add_argument("--only", choices=MEASURES, help="one measure")
+    options = parser.parse_args()
+    pairs = QUICK if options.quick else PAIRS
+    print(
+        f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
+        f"{pairs} pairs; load {psutil.getloadavg()[0]:.1f} at the beginning\n"
+    )
+    print(line("what (medians)", "tapped", "bare", "ratio", "range", "bar", ""))
+    with tempfile.TemporaryDirectory(prefix="channels_live_") as folder:
+        site = Path(folder)
+        for server in (tapped, bare):
+            make_site(site / server.__name__)
+        for name, measure in MEASURES.items():
+            if options.only in (None, name):
+                for what, (unit, bar, measured) in measure(site, pairs).items():
+                    print(row(what, unit, bar, measured), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Clients for the tests, and what else several of them need."""
+
+import time
+
+import psutil
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+DAPHNE = "daphne -p 8000 myproject.asgi:application"
+RUNSERVER = "python manage.py runserver"
+HELLO = '{"message": "hello"}'
+
+
+def client(server, path="/ws/chat/", **options):
+    """Return a connection to a server."""
+    return connect(server.ws(path), proxy=None, **options)
+
+
+def talk(server, path="/ws/chat/", *frames, code=1000, **options):
+    """Connect, send each frame and read an answer to it, close. Return what came, and any error."""
+    heard = []
+    try:
+        with client(server, path, **options) as websocket:
+            for frame in frames:
+                websocket.send(frame)
+                heard.append(websocket.recv(timeout=10))
+            websocket.close(code)
+    except (WebSocketException, EOFError) as error:
+        heard.append(str(error))
+    return heard
+
+
+def family(*pids):
+    """Return these processes and all that they have started."""
+    processes = [psutil.Process(pid) for pid in pids]
+    return [*processes, *(child for one in processes for child in one.children(recursive=True))]
+
+
+def eventually(true, within):
+    """Tell whether a function returns something true within so many seconds."""
+    end = time.monotonic() + within
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def gone(processes, within=2.0):
+    """Tell whether these processes end within so many seconds."""
+    return eventually(lambda: not any(map(_alive, processes)), within)
+
+
+def _alive(process):
+    try:
+        # one whose parent is gone may stay in the list of processes after its end
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

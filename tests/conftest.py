@@ -1,0 +1,49 @@
+"""A small live site to test on, and servers that serve it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from clients import DAPHNE
+
+from channels_live.lesson import SAMPLE, copy_project
+from channels_live.server import Server
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """Return the folder of the site: the plain one, made live. Not to be changed."""
+    folder = tmp_path_factory.mktemp("site")
+    copy_project(SAMPLE / "start", folder)
+    settings = folder / "myproject/settings.py"
+    settings.rename(settings.with_name("plain_settings.py"))
+    copy_project(Path(__file__).parent / "project", folder)
+    return folder
+
+
+@pytest.fixture
+def site(project, tmp_path):
+    """Return a copy of the site, to be broken."""
+    return shutil.copytree(project, tmp_path / "site")
+
+
+@pytest.fixture(scope="module")
+def daphne(project):
+    """Return a daphne that the tests of a module share."""
+    server = Server(DAPHNE, project)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(site):
+    """Return a function that starts a server on the site, and stop it after the test."""
+    servers = []
+
+    def start(command=DAPHNE, folder=site, **options):
+        servers.append(Server(command, folder, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

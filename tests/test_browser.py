@@ -1,0 +1,202 @@
+"""A learner opens a lesson in JupyterLab, runs all of it, and sees what it is about."""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from clients import client, talk
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from playwright.sync_api import sync_playwright
+
+from channels_live.lesson import notebook_of
+from channels_live.server import free_port
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def page():
+    """Return a page of headless Chromium."""
+    if CHROMIUM is None:
+        reason = "Chromium is not installed: no program called chromium or google-chrome"
+        if "CHANNELS_LIVE_REQUIRE_BROWSER" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Start JupyterLab as on the first day of a learner. Return its folder and its address."""
+    home = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("course")
+    environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
+    environment |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "CHANNELS_LIVE_WORKSPACE": str(folder / "workspace"),
+    }
+    command = ["-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={free_port()}"]
+    command += ["--ServerApp.port_retries=0", "--expose-app-in-browser"]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if address := re.search(r"(http://127\.0\.0\.1:\d+)/lab(\?token=\w+)", line):
+            break
+    else:
+        pytest.fail("".join(said))
+    threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would get stuck
+    yield folder, lambda path: f"{address[1]}/lab/tree/{path}{address[2]}"
+    process.terminate()  # and its kernels
+    process.wait(30)
+
+
+# What the widgets hold: the cells of the open notebook, once all have run or one has failed
+RAN = """() => {
+    const panel = jupyterapp.shell.currentWidget;
+    const cells = [...panel.content.model.cells]
+        .filter(cell => cell.type === "code" && cell.sharedModel.source.trim());
+    const outputs = cells.flatMap(cell => cell.outputs.toJSON());
+    const failed = outputs.some(output => output.output_type === "error");
+    const ran = cells.every(cell => cell.executionCount);
+    const idle = panel.sessionContext.session.kernel.status === "idle";
+    return (failed || ran && idle) && {ran: cells.length, outputs};
+}"""
+OPEN = "() => jupyterapp.shell.currentWidget?.sessionContext.session?.kernel?.status === 'idle'"
+DRAWN = """number => {
+    const images = [...document.querySelectorAll(".jp-RenderedMermaid img")];
+    return images.length === number && images.every(image => image.naturalWidth > 0);
+}"""
+POP_UPS = ".jp-Dialog, .Toastify__toast, .jp-toast"
+NOT_DRAWN = ".jp-RenderedMermaid.jp-mod-warning"
+
+
+def pictures(page):
+    """Return every diagram on a page, as SVG."""
+    addresses = page.locator(".jp-RenderedMermaid img").evaluate_all(
+        "images => images.map(image => image.src)"
+    )
+    return [unquote(address.partition(",")[2]) for address in addresses]
+
+
+def texts(page):
+    """Return the words of every diagram on a page."""
+    return {
+        html.unescape(text)
+        for picture in pictures(page)
+        for text in re.findall(r'(?:Text"|<tspan)[^>]*>([^<]*)(?=<)', picture)
+    }
+
+
+def test_lesson_runs_from_the_first_cell_to_the_last(page, lab):
+    folder, address = lab
+    lesson = notebook_of(5)
+    notebook = nbformat.read(lesson, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":  # what is stored must not pass for what was run
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, folder / lesson.name)
+
+    page.goto(address(lesson.name))
+    page.wait_for_function(OPEN)
+    assert page.locator(POP_UPS).count() == 0
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    state = page.wait_for_function(RAN).json_value()
+
+    assert state["ran"] > 5
+    red = [
+        output
+        for output in state["outputs"]
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
+    assert not red
+    diagrams = [one for one in state["outputs"] if "text/vnd.mermaid" in one.get("data", {})]
+    assert diagrams
+    page.wait_for_function(DRAWN, arg=len(diagrams))
+    assert page.locator(NOT_DRAWN).count() == 0
+    assert page.locator(POP_UPS).count() == 0
+    assert {"ChatConsumer", "connect()", '{"message": "hello"}'} <= texts(page)
+
+
+SIGNS = [
+    "#;<>{}\"'&%",
+    "%%{init: {}}%%",
+    "<br/><b>bold</b> &lt; &amp;",
+    "#35; #quot; $$x^2$$",
+    "wrap: x",
+    "nowrap: x",
+    "end",
+    "Note over c1: x",
+    "c1->>s: x",
+    "a⏎b",
+    "é 👋 \\n",
+    "**bold** [link](http://x) `code`",
+]
+
+
+def test_every_row_is_drawn_and_every_sign_survives(page, lab, daphne):
+    folder, address = lab
+    talk(daphne, "/ws/chat/", "not json")
+    talk(daphne, "/ws/refusing/")
+    talk(daphne, "/ws/none/")
+    talk(daphne, "/ws/echo/", b"\0\1", *SIGNS)
+    talk(daphne, "/ws/echo/", "x" * 2_000_000)
+    talk(daphne, "/ws/room/", "hi")
+    talk(daphne, "/ws/closing/", "x")
+    with client(daphne, "/ws/echo/") as websocket:
+        websocket.send("")
+    timelines = [daphne.timeline(client=number, threads=True) for number in range(1, 9)]
+    outputs = [
+        new_output("display_data", data=timeline._repr_mimebundle_()) for timeline in timelines
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    cell = new_code_cell("timeline()", outputs=outputs)
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "rows.ipynb")
+
+    page.goto(address("rows.ipynb"))
+    page.wait_for_function(DRAWN, arg=len(timelines))
+    assert page.locator(NOT_DRAWN).count() == 0
+    for picture in pictures(page):
+        height = float(re.search(r'viewBox="\S+ \S+ \S+ (\S+)"', picture)[1])
+        ends = [float(end) for end in re.findall(r'y2="(\S+)" class="actor-line', picture)]
+        assert min(ends) > height - 250, "the lifelines reach the last row"
+    drawn = texts(page)
+    assert drawn >= set(SIGNS)
+    assert drawn >= {
+        "daphne",
+        "403 refused",
+        "500 server error",
+        "close 1011",
+        "close 4000",
+        "2 bytes (binary)",
+        "connection dropped (1006)",
+        "raised ValueError: No route found for path 'ws/none/'.",
+        "joins group room",
+        "receive()  on the event loop",
+    }

@@ -1,0 +1,319 @@
+"""A typed command runs in the background, on the port it should, until it is stopped."""
+
+import os
+import re
+import sys
+import tempfile
+
+import psutil
+import pytest
+from clients import DAPHNE, HELLO, RUNSERVER, client, eventually, family, gone, talk
+
+from channels_live.server import Command, ServerError, free_port, is_free
+
+WEB = "myproject.asgi:application"
+
+
+# Commands as typed
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        (f"daphne {WEB}", 8000),
+        (f"daphne -p 8001 {WEB}", 8001),
+        (f"daphne -p8001 {WEB}", 8001),
+        (f"daphne --port=8001 {WEB}", 8001),
+        (f"daphne --port 8001 -b 127.0.0.1 {WEB}", 8001),
+        (f"daphne -v 2 -t 9 {WEB}", 8000),
+        (f"daphne {WEB} -p 8001 -v 2", 8001),
+        ("python manage.py runserver", 8000),
+        ("python manage.py runserver 8001", 8001),
+        ("python3 manage.py runserver 127.0.0.1:8001", 8001),
+        ("python manage.py runserver localhost:8001 --noreload", 8001),
+        ("python manage.py runserver --noreload 8001", 8001),
+        ("python manage.py runserver -v 2", 8000),
+        ("python manage.py runserver -v 2 8001", 8001),
+        ("python manage.py runserver --verbosity 2 8001 --noreload", 8001),
+        ("python manage.py runserver --http_timeout 60", 8000),
+        ("python -v manage.py runserver 8001", 8001),
+        ("python manage.py runworker jobs", None),
+        ("python manage.py migrate", None),
+        ("python serve.py --port 8001 --fast", 8001),
+        ("python serve.py --port", None),
+    ],
+)
+def test_port_is_read_from_the_command(line, port):
+    assert Command(line).port == port
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"daphne {WEB}", ["-m", "daphne", "-b", "127.0.0.1", "-p", "9000", WEB]),
+        (
+            f"daphne -v 2 {WEB} -p8001",
+            ["-m", "daphne", "-b", "127.0.0.1", "-p", "9000", "-v", "2", WEB],
+        ),
+        (
+            "python manage.py runserver -v 2 8001 --noreload",
+            ["manage.py", "runserver", "127.0.0.1:9000", "-v", "2", "--noreload"],
+        ),
+        ("python manage.py runserver", ["manage.py", "runserver", "127.0.0.1:9000"]),
+        ("python serve.py --port 8001 x", ["serve.py", "--port", "9000", "x"]),
+        (
+            "python manage.py runserver localhost:8001",
+            ["manage.py", "runserver", "localhost:9000"],
+        ),
+    ],
+)
+def test_command_can_be_given_another_port(line, words):
+    assert Command(line).argv(9000) == [sys.executable, *words]
+
+
+def test_command_is_run_word_for_word_on_its_own_port():
+    typed = ["-v", "2", "--port=8001", "--root-path", "/a b", WEB]
+    argv = Command(f"daphne -v 2 --port=8001 --root-path '/a b' {WEB}").argv(8001)
+    assert argv == [sys.executable, "-m", "daphne", *typed]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"daphne -b 0.0.0.0 {WEB}",
+        f"daphne --bind=0.0.0.0 {WEB}",
+        f"daphne --bin 0.0.0.0 {WEB}",
+        # no "::" in a name, by which pytest-xdist tells modules apart
+        pytest.param(f"daphne -b :: {WEB}", id="daphne -b IPv6"),
+        "python manage.py runserver 0.0.0.0:8000",
+        "python manage.py runserver 0:8000",
+        "python manage.py runserver --noreload 0:8000",
+        pytest.param("python manage.py runserver [::]:8000", id="runserver IPv6"),
+    ],
+)
+def test_server_is_not_opened_to_other_computers(start, line):
+    with pytest.raises(ServerError, match=r"would open this server to other computers"):
+        start(line)
+
+
+@pytest.mark.parametrize(
+    "options", ["-e tcp:8000", "--endpoint tcp:8000", "-u /tmp/socket", "--fd 3"]
+)
+def test_daphne_listens_on_a_port_and_nowhere_else(start, options):
+    with pytest.raises(ServerError, match=r"say it with -p"):
+        start(f"daphne {options} {WEB}")
+
+
+# Ready
+
+
+@pytest.mark.parametrize("command", [DAPHNE, f"{RUNSERVER} --noreload", RUNSERVER])
+def test_ready_means_that_it_answers_at_once(start, command):
+    assert talk(start(command), "/ws/chat/", HELLO) == [HELLO]
+
+
+def test_page_is_answered(daphne):
+    assert daphne.http("/accounts/login/").status_code == 200
+    assert daphne.http("/accounts/login/", "POST").status_code == 403
+    assert daphne.url("/a/") == f"http://127.0.0.1:{daphne.port}/a/"
+    assert daphne.ws("/a/") == f"ws://127.0.0.1:{daphne.port}/a/"
+
+
+def test_other_command_is_ready_when_it_says_so(start):
+    server = start("python -c 'import time; print(1 + 1); time.sleep(99)'", ready="2\n", timeout=5)
+    assert server.port is None
+    assert server.log() == "2"
+
+
+def test_server_runs_with_the_python_of_the_kernel(start, monkeypatch, tmp_path):
+    for name in ("daphne", "python"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 9\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for command in (DAPHNE, f"{RUNSERVER} --noreload"):
+        assert psutil.Process(start(command).pid).exe() == psutil.Process().exe()
+
+
+def test_proxy_of_the_environment_is_not_asked(start, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert start().http("/accounts/login/").status_code == 200
+
+
+def test_python_path_of_the_environment_is_kept(start, site, monkeypatch, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/sitecustomize.py").write_text("print('the customised Python')\n")
+    (tmp_path / "mine/my_library.py").write_text("print('my library')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "mine"))
+    consumers = site / "myapp/consumers.py"
+    consumers.write_text(consumers.read_text() + "\nimport my_library\n")
+    server = start()
+    assert server.log("the customised Python") == "the customised Python"
+    assert server.log("my library") == "my library"
+    talk(server)
+    assert "101 accepted" in str(server.timeline())
+
+
+# The port
+
+
+def test_typed_port_is_used(start, monkeypatch, capsys):
+    monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
+    port = free_port()
+    assert start(f"daphne -p {port} {WEB}").port == port
+    assert capsys.readouterr().out == ""
+
+
+def test_port_zero_is_any_port(start, monkeypatch):
+    monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
+    server = start(f"daphne -p 0 {WEB}")
+    assert server.port > 0
+    assert talk(server, "/ws/chat/", HELLO) == [HELLO]
+    assert f"Listening on TCP address 127.0.0.1:{server.port}" in server.log()
+
+
+def test_it_listens_on_this_computer_only(start):
+    for command in (f"daphne {WEB}", f"{RUNSERVER} --noreload"):
+        listening = [
+            connection.laddr.ip
+            for process in family(start(command).pid)
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert listening == ["127.0.0.1"]
+
+
+def test_restart_keeps_the_port_and_begins_anew(start, capsys):
+    server = start()
+    port, pid = server.port, server.pid
+    talk(server)
+    server.restart()
+    assert server.port == port
+    assert server.pid != pid
+    assert str(server.timeline()) == "Nothing has happened yet."
+    assert "WSCONNECT" not in server.log()
+    assert talk(server, "/ws/chat/", HELLO) == [HELLO]
+    assert capsys.readouterr().out == f"Running again: {DAPHNE}\n"
+
+
+def test_reload_is_waited_for(start, site):
+    server = start(RUNSERVER)
+    consumers = site / "myapp/consumers.py"
+    good = consumers.read_text()
+
+    consumers.write_text(good.replace("def connect(self):", "def connect(self)"))
+    with pytest.raises(ServerError, match=r"consumers.py, line 11: SyntaxError: expected ':'"):
+        server.wait_for_reload()
+
+    consumers.write_text(good.replace('{"message": message}', '{"message": message.upper()}'))
+    server.wait_for_reload()
+    assert talk(server, "/ws/chat/", HELLO) == [HELLO.replace("hello", "HELLO")]
+
+    with pytest.raises(ServerError, match=r"Nothing was reloaded within 0\.1 seconds"):
+        server.wait_for_reload(timeout=0.1)
+    assert server.running
+
+
+# The end
+
+
+@pytest.mark.parametrize("command", [DAPHNE, RUNSERVER, "python manage.py runworker jobs"])
+def test_stop_ends_every_process(start, capsys, command):
+    server = start(command)
+    processes = family(server.pid)
+    server.stop()
+    assert gone(processes, within=0)
+    assert not server.running
+    assert capsys.readouterr().out == f"Stopped: {command}\n"
+
+
+def test_stop_ends_a_server_with_open_connections(start):
+    server = start()
+    with client(server) as idle, client(server, "/ws/endless/") as busy:
+        busy.send("x")
+        processes = family(server.pid)
+        server.stop()
+        assert gone(processes, within=0)
+        with pytest.raises(Exception, match="no close frame"):
+            idle.recv(timeout=5)
+
+
+def test_stopping_twice_says_so(start, capsys):
+    server = start()
+    server.stop()
+    server.stop()
+    assert capsys.readouterr().out == f"Stopped: {DAPHNE}\nAlready ended: {DAPHNE}\n"
+
+
+def test_server_that_has_ended_has_no_address(start):
+    server = start()
+    server.stop()
+    for ask in (server.ws, server.url, server.http):
+        with pytest.raises(ServerError, match="This server has been stopped"):
+            ask("/")
+
+
+def test_dead_server_can_be_asked_and_stopped_and_restarted(start, capsys):
+    server = start()
+    talk(server)
+    talked = str(server.timeline())
+    psutil.Process(server.pid).kill()
+    assert eventually(lambda: not server.running, within=5)
+    assert str(server.timeline()) == talked
+    assert "WSCONNECT" in server.log()
+    server.stop()
+    assert capsys.readouterr().out == f"Already ended: {DAPHNE}\n"
+    server.restart()
+    assert talk(server, "/ws/chat/", HELLO) == [HELLO]
+
+
+def test_no_log_file_is_left_behind(start, monkeypatch, tmp_path):
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    server = start()
+    server.restart()
+    server.stop()
+    assert "Listening" in server.log()
+    if os.name != "nt":  # which keeps a file that is open
+        assert not list((tmp_path / "temp").iterdir())
+
+
+# The log
+
+
+def test_log_is_told_in_parts(daphne):
+    talk(daphne, "/ws/refusing/")
+    refused = '127.0.0.1 - - "WSREJECT /ws/refusing/" - -'
+    assert daphne.log("WSREJECT") == refused
+    assert daphne.log(last=2).splitlines()[0] == refused
+    assert len(daphne.log(last=2).splitlines()) == 2
+    assert daphne.log("/ws/refusing/", last=1) == daphne.log(last=1)
+    assert daphne.log("no such text") == ""
+
+
+def test_log_names_the_typed_port_where_any_other_will_do(daphne, monkeypatch):
+    assert "Listening on TCP address 127.0.0.1:8000\n" in daphne.log()
+    monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
+    assert f"Listening on TCP address 127.0.0.1:{daphne.port}\n" in daphne.log()
+
+
+def test_log_is_waited_for(start, site):
+    (site / "count.py").write_text("import time\nfor n in range(99):\n    print(n)\ntime.sleep(60)")
+    server = start("python count.py", ready="0\n")
+    assert server.wait_for_log("42") == "42"
+    with pytest.raises(ServerError, match=r"has not printed 'x' within 0\.1 seconds"):
+        server.wait_for_log("x", timeout=0.1)
+
+
+def test_full_log_is_word_for_word(daphne):
+    talk(daphne, "/ws/broken/")
+    full = daphne.log(full=True)
+    assert f"Listening on TCP address 127.0.0.1:{daphne.port}\n" in full
+    assert re.search(r'File ".+consumer\.py", line \d+, in dispatch', full)
+    assert not re.search(r'File ".+consumer\.py", line \d+, in dispatch', daphne.log())
+
+
+def test_free_port_is_free():
+    assert is_free(free_port())
