@@ -313,7 +313,14 @@ class Server:
         timeout: how long that may take, in seconds. Raises ServerError with the reason if the
         files are broken, or if nothing was reloaded in that time.
         """
-        if not self._wait_until_ready(timeout):
+        try:
+            reloaded = self._wait_until_ready(timeout)
+        except ServerError:
+            with self._record.changed:  # or mending the file right now would not be noticed
+                self._record.changed.wait_for(lambda: self._happened("watching"), timeout=5.0)
+                self._seen = len(self._record.events)
+            raise
+        if not reloaded:
             raise ServerError(
                 f"Nothing was reloaded within {timeout:g} seconds. The server goes on with the "
                 "files that it has: change a file first, or save it once more."

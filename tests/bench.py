@@ -1,7 +1,8 @@
 """Measures what it costs to watch a server, and prints a table: `make bench`.
 
 A server with the tap and a daphne without it take turns, so that whatever else the computer does
-falls on both. Each ratio is the median of the ratios of all pairs.
+falls on both. The ratio of a pair of servers is the median of the ratios of its turns; the table
+shows the median over all pairs, and the range.
 """
 
 import argparse
@@ -108,12 +109,21 @@ def connect(port, path):
     wire = socket.create_connection(("127.0.0.1", port), timeout=10)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     wire.sendall(HANDSHAKE.format(path=path, port=port).encode())
-    answer = b""
-    while not answer.endswith(b"\r\n\r\n"):
-        answer += wire.recv(1) or b"nothing\r\n\r\n"
-    if not answer.startswith(b"HTTP/1.1 101 "):
+    answer = receive(wire, len(b"HTTP/1.1 101 "))
+    if not answer.endswith(b" 101 "):
         raise RuntimeError(f"no WebSocket: {answer.decode()}")
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += receive(wire, 1)
     return wire
+
+
+def receive(wire, size):
+    found = b""
+    while len(found) < size:
+        if not (part := wire.recv(size - len(found))):
+            raise RuntimeError("the server hung up")
+        found += part
+    return found
 
 
 def exchange(wire, times):
@@ -122,27 +132,20 @@ def exchange(wire, times):
     for _ in range(times):
         start = time.perf_counter()
         wire.sendall(FRAME)
-        left = ANSWER
-        while left:
-            left -= len(wire.recv(left)) or sys.exit("a server hung up")
+        receive(wire, ANSWER)
         took.append((time.perf_counter() - start) * 1e6)
     return took
 
 
-def echo_in_turns(ports, path, blocks=8, times=250):
-    """Return the median time of an echo of each server."""
+def echo_in_turns(ports, path, turns=20, times=100):
+    """Return the median time of an echo of each server, turn by turn."""
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(connect(port, path)) for port in ports]
-        took = [[] for _ in wires]
-        for wire in wires:
-            exchange(wire, times)  # not counted: what happens only once
-        for _ in range(blocks):
-            for wire, collected in zip(wires, took, strict=True):
-                collected += exchange(wire, times)
-    return [median(collected) for collected in took]
+        took = [[median(exchange(wire, times)) for wire in wires] for _ in range(1 + turns)]
+    return took[1:]  # the first sees what happens only once
 
 
-# --- measures: what → (unit, bar, [(tapped, bare), …])
+# --- measures: what → unit, bar, and for each pair of servers its turns: [(tapped, bare), …]
 
 
 def echo(site, pairs):
@@ -167,7 +170,7 @@ def start(site, pairs):
             return (time.perf_counter() - begin) * 1e3
 
     time_of(bare)  # not counted: compiles the site
-    measured = [(time_of(tapped), time_of(bare)) for _ in range(pairs)]
+    measured = [[(time_of(tapped), time_of(bare))] for _ in range(pairs)]
     return {"start to first accepted socket": ("ms", 1.15, measured)}
 
 
@@ -183,13 +186,13 @@ def memory(site, pairs):
     fresh, later = [], []
     for _ in range(pairs):
         with tapped(site / "tapped") as one, bare(site / "bare") as other:
-            fresh.append((used(one), used(other)))
+            fresh.append([(used(one), used(other))])
             for path in ("async", "sync"):
-                echo_in_turns((one.port, other.port), path, blocks=1, times=125)
-            later.append((used(one), used(other)))
+                echo_in_turns((one.port, other.port), path, turns=1, times=125)  # and one before
+            later.append([(used(one), used(other))])
     return {
-        "memory after start": ("MiB", 1.05, fresh),
-        "memory after 500 echoes": ("MiB", 1.05, later),
+        "memory (USS) after start": ("MiB", 1.05, fresh),
+        "memory (USS) after 500 echoes": ("MiB", 1.05, later),
     }
 
 
@@ -222,14 +225,11 @@ def row(what, unit, bar, measured):
     if isinstance(measured[0], float):  # nothing to compare with: the bar is in seconds
         values, ratios = [median(measured)], measured
     else:
-        values = [median(one) for one in zip(*measured, strict=True)]
-        ratios = [with_tap / without for with_tap, without in measured]
+        values = [median(turn[which] for turns in measured for turn in turns) for which in (0, 1)]
+        ratios = [median(with_tap / without for with_tap, without in turns) for turns in measured]
     ratio = median(ratios)
     cells = [f"{value:.{2 if value < 1 else 0 if value >= 100 else 1}f} {unit}" for value in values]
-    if len(cells) == 1:
-        cells += ["", ""]
-    else:
-        cells.append(f"{ratio:.3f}")
+    cells += [f"{ratio:.3f}"] if len(cells) == 2 else ["", ""]
     cells += [f"{min(ratios):.2f} - {max(ratios):.2f}", f"{bar:.2f}"]
     return line(what, *cells, "within" if ratio <= bar else "over")
 

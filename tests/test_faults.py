@@ -122,7 +122,7 @@ def test_unknown_module_is_told_with_file_and_line(fails, site, command):
     assert fails(command).startswith(reason)
 
 
-@pytest.mark.parametrize("command", [DAPHNE, RUNSERVER])
+@pytest.mark.parametrize("command", [DAPHNE, RUNSERVER, NO_RELOAD])
 def test_missing_settings(fails, site, command):
     (site / "myproject/settings.py").unlink()
     reason = "ModuleNotFoundError: No module named 'myproject.settings'"

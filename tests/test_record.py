@@ -151,6 +151,16 @@ def test_process_that_comes_too_late_is_hung_up_on(record, connect):
     assert not record.connected
 
 
+def test_process_that_says_who_it_is_too_late_is_hung_up_on(record, connect):
+    port, token = record.address.split()
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as connection:
+        connect(record, event("a"))
+        heard(record, 1)  # so both have been accepted
+        record.close()
+        connection.sendall(f"{token}\n".encode())
+        assert hung_up(connection)
+
+
 def test_waiters_are_told_of_the_end(record):
     told = threading.Event()
 

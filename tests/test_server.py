@@ -204,7 +204,7 @@ def test_reload_is_waited_for(start, site):
     good = consumers.read_text()
 
     consumers.write_text(good.replace("def connect(self):", "def connect(self)"))
-    with pytest.raises(ServerError, match=r"consumers.py, line 11: SyntaxError: expected ':'"):
+    with pytest.raises(ServerError, match=r"consumers.py, line 12: SyntaxError: expected ':'"):
         server.wait_for_reload()
 
     consumers.write_text(good.replace('{"message": message}', '{"message": message.upper()}'))
@@ -299,7 +299,8 @@ def test_log_names_the_typed_port_where_any_other_will_do(daphne, monkeypatch):
     assert f"Listening on TCP address 127.0.0.1:{daphne.port}\n" in daphne.log()
 
 
-def test_log_is_waited_for(start, site):
+def test_log_is_waited_for(start, site, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     (site / "count.py").write_text("import time\nfor n in range(99):\n    print(n)\ntime.sleep(60)")
     server = start("python count.py", ready="0\n")
     assert server.wait_for_log("42") == "42"

@@ -6,12 +6,17 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, eventually, family, gone, talk
 from jupyter_client.manager import start_new_kernel
 
+from channels_live import tap
+from channels_live.server import free_port
+
+TAP = Path(tap.__file__).parent / "site"
 NO_RELOAD = f"{RUNSERVER} --noreload"
 WSGI = f"{NO_RELOAD} --settings=myproject.plain_settings"
 
@@ -278,16 +283,23 @@ def code(project):
 
 @pytest.fixture
 def kernel():
-    """Return a running kernel: its manager, and a function that executes a cell in it."""
+    """Return a running kernel: its manager, and a function that executes a cell in it.
+
+    That function returns the status and what was printed. After each line that is printed it
+    calls `meanwhile`.
+    """
     manager, client = start_new_kernel(kernel_name="python3")
 
-    def execute(code):
-        said = []
-        reply = client.execute_interactive(
-            code, timeout=60, output_hook=lambda message: said.append(message["content"])
-        )
-        assert reply["content"]["status"] == "ok", said
-        return "".join(content.get("text", "") for content in said)
+    def execute(code, meanwhile=lambda: None):
+        printed = []
+
+        def on_output(message):
+            if message["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
+                meanwhile()
+
+        reply = client.execute_interactive(code, timeout=60, output_hook=on_output)
+        return reply["content"]["status"], "".join(printed)
 
     yield manager, execute
     client.stop_channels()
@@ -305,7 +317,8 @@ ENDS = {
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_servers_end_with_their_kernel(kernel, code, end):
     manager, execute = kernel
-    pid, *servers = map(int, execute(code).split()[:3])
+    _, printed = execute(code)
+    pid, *servers = map(int, printed.split()[:3])
     processes = family(*servers)
     assert len(processes) == 3, "daphne, runserver and what it has started"
     end(manager, psutil.Process(pid))
@@ -313,27 +326,27 @@ def test_servers_end_with_their_kernel(kernel, code, end):
 
 
 def test_servers_survive_an_interrupt_of_the_kernel(kernel, code):
-    _, execute = kernel
-    numbers = execute(code).split()
-    processes = family(*map(int, numbers[1:3]))
-    execute(
-        "import signal, threading\n"
-        "try:\n"
-        "    threading.Timer(0, signal.raise_signal, [signal.SIGINT]).start()\n"
-        "    threading.Event().wait(30)\n"
-        "    raise AssertionError('not interrupted')\n"
-        "except KeyboardInterrupt:\n"
-        "    pass"
-    )
+    manager, execute = kernel
+    _, printed = execute(code)
+    processes = family(*map(int, printed.split()[1:3]))
+    waiting = "print('here')\nthreading.Event().wait(60)"
+    assert execute(waiting, meanwhile=manager.interrupt_kernel) == ("error", "here\n")
     statuses = "print(*(server.http('/accounts/login/').status_code for server in servers))"
-    assert execute(statuses) == "200 200\n"
+    assert execute(statuses) == ("ok", "200 200\n")
     assert all(process.is_running() for process in processes)
 
 
-# the process ends while it still waits for the answer of a busy server
+def test_process_that_starts_when_the_kernel_is_gone_ends_at_once():
+    environment = os.environ | {"PYTHONPATH": str(TAP), "CHANNELS_LIVE_TAP": f"{free_port()} token"}
+    command = [sys.executable, "-c", "print('still here')"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (1, "", "")
+
+
+# the process ends while it still waits for the answer of a server whose event loop is blocked
 WAITING = """
 from clients import client
-websocket = client(servers[0], "/ws/endless/")
+websocket = client(servers[0], "/ws/blocking/")
 websocket.send("x")
 threading.Timer(0.3, os._exit, [1]).start()
 servers[0].timeline()

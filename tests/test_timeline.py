@@ -4,12 +4,16 @@ import asyncio
 import re
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import pytest
 from clients import DAPHNE, HELLO, client, talk
 from jupyter_client.manager import start_new_kernel
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
+from channels_live.tap import SETTLE_LIMIT
 from channels_live.timeline import LONGEST_TEXT, Overlaps, Timeline
 
 CONVERSATION = """\
@@ -58,7 +62,7 @@ client 1  ◀──  403 refused                                  Refusing.disco
         """\
 client 1  ──▶  GET /ws/broken/                              Broken.connect()
                raised RuntimeError: out of order
-               in myapp/consumers.py, line 35
+               in myapp/consumers.py, line 36
 client 1  ◀──  500 server error""",
     ),
     "no route": (
@@ -75,7 +79,7 @@ client 1  ──▶  GET /ws/chat/                                ChatConsumer.c
 client 1  ◀──  101 accepted
 client 1  ──▶  not json                                     ChatConsumer.receive()
                raised JSONDecodeError: Expecting value: line 1 column 1 (char 0)
-               in myapp/consumers.py, line 18
+               in myapp/consumers.py, line 19
 client 1  ◀──  close 1011""",
     ),
     "server closes": (
@@ -209,6 +213,16 @@ def load(request):
 def test_timeline_at_once_is_the_same_at_every_run(daphne, load):
     for _ in range(30):
         assert after(daphne, "/ws/chat/", HELLO) == CONVERSATION
+
+
+def test_timeline_waits_for_nothing_once_all_is_done(daphne):
+    for path, *said in [*(conversation for conversation, _ in TOLD.values()), ("/ws/none/",)]:
+        with suppress(InvalidStatus), client(daphne, path) as websocket:
+            for text in said:
+                websocket.send(text)  # and away
+    begin = time.monotonic()
+    daphne.timeline()
+    assert time.monotonic() - begin < SETTLE_LIMIT / 2
 
 
 @pytest.mark.parametrize("path", ["/ws/chat/", "/ws/echo/"])

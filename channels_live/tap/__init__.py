@@ -46,6 +46,7 @@ _events = deque()
 _awake = threading.Event()
 _sending = threading.Lock()
 _connection = None
+_encode = json.JSONEncoder(default=repr).encode  # json.dumps() would make an encoder for each
 
 
 def record(kind, **fields):
@@ -63,7 +64,7 @@ def flush():
     with _sending:
         lines = []
         while _events:
-            lines.append(json.dumps(_events.popleft(), default=repr))
+            lines.append(_encode(_events.popleft()))
         if lines:
             try:
                 _connection.sendall("\n".join([*lines, ""]).encode())

@@ -31,6 +31,7 @@ _own_connections = weakref.WeakKeyDictionary()  # of consumers that daphne does 
 _threads = {}  # thread ident → its name in the record
 _loop = None
 _listening = threading.Event()
+_broken = threading.Event()
 _watching = threading.Event()
 _stopping = threading.Event()
 
@@ -483,25 +484,26 @@ def _watched_wsgi(handler):
 def _snapshot_files(wrapped, reloader, args, kwargs):
     # The reloader misses a change in a file that it has not seen before. Tell when it has seen
     # all that the server has loaded.
-    listening = _listening.is_set()
+    loaded = _listening.is_set() or _broken.is_set()
     yield from wrapped(*args, **kwargs)
-    if listening and not _watching.is_set():
+    if loaded and not _watching.is_set():
         _watching.set()
         record("watching")
 
 
 def _check_errors(wrapped, instance, args, kwargs):
     # runserver's reloader outlives a broken file and waits for it to change: tell of it at once
-    function = args[0]
+    function = wrapped(*args, **kwargs)  # notes which file to watch
 
     def telling(*args, **kwargs):
         try:
             return function(*args, **kwargs)
         except Exception as error:
             record_crash(error)
+            _broken.set()
             raise
 
-    return wrapped(telling)
+    return telling
 
 
 def _execute(wrapped, command, args, kwargs):

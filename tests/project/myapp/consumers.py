@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 from channels.consumer import SyncConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
@@ -63,6 +64,11 @@ class Room(AsyncWebsocketConsumer):
 class Endless(AsyncWebsocketConsumer):
     async def receive(self, text_data=None, bytes_data=None):
         await asyncio.Event().wait()
+
+
+class Blocking(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        time.sleep(60)
 
 
 class Jobs(SyncConsumer):

@@ -13,4 +13,5 @@ websocket_urlpatterns = [
     path("ws/closing/", consumers.Closing.as_asgi()),
     path("ws/room/", consumers.Room.as_asgi()),
     path("ws/endless/", consumers.Endless.as_asgi()),
+    path("ws/blocking/", consumers.Blocking.as_asgi()),
 ]
