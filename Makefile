@@ -7,7 +7,7 @@ PIP = $(RUN) pip install --disable-pip-version-check
 READY = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test lint format lock notebooks finished bench
+.PHONY: help lab test lint format lock notebooks finished picture bench
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ notebooks: $(READY) ## re-execute the notebooks in place
 
 finished: $(READY) ## rebuild sample_project/steps/ and finished/ from the lessons
 	$(RUN) channels_live.authoring.finished
+
+picture: $(READY) ## renew the picture in the README
+	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py
 
 bench: $(READY) ## measure what watching a server costs
 	$(VENV)/bin/python tests/bench.py $(ARGS)
