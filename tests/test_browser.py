@@ -169,7 +169,7 @@ def test_every_row_is_drawn_and_every_sign_survives(page, lab, daphne):
     talk(daphne, "/ws/chat/", "not json")
     talk(daphne, "/ws/refusing/")
     talk(daphne, "/ws/none/")
-    talk(daphne, "/ws/echo/", b"\0\1", *SIGNS)
+    talk(daphne, "/ws/echo/", b"\0\1", *SIGNS, *SIGNS)
     talk(daphne, "/ws/echo/", "x" * 2_000_000)
     talk(daphne, "/ws/room/", "hi")
     talk(daphne, "/ws/closing/", "x")

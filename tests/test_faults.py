@@ -131,6 +131,12 @@ def test_missing_settings(fails, site, command):
 
 
 @pytest.mark.parametrize("command", [RUNSERVER, NO_RELOAD])
+def test_unknown_app(fails, site, command):
+    change(site / "myproject/settings.py", '"channels"', '"channel"')
+    assert fails(command).startswith("ModuleNotFoundError: No module named 'channel'")
+
+
+@pytest.mark.parametrize("command", [RUNSERVER, NO_RELOAD])
 def test_missing_asgi_application(fails, site, command):
     change(site / "myproject/settings.py", "ASGI_APPLICATION", "NOTHING")
     reason = "CommandError: You have not set ASGI_APPLICATION, which is needed to run the server."
