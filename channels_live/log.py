@@ -14,7 +14,8 @@ _VOLATILE = [
     (re.compile(r"\bat 0x[0-9a-f]+\b"), "at 0x…"),
     (re.compile(r"^ *[~^]+ *\n", re.M), ""),  # differs between Pythons
 ]
-_FRAME = re.compile(r'^  File "([^"]+)", line \d+.*\n(?:    .*\n)*', re.M)
+# The path of a frame, and its first lines; where code has more of them, Pythons show it differently
+_FRAME = re.compile(r'^(?=  File "([^"]+)")(  File .*\n(?:    .*\n)?)(?:    .*\n)*', re.M)
 
 
 class Log(str):
@@ -54,5 +55,5 @@ def relative(text, folder):
 def _own_frames(text, folder):
     own = tuple(root + os.sep for root in {os.path.realpath(folder), str(folder)})
     hidden = "  … frames in libraries\n"  # how many differs between Pythons
-    text = _FRAME.sub(lambda frame: frame[0] if frame[1].startswith(own) else hidden, text)
+    text = _FRAME.sub(lambda frame: frame[2] if frame[1].startswith(own) else hidden, text)
     return re.sub(f"(?:{hidden})+", hidden, text)

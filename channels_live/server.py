@@ -226,16 +226,18 @@ class Server:
     def http(self, path="/", method="GET", **options):
         """Request a page and return the answer, an httpx.Response.
 
-        options: more arguments of httpx.request. Raises httpx.HTTPError if no answer comes.
+        options: more arguments of httpx.request, such as timeout (30 seconds). Raises
+        httpx.HTTPError if no answer comes.
         """
         import httpx  # costs 0.1 s, and many lessons never need it
 
-        return httpx.request(method, self.url(path), trust_env=False, **options)
+        options = {"timeout": 30.0, "trust_env": False} | options
+        return httpx.request(method, self.url(path), **options)
 
     def timeline(self, client=None, consumer=None, threads=False):
         """Return what happened since the server started, once it has nothing left in hand.
 
-        client: only the client with this number, or a list of numbers.
+        client: only the client with this number, or a list of numbers; -1 is the newest.
         consumer: only calls of this class, by name.
         threads: also show the thread that each method ran on.
         """

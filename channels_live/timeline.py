@@ -50,10 +50,11 @@ class Timeline:
             names = ", ".join(one.name for one in self.clients)
             self._nothing = f"There is nothing of that. The server has seen: {names}."
         if client is not None:
-            wanted = {
-                f"client {number}" for number in ([client] if type(client) is int else client)
-            }
-            self.clients = [one for one in self.clients if one.name in wanted]
+            numbers = [client] if isinstance(client, int) else client
+            sockets = [one for one in self.clients if one.name.startswith("client ")]
+            names = {f"client {number}" for number in numbers}
+            names |= {sockets[number].name for number in numbers if -len(sockets) <= number < 0}
+            self.clients = [one for one in sockets if one.name in names]
         if consumer is not None:
             for one in self.clients:
                 one.rows = _rows_of(consumer, one.rows)
@@ -174,6 +175,7 @@ class _Story:
         self._ends = []  # rows in which the server ends the connection
         self._threads = threads
         self._accepted = False
+        self._calls = 0
         has_consumer = any(event["kind"] == "call" for event in events)
         for event in events:
             getattr(self, f"_on_{event['kind']}")(event)
@@ -222,7 +224,7 @@ class _Story:
             self._show_arrived()
         self._accepted = status == 101
         text = f"{status} {_PHRASES.get(status, '')}".rstrip()
-        self.rows.append(Row("out", text, by_server=status not in (101, 403)))
+        self.rows.append(Row("out", text, by_server=status not in (101, 403) and not self._calls))
         if not self._accepted:
             self._ends.append(self.rows[-1])
 
@@ -238,10 +240,13 @@ class _Story:
             row = self._arrived.pop(0)
         elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
             row = self.rows.pop()  # the server's own end of the connection
+        elif isinstance(event.get("text"), str):
+            row = Row("in", _short(event["text"]))
         else:
             row = Row("", f"{event['type']} event")
         row.call, row.consumer = call, event["consumer"]
         self._running[event["call"]] = row
+        self._calls += event["type"].startswith("http.")
         self.rows.append(row)
 
     def _on_return(self, event):

@@ -12,11 +12,11 @@ this process.
 | --- | --- | --- |
 | open | conn, protocol, method, path | a request arrived: websocket, http, or the type of a scope |
 | answer | conn, status | its HTTP status; 101 is an accepted WebSocket |
-| in, out | conn, text or size | a frame (or streamed chunk), text shortened, binary by its length |
+| in, out | conn, text or size | a frame, or a piece of a body; text shortened, binary by length |
 | in | conn, refused | a frame that the server did not take, and why |
 | close | conn, by, code, reason | by client or server; code None: dropped without a close frame |
 | end | conn | an HTTP response is complete |
-| call | conn, call, consumer, handler, known, type, arg, thread | a consumer's method starts |
+| call | conn, call, consumer, handler, known, type, arg, text, thread | a method starts |
 | return | conn, call, seconds | ... and ends |
 | error | conn, call, type, message, file, line | an exception left the application |
 | layer | conn, op, target, type | send, group_send, group_add, group_discard |

@@ -11,7 +11,6 @@ import functools
 import itertools
 import threading
 import time
-import weakref
 from contextvars import ContextVar
 
 import wrapt
@@ -27,7 +26,6 @@ _connections = {}  # those that may still be busy, by number
 _numbers = itertools.count(1)
 _call_numbers = itertools.count(1)
 _calls_running = set()
-_own_connections = weakref.WeakKeyDictionary()  # of consumers that daphne does not serve
 _threads = {}  # thread ident → its name in the record
 _loop = None
 _listening = threading.Event()
@@ -227,10 +225,10 @@ def _http_reply(wrapped, request, args, kwargs):
         return
     if message["type"] == "http.response.start":
         connection.answer(message["status"])
-    elif message.get("more_body"):
-        if (body := message.get("body")) and connection.has_consumer:
-            record("out", conn=connection.number, text=_short(body))
-    else:
+        return
+    if (body := message.get("body")) and connection.has_consumer:
+        record("out", conn=connection.number, text=_short(body))
+    if not message.get("more_body"):
         record("end", conn=connection.number)
         connection.end()
 
@@ -297,7 +295,7 @@ class _Call:
         """Record that the method starts, now and on this thread."""
         consumer, kind = type(self.consumer), self.message.get("type", "")
         handler, known = _handler(consumer, kind)
-        self.connection = _current.get() or _own_connection(self.consumer)
+        self.connection = _current.get()
         self.connection.has_consumer = True
         self.started = record(
             "call",
@@ -308,6 +306,7 @@ class _Call:
             known=known,
             type=kind,
             arg=self.message.get("code"),
+            text=self.message.get("text") if self.connection.wire is None else None,
             thread=_threads.get(threading.get_ident()) or _thread_name(),
         )
 
@@ -319,16 +318,6 @@ class _Call:
             _record_error(error, self.number)
         seconds = time.monotonic() - self.started
         record("return", conn=self.connection.number, call=self.number, seconds=seconds)
-
-
-def _own_connection(consumer):
-    # not served by daphne: a worker's channel, or a protocol of the project's own
-    if not (connection := _own_connections.get(consumer)):
-        connection = Connection(consumer.scope["type"], None, None)
-        connection.closed = True
-        _own_connections[consumer] = connection
-    _current.set(connection)
-    return connection
 
 
 def _thread_name():
@@ -362,10 +351,33 @@ def _record_error(error, call=None):
 
 
 def _hook_consumer(module):
+    module.AsyncConsumer.__call__ = _consume(module.AsyncConsumer.__call__)
     module.AsyncConsumer.dispatch = _async_dispatch(module.AsyncConsumer.dispatch)
     module.aclose_old_connections = _before_handler(module.aclose_old_connections)
     sync_dispatch = vars(module.SyncConsumer)["dispatch"]  # a database_sync_to_async object
     sync_dispatch.func = _sync_dispatch(sync_dispatch.func)
+
+
+def _consume(wrapped):
+    async def consume(consumer, scope, receive, send):
+        if _current.get():
+            return await wrapped(consumer, scope, receive, send)
+        # not served by daphne: a worker's channel, or a protocol of the project's own
+        connection = Connection(scope["type"], None, None)
+        connection.closed = True
+
+        async def recorded_send(event):
+            if isinstance(event.get("text"), str):
+                record("out", conn=connection.number, text=_short(event["text"].encode()))
+            await send(event)
+
+        token = _current.set(connection)
+        try:
+            return await wrapped(consumer, scope, receive, recorded_send)
+        finally:
+            _current.reset(token)
+
+    return consume
 
 
 def _async_dispatch(wrapped):

@@ -22,12 +22,12 @@ async def serve(reader, writer):
         await writer.drain()
 
     consumer = asyncio.create_task(application({"type": "line"}, events.get, send))
+    consumer.add_done_callback(lambda _: writer.close())  # also if it fails
     await events.put({"type": "line.connect"})
     async for line in reader:
         await events.put({"type": "line.receive", "text": line.decode().rstrip()})
     await events.put({"type": "line.disconnect"})
     await consumer
-    writer.close()
 
 
 async def main(port):

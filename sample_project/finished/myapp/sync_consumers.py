@@ -17,5 +17,5 @@ class JsonConsumer(JsonWebsocketConsumer):
 class SlowConsumer(WebsocketConsumer):
     def receive(self, text_data=None, bytes_data=None):
         self.send(text_data="started")
-        time.sleep(0.3)  # like a slow query, or a call of another service
+        time.sleep(0.3)  # like a call of another service
         self.send(text_data="done")

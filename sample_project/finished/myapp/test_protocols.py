@@ -1,12 +1,27 @@
+import asyncio
+import contextlib
+import io
+
 from channels.testing import ApplicationCommunicator, HttpCommunicator
 from django.test import TransactionTestCase
 
+from myapp.custom_events import MyAsyncConsumer
+from myapp.http_consumers import news
 from myapp.lines import LineConsumer
 from myproject.asgi import application
 
 
 class ProtocolTests(TransactionTestCase):
     fixtures = ["noticeboard"]
+
+    async def test_event_reaches_its_method(self):
+        by_hand = ApplicationCommunicator(MyAsyncConsumer.as_asgi(), {"type": "demo"})
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            await by_hand.send_input({"type": "my.custom.event"})
+            await by_hand.send_input({"type": "nobody.knows"})
+            with self.assertRaises(ValueError):
+                await by_hand.wait()
+        self.assertIn("Received event:", printed.getvalue())
 
     async def test_lines_are_answered(self):
         line = ApplicationCommunicator(LineConsumer.as_asgi(), {"type": "line"})
@@ -23,11 +38,20 @@ class ProtocolTests(TransactionTestCase):
         response = await HttpCommunicator(application, "GET", "/countdown/").get_response()
         self.assertEqual(response["body"].count(b"data: "), 4)
 
+    async def test_poll_waits_for_news(self):
+        known = len(news)
+        poll = HttpCommunicator(application, "GET", f"/news/?known={known}")
+        answer = asyncio.create_task(poll.get_response(timeout=5))
+        post = HttpCommunicator(application, "POST", "/news/", body=b"at last")
+        await post.get_response()
+        self.assertEqual((await answer)["body"], b"at last")
+
     async def test_news_that_is_known_is_not_sent_again(self):
+        known = len(news) + 1
         for number in (b"one", b"two"):
             post = HttpCommunicator(application, "POST", "/news/", body=number)
             self.assertEqual((await post.get_response())["status"], 201)
-        poll = HttpCommunicator(application, "GET", "/news/?known=1")
+        poll = HttpCommunicator(application, "GET", f"/news/?known={known}")
         self.assertEqual((await poll.get_response())["body"], b"two")
 
     async def test_other_paths_are_django(self):

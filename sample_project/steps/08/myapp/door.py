@@ -5,14 +5,14 @@ from channels.generic.websocket import WebsocketConsumer
 
 class DoorConsumer(WebsocketConsumer):
     def connect(self):
-        query = parse_qs(self.scope["query_string"].decode())
-        self.name = query.get("name", ["nobody"])[0]
-        self.count = 0
+        names = parse_qs(self.scope["query_string"].decode()).get("name")
+        self.name, self.count = names[0] if names else "nobody", 0
         self.accept()
-        if self.name == "nobody":
+        if not names:
             self.close(code=4401)
             return
-        self.send(text_data=f"welcome, {self.name}; to Django you are {self.scope['user']}")
+        path, host, user = self.scope["path"], self.scope["client"][0], self.scope["user"]
+        self.send(text_data=f"{self.name} at {path}, from {host}, as {user}")
 
     def receive(self, text_data=None, bytes_data=None):
         self.count += 1

@@ -6,7 +6,9 @@ from myproject.asgi import application
 
 def socket(path, **options):
     headers = [(b"origin", b"http://localhost")]
-    return WebsocketCommunicator(application, path, headers=headers, **options)
+    communicator = WebsocketCommunicator(application, path, headers=headers, **options)
+    communicator.scope["client"] = ["127.0.0.1", 50000]
+    return communicator
 
 
 class SyncConsumerTests(TransactionTestCase):
@@ -20,7 +22,7 @@ class SyncConsumerTests(TransactionTestCase):
     async def test_door_greets_counts_and_reverses(self):
         door = socket("/ws/door/?name=Anna")
         await door.connect()
-        self.assertIn("welcome, Anna", await door.receive_from())
+        self.assertIn("Anna at /ws/door/, from 127.0.0.1", await door.receive_from())
         await door.send_to(text_data="hello")
         self.assertEqual(await door.receive_from(), "message 1 from Anna")
         await door.send_to(bytes_data=b"ab")
