@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import io
+import warnings
 
 from channels.layers import get_channel_layer
 from channels.testing import ApplicationCommunicator, WebsocketCommunicator
@@ -26,6 +27,7 @@ class EventTests(TransactionTestCase):
 
     @override_settings(CHANNEL_LAYERS=MEMORY)
     async def test_worker_squares(self):
+        warnings.filterwarnings("ignore", message="async_to_sync was passed")
         layer = get_channel_layer()
         worker = Worker(SquareConsumer.as_asgi(), ["squares"], layer)
         working = asyncio.create_task(worker.handle())
