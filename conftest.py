@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 FOLDER = pytest.StashKey[Path]()
 
@@ -16,6 +16,19 @@ def pytest_configure(config):
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="channels_live_"))
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(config.stash[FOLDER] / "workspace")
     os.environ["CHANNELS_LIVE_ANY_PORT"] = "1"  # notebooks that run at once must not share one
+
+
+_start_kernel = IPyNbFile.setup
+
+
+def _start_kernel_again(notebook):
+    try:
+        _start_kernel(notebook)
+    except RuntimeError:  # a kernel dies if another program takes its port before it has started
+        _start_kernel(notebook)
+
+
+IPyNbFile.setup = _start_kernel_again
 
 
 def pytest_unconfigure(config):
