@@ -7,14 +7,14 @@ PIP = $(RUN) pip install --disable-pip-version-check
 READY = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test lint format lock notebooks finished picture bench
+.PHONY: help lab test lint format lock notebooks finished exercises picture bench
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo 'ARGS="…" passes options on; PYTHON=python3.13 chooses the Python of a new $(VENV)'
 
 lab: $(READY) ## open the lessons in JupyterLab
-	$(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
 test: $(READY) ## run all tests and compare every output of every lesson
@@ -39,6 +39,9 @@ notebooks: $(READY) ## re-execute the notebooks in place
 
 finished: $(READY) ## rebuild sample_project/steps/ and finished/ from the lessons
 	$(RUN) channels_live.authoring.finished
+
+exercises: $(READY) ## rebuild exercises/ from solutions/ (one lesson: ARGS=5)
+	$(RUN) channels_live.authoring.exercises $(ARGS)
 
 picture: $(READY) ## renew the picture in the README
 	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py

@@ -6,7 +6,13 @@ starts, and must not pay there for what only a notebook needs.
 
 from importlib import import_module
 
-_HOMES = {"Lesson": "lesson", "LessonError": "lesson", "Server": "server", "ServerError": "server"}
+_HOMES = {
+    "Exercise": "exercise",
+    "Lesson": "lesson",
+    "LessonError": "lesson",
+    "Server": "server",
+    "ServerError": "server",
+}
 __all__ = list(_HOMES)
 
 

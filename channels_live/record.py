@@ -40,8 +40,11 @@ class Record:
         """Whether the record is closed and nothing more can come."""
         return self.closed and not self._settled
 
-    def settle(self):
-        """Wait until the server has nothing in hand and has told everything."""
+    def settle(self, timeout=SETTLE_LIMIT + 5):
+        """Wait until the server has nothing in hand and has told everything.
+
+        timeout: how long at the most, in seconds.
+        """
         with self.changed:
             self._request += 1
             for connection in self._settled:
@@ -49,7 +52,7 @@ class Record:
                     connection.sendall(b"%d\n" % self._request)
             self.changed.wait_for(
                 lambda: all(number >= self._request for number in self._settled.values()),
-                timeout=SETTLE_LIMIT + 5,
+                timeout=timeout,
             )
 
     def wait_for_end(self, timeout):

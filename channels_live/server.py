@@ -188,6 +188,12 @@ class Server:
                     raise
                 self.port = self._another_port()  # somebody took it after we had looked
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
     @property
     def command(self):
         """The command as typed."""
@@ -244,6 +250,14 @@ class Server:
         self._record.settle()
         return self._timeline(client, consumer, threads)
 
+    def events(self, timeout):
+        """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
+
+        timeout: how long to wait for that, in seconds.
+        """
+        self._record.settle(timeout)
+        return self._events()
+
     def watch(self, client=None, consumer=None, threads=False):
         """Show the timeline here and keep it up to date while further cells run.
 
@@ -290,7 +304,7 @@ class Server:
 
         The timeline and the log begin anew. Raises ServerError as at the first start.
         """
-        self._end()
+        self.end()
         self._launch()
         print(f"Running again: {self.command}")
 
@@ -331,19 +345,23 @@ class Server:
     def stop(self):
         """End the server, as Control-C would. A server that has ended stays so."""
         if self.running:
-            self._end()
+            self.end()
             print(f"Stopped: {self.command}")
         else:
             print(f"Already ended: {self.command}")
 
     def _timeline(self, client, consumer, threads, record=None):
+        events = self._events(record)
+        return Timeline(events, self._command.name, client, consumer, threads)
+
+    def _events(self, record=None):
         record = record or self._record
         with record.changed:
             events = list(record.events)
         for event in events:
             if event.get("file"):
                 event["file"] = relative(event["file"], self._folder)
-        return Timeline(events, self._command.name, client, consumer, threads)
+        return events
 
     # --- start
 
@@ -394,7 +412,7 @@ class Server:
             if not self._wait_until_ready(self._timeout):
                 raise ServerError(self._explain(self._never()))
         except BaseException:
-            self._end()
+            self.end()
             raise
         finally:
             os.close(handle)
@@ -500,7 +518,8 @@ class Server:
 
     # --- end
 
-    def _end(self):
+    def end(self):
+        """End the server as `stop` does, without a word."""
         if self._process is None or self._process.poll() is not None:
             self._record.close()
             return

@@ -20,8 +20,9 @@ from statistics import median
 
 import psutil
 
-from channels_live.lesson import SAMPLE, copy_project
+from channels_live.lesson import SAMPLE
 from channels_live.server import Server, free_port
+from channels_live.working_copy import copy_project
 
 PAIRS, QUICK = 15, 3
 APPLICATION = "myproject.asgi:application"

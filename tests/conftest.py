@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from clients import DAPHNE
 
-from channels_live.lesson import SAMPLE, copy_project
+from channels_live.lesson import SAMPLE
 from channels_live.server import Server
+from channels_live.working_copy import copy_project
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from channels_live.authoring import AuthoringError, finished, notebooks
-from channels_live.lesson import NOTEBOOKS, ROOT, SAMPLE, copy_project, written_files
+from channels_live.lesson import NOTEBOOKS, SAMPLE, written_files
+from channels_live.working_copy import ROOT, copy_project
 
 
 def write_notebook(path, *sources):

@@ -12,8 +12,9 @@ from clients import DAPHNE, HELLO, gone, talk
 from jupyter_client.manager import start_new_kernel
 
 from channels_live import Lesson, LessonError, ServerError, lesson
-from channels_live.lesson import NOTEBOOKS, SAMPLE, notebook_of, workspace_folder, written_files
+from channels_live.lesson import NOTEBOOKS, SAMPLE, notebook_of, written_files
 from channels_live.server import free_port
+from channels_live.working_copy import workspace_folder
 
 MANIFEST = ".channels_live.json"
 

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import nbformat
 
 from channels_live.authoring import AuthoringError
-from channels_live.lesson import NOTEBOOKS, SAMPLE, copy_project, written_files
+from channels_live.lesson import NOTEBOOKS, SAMPLE, written_files
+from channels_live.working_copy import copy_project
 
 BUILT = ("steps", "finished")
 _FILE_CELL = re.compile(r"\s*%%(write)?file\b")

@@ -1,0 +1,88 @@
+"""What is right in the exercises of lesson 5, Create a consumer."""
+
+from channels_live.checks import NotYet, number, word
+
+HINTS = {
+    "5.1": [
+        "Channels finds methods by their names. Compare them with those of the lesson, "
+        "letter by letter.",
+        "`receive` is spelt with `ei`. And what does Channels hand to `disconnect`?",
+        "`disconnect(self, close_code)`: the close code is handed over even if you do not use it.",
+    ],
+    "5.2": [
+        "Where can a consumer keep something from one `receive()` to the next?",
+        "Each client has an instance of its own: set `self.number` in `connect()`, "
+        "and add to it in `receive()`.",
+        "Answer with `self.send(text_data=json.dumps({…}))`.",
+    ],
+    "5.3": [
+        "Begin with the good case: a total in `self`, set in `connect()`. "
+        "Do not forget `self.accept()`.",
+        "For a binary frame `text_data` is None. `json.loads` raises ValueError or TypeError, "
+        "a missing key KeyError, an index into a number TypeError.",
+        "After reading, look at the price itself: `type(price) is int and price >= 1`.",
+        "Change the total only after all that, and send an error otherwise, without closing.",
+    ],
+}
+
+
+def check_5_1(site):
+    site.serve()
+    with site.client("/ws/answer/") as anna:
+        for text in (word(), word()):
+            anna.send(text)
+            anna.expect(
+                text.upper(),
+                "the name of the method that is called for each frame, letter by letter",
+                (text, "the capital letters: the text came back as it was"),
+            )
+        anna.close()
+    if site.events("error"):
+        raise NotYet("what `disconnect` is called with", sent="close 1000", got="an exception")
+
+
+def check_5_2(site):
+    site.serve()
+    shared = "where the number is kept: it must belong to one client, so to `self`, not to all"
+    with site.client("/ws/count/") as anna, site.client("/ws/count/") as ben:
+        for count in (1, 2, 3):
+            message = word()
+            again = {"message": message, "number": 1} if count > 1 else None
+            anna.send({"message": message})
+            anna.expect(
+                {"message": message, "number": count},
+                "what `receive` sends back, and when the number changes",
+                (again, "where the number is kept between two frames"),
+                ({"message": message, "number": count - 1}, "the first number: it is 1"),
+                ({"message": message, "number": str(count)}, 'the type: 1 is not "1"'),
+            )
+        message = word()
+        ben.send({"message": message})
+        ben.expect({"message": message, "number": 1}, shared)
+
+
+def check_5_3(site):
+    site.serve()
+    total = 0
+    wrong = ["not json", "[]", "{}", "7", b"\x00\xff", {"price": 0}, {"price": -number()}]
+    wrong += [{"price": str(number())}, {"price": 1.5}, {"price": True}, {"price": None}]
+    with site.client("/ws/till/") as anna, site.client("/ws/till/") as ben:
+        for frame in [None, *wrong]:
+            if frame is not None:
+                anna.send(frame)
+                answer = anna.receive("what your code does with this frame", 'an {"error": …}')
+                if '"error"' not in answer:
+                    look = "what a price may be: a whole number, 1 or more"
+                    raise NotYet(look, sent=frame, got=answer, expected='an {"error": …}')
+            price = number()
+            total += price
+            anna.send({"price": price})
+            anna.expect(
+                {"total": total},
+                "whether what is wrong leaves the total as it is",
+                ({"total": price}, "where the total is kept between two frames"),
+                ({"total": str(total)}, "the type of the total: a number"),
+            )
+        price = number()
+        ben.send({"price": price})
+        ben.expect({"total": price}, "whose total it is: every client has one of its own")

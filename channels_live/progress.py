@@ -1,0 +1,67 @@
+"""What is done: a small text file in the workspace, one line an exercise."""
+
+import re
+
+from filelock import FileLock
+
+from channels_live.working_copy import room_in_kept, workspace_folder, writing
+
+NOT_ATTEMPTED, NOT_YET, RIGHT = "not attempted", "not yet", "right"
+_LINE = re.compile(rf"(\d+\.\d+) +({NOT_ATTEMPTED}|{NOT_YET}|{RIGHT})(?: +hints: (\d+))?")
+
+
+class Progress:
+    """The states of a workspace's exercises, as last checked.
+
+    `states` and `hints` are dicts by the number of an exercise. `damaged` tells whether the file
+    was missing or could not be read in full; what could be read is there all the same.
+    """
+
+    def __init__(self):
+        self._path = workspace_folder() / "progress.txt"
+        self.states, self.hints = {}, {}
+        self._read()
+
+    def set_state(self, number, state):
+        """Remember the state of an exercise. Raises LessonError if that cannot be written."""
+        self._change(lambda: self.states.update({number: state}))
+
+    def add_hint(self, number):
+        """Count one more hint and return how many there were. Raises LessonError as set_state."""
+        self._change(lambda: self.hints.update({number: self.hints.get(number, 0) + 1}))
+        return self.hints[number]
+
+    def _change(self, change):
+        with writing():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._path.with_name(".progress.lock")):
+                self._read()
+                change()
+                if self.damaged and self._path.exists():
+                    self._path.replace(room_in_kept("progress", ".txt"))
+                new = self._path.with_suffix(".new")
+                new.write_text("".join(map(self._line, self._numbers())), encoding="utf-8")
+                new.replace(self._path)
+                self.damaged = False
+
+    def _read(self):
+        try:
+            lines = self._path.read_bytes().decode(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        matches = [_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
+        self.damaged = not lines or None in matches
+        for number, state, hints in (match.groups() for match in matches if match):
+            self.states[number] = state
+            if hints:
+                self.hints[number] = int(hints)
+
+    def _numbers(self):
+        numbers = self.states.keys() | self.hints.keys()
+        return sorted(numbers, key=lambda number: [int(part) for part in number.split(".")])
+
+    def _line(self, number):
+        line = f"{number:6}{self.states.get(number, NOT_ATTEMPTED)}"
+        if hints := self.hints.get(number):
+            line += f"  hints: {hints}"
+        return f"{line}\n"

@@ -1,0 +1,142 @@
+"""The guarantees of the exercises: what is right passes, nothing else does, and it says why."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from channels_live.authoring.exercises import EXERCISES, differences
+from channels_live.exercise import SOLUTIONS, tasks
+from channels_live.lesson import NOTEBOOKS, project_before
+from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
+from channels_live.working_copy import lay_out
+
+TASKS = tasks()
+WRONG = {}
+for path in sorted((Path(__file__).parent / "wrong_answers").glob("lesson_*.py")):
+    WRONG |= import_module(f"wrong_answers.{path.stem}").WRONG
+WRONG_ANSWERS = [
+    pytest.param(task, wrong, id=f"{task.number} {wrong.title}")
+    for task in TASKS
+    for wrong in WRONG.get(task.number, [])
+]
+every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
+
+
+@pytest.fixture
+def answer(tmp_path):
+    """Return a function that lays out an exercise, writes files over it, and returns its folder."""
+
+    def answer(task, files=()):
+        folder = tmp_path / task.number
+        lay_out(folder, project_before(task.lesson + 1), task.files())
+        for path, text in dict(files).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+        return folder
+
+    return answer
+
+
+# What the checks say
+
+
+@every_task
+def test_untouched_exercise_is_not_attempted(task, answer):
+    assert task.judge(answer(task)).state == NOT_ATTEMPTED
+
+
+@every_task
+def test_solution_is_right(task, answer):
+    outcome = task.judge(answer(task, task.files(solved=True)))
+    assert outcome.state == RIGHT, outcome
+
+
+@every_task
+def test_emptied_files_are_not_right(task, answer):
+    begun, solved = dict(task.files()), dict(task.files(solved=True))
+    emptied = {path: "" for path, text in solved.items() if begun.get(path) != text}
+    assert emptied
+    outcome = task.judge(answer(task, solved | emptied))
+    assert outcome.state == NOT_YET, outcome
+    assert "the check met" not in outcome.details, outcome
+
+
+@pytest.mark.parametrize(("task", "wrong"), WRONG_ANSWERS)
+def test_wrong_answer_gets_the_message_meant_for_it(task, wrong, answer):
+    files = dict(task.files(solved=True))
+    for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
+        if old:
+            assert files[path].count(old) == 1, f"{old!r} in {path}"
+        files[path] = files[path].replace(old, new) if old else new
+    outcome = task.judge(answer(task, files))
+    assert outcome.state == NOT_YET, outcome
+    assert wrong.message in str(outcome) + repr(outcome.details), outcome
+    assert "the check met" not in outcome.details, outcome
+
+
+# Nothing is unlisted
+
+
+def test_every_lesson_has_exercises():
+    lessons = {int(path.name[:2]): path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")}
+    del lessons[0]
+    assert {int(path.name[:2]): path.name for path in SOLUTIONS.glob("*.ipynb")} == lessons
+    for lesson in lessons:
+        numbers = [task.number for task in TASKS if task.lesson == lesson]
+        assert numbers == [f"{lesson}.{at}" for at in range(1, len(numbers) + 1)]
+        assert 2 <= len(numbers) <= 3
+
+
+def test_every_lesson_has_something_to_repair():
+    repairs = {task.lesson for task in TASKS if kind(task) == "repair"}
+    assert repairs == {task.lesson for task in TASKS}
+
+
+@every_task
+def test_exercise_is_complete(task):
+    assert 5 <= task.minutes <= 15
+    assert re.search(rf"^\*{task.minutes} minutes · ", task.cells[0].source, re.M)
+    assert kind(task) in ("repair", "complete", "build")
+    assert "**Goal.**" in task.cells[0].source
+    assert "**Not asked.**" in task.cells[0].source
+    assert len(task.hints) >= 2
+    assert getattr(task.checks, f"check_{task.number.replace('.', '_')}")
+    assert len({wrong.title for wrong in WRONG[task.number]}) >= 3
+    assert any("solution" in cell.metadata.get("tags", []) for cell in task.cells)
+    assert dict(task.files()) != dict(task.files(solved=True))
+    assert any(cell.source == f"ex{task.number[-1]}.check()" for cell in task.cells)
+
+
+def test_no_check_hint_or_wrong_answer_without_exercise():
+    numbers = {task.number for task in TASKS}
+    assert set(WRONG) == numbers
+    for module in {task.checks for task in TASKS}:
+        names = {name[6:].replace("_", ".") for name in vars(module) if name.startswith("check_")}
+        assert names == set(module.HINTS) <= numbers
+
+
+@pytest.mark.parametrize("path", sorted(SOLUTIONS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_page_tells_its_minutes_and_links_back_and_on(path):
+    cells = nbformat.read(path, as_version=4).cells
+    number = int(path.name[:2])
+    minutes = sum(task.minutes for task in TASKS if task.lesson == number)
+    assert cells[0].source.startswith(f"# {number} · Exercises: ")
+    assert f"*{minutes} minutes · Before this: " in cells[0].source
+    links = re.findall(r"\]\(([^)\s]+)\)", cells[-1].source)
+    assert f"../notebooks/{path.name}" in links
+    assert all((SOLUTIONS / link).exists() for link in links)
+    following = sorted(NOTEBOOKS.glob(f"{number + 1:02}_*.ipynb"))
+    assert all(f"../notebooks/{next_one.name}" in links for next_one in following)
+    assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+
+
+def test_exercises_are_as_built_from_the_solutions():
+    assert differences(SOLUTIONS, EXERCISES) == []
+
+
+def kind(task):
+    """Return what sort of exercise it is, as the line below its title says."""
+    return re.search(r"^\*\d+ minutes · (\w+)\*$", task.cells[0].source, re.M)[1]
