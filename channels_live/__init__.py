@@ -10,6 +10,7 @@ _HOMES = {
     "Exercise": "exercise",
     "Lesson": "lesson",
     "LessonError": "lesson",
+    "overview": "course",
     "Server": "server",
     "ServerError": "server",
 }

@@ -3,13 +3,13 @@
 import os
 import re
 from functools import cache
-from html import escape
 from importlib import import_module
 
 import nbformat
 
-from channels_live.checks import NotYet, Site
+from channels_live.checks import NotYet, Site, shown
 from channels_live.lesson import project_before, written_files_of
+from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.working_copy import (
     ROOT,
@@ -56,7 +56,11 @@ class Task:
     @property
     def folder(self):
         """The learner's files, a path."""
-        return workspace_folder() / "exercises" / f"{self.lesson:02}" / self.number
+        return self.folder_in(workspace_folder())
+
+    def folder_in(self, workspace):
+        """Return where the files are in a workspace, a path."""
+        return workspace / "exercises" / f"{self.lesson:02}" / self.number
 
     def files(self, solved=False):
         """Yield (path, text) of the files that it begins with, or that our solution leaves."""
@@ -73,17 +77,56 @@ class Task:
 
         folder: the project, a path.
         """
-        if not folder.is_dir() or not (changed_files(folder) or missing_files(folder)):
-            return Outcome(self, NOT_ATTEMPTED, {"so far": "the files are as they were laid out"})
-        with Site(folder) as site:
-            try:
-                getattr(self.checks, f"check_{self.number.replace('.', '_')}")(site)
-            except NotYet as problem:
-                return Outcome(self, NOT_YET, problem.details | site.trouble())
-            except Exception as error:
-                said = f"{type(error).__name__}: {error}"
-                return Outcome(self, NOT_YET, {"the check met": said} | site.trouble())
-        return Outcome(self, RIGHT, {})
+        if not folder.is_dir():
+            return self._outcome(NOT_ATTEMPTED, {"so far": "no files are laid out"})
+        try:
+            if not (changed_files(folder) or missing_files(folder)):
+                so_far = {"so far": "the files are as they were laid out"}
+                return self._outcome(NOT_ATTEMPTED, so_far)
+            with Site(folder) as site:
+                return self._outcome(*self._try(site))
+        except OSError as error:
+            return self._outcome(NOT_YET, {"the files cannot be read": shown(str(error))})
+
+    def _try(self, site):
+        try:
+            getattr(self.checks, f"check_{self.number.replace('.', '_')}")(site)
+        except NotYet as problem:
+            return NOT_YET, problem.details | site.trouble()
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            return NOT_YET, {"the check met": said} | site.trouble()
+        return RIGHT, {}
+
+    def _outcome(self, state, details):
+        advice = {"stuck?": "`hint()` gives a hint; after it, another one"}
+        if state == RIGHT:
+            advice = {"compare": "`solution()` shows how we did it, and what else would do"}
+            if following := next_task(self):
+                advice["next"] = f"{following.number} · {following.title}"
+        return Outcome(self.number, state, details, advice)
+
+    def more_hints(self, solution="solution()"):
+        """Return the hints so far, one more each time: a Text. solution: what shows that."""
+        most = len(self.hints)
+        shown = Progress().add_hint(self.number, most)
+        lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(self.hints[:shown], 1)]
+        if shown == most:
+            lines.append(f"That was the last hint. {solution} shows how we did it.")
+        return Text("\n".join(lines), "\n\n".join(lines))
+
+    def solution(self):
+        """Return our solution: its files, and why. A Text."""
+        parts = []
+        for cell in self.cells:
+            if is_solution(cell) and cell.cell_type == "markdown":
+                parts.append(cell.source)
+            elif is_solution(cell) or BEGIN in cell.source:
+                for path, text in written_files_of([cell]):
+                    lines = [line for line in text.rstrip().split("\n") if not _is_marker(line)]
+                    code = "\n".join(lines)
+                    parts.append(f"`{path}`:\n\n```{os.path.splitext(path)[1][1:]}\n{code}\n```")
+        return Text("\n\n".join(parts))
 
 
 class Exercise(WorkingCopy):
@@ -116,26 +159,11 @@ class Exercise(WorkingCopy):
 
     def hint(self):
         """Return the hints so far, and one more each time."""
-        hints = self._task.hints
-        shown = min(Progress().add_hint(self._task.number), len(hints))
-        lines = [f"Hint {at} of {len(hints)}: {hint}" for at, hint in enumerate(hints[:shown], 1)]
-        if shown == len(hints):
-            lines.append("That was the last hint. solution() shows how we did it.")
-        return Text("\n".join(lines), "\n\n".join(lines))
+        return self._task.more_hints()
 
     def solution(self):
         """Return our solution: its files, and why. The learner's files stay as they are."""
-        parts = []
-        for cell in self._task.cells:
-            if is_solution(cell) and cell.cell_type == "markdown":
-                parts.append(cell.source)
-            elif is_solution(cell) or BEGIN in cell.source:
-                for path, text in written_files_of([cell]):
-                    code = "\n".join(
-                        line for line in text.rstrip().split("\n") if not _is_marker(line)
-                    )
-                    parts.append(f"`{path}`:\n\n```{path.rpartition('.')[2]}\n{code}\n```")
-        return Text("\n\n".join(parts))
+        return self._task.solution()
 
     def reset(self):
         """Lay the project out again. What the learner had changed is kept, and it says where."""
@@ -143,61 +171,13 @@ class Exercise(WorkingCopy):
         with writing():
             kept = clear(self.folder, self._task.files())
             self._lay_out()
-        Progress().set_state(self._task.number, NOT_ATTEMPTED)
         print(
             *filter(None, [kept, f"Exercise {self._task.number} is as at its beginning."]), sep="\n"
         )
 
     def _lay_out(self):
         lay_out(self.folder, project_before(self._task.lesson + 1), self._task.files())
-
-
-class Outcome:
-    """What a check has found. task: the Task; state: one of three; details: label → text."""
-
-    def __init__(self, task, state, details):
-        self.number, self.state, self.details = task.number, state, dict(details)
-        if state == RIGHT:
-            following = next_task(task)
-            if following:
-                self.details["next"] = f"{following.number} · {following.title}"
-        else:
-            self.details["stuck?"] = "hint() gives a hint; after it, another one"
-
-    def __str__(self):
-        width = max(map(len, self.details), default=0)
-        indented = "\n" + " " * (width + 4)
-        lines = [f"  {label:{width}}  {_plain(text)}" for label, text in self.details.items()]
-        lines = [line.replace("\n", indented) for line in lines]
-        return "\n".join([f"Exercise {self.number}: {self.state}", *lines])
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align: left">{escape(label)}</th>'
-            f'<td style="text-align: left; white-space: pre-wrap">{_code(text)}</td></tr>'
-            for label, text in self.details.items()
-        )
-        return (
-            f"<strong>Exercise {self.number}: {self.state}</strong>"
-            f"<table><tbody>{rows}</tbody></table>"
-        )
-
-
-class Text:
-    """A text that a notebook shows as Markdown, and a terminal as it stands."""
-
-    def __init__(self, text, markdown=None):
-        self._text, self._markdown = text, markdown or text
-
-    def __str__(self):
-        return self._text
-
-    __repr__ = __str__
-
-    def _repr_markdown_(self):
-        return self._markdown
+        Progress().set_state(self._task.number, NOT_ATTEMPTED)
 
 
 def tasks():
@@ -265,11 +245,3 @@ def _tasks():
             one = Task(cells[start], cells[start:end], path)
             found[one.number] = one
     return found
-
-
-def _plain(text):
-    return text.replace("`", "")
-
-
-def _code(text):
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -1,20 +1,22 @@
 """What is done: a small text file in the workspace, one line an exercise."""
 
 import re
+import time
 
 from filelock import FileLock
 
 from channels_live.working_copy import room_in_kept, workspace_folder, writing
 
 NOT_ATTEMPTED, NOT_YET, RIGHT = "not attempted", "not yet", "right"
-_LINE = re.compile(rf"(\d+\.\d+) +({NOT_ATTEMPTED}|{NOT_YET}|{RIGHT})(?: +hints: (\d+))?")
+_LINE = re.compile(rf"(\d+\.\d+)(?: +({NOT_ATTEMPTED}|{NOT_YET}|{RIGHT}))?(?: +hints: (\d+))?")
 
 
 class Progress:
     """The states of a workspace's exercises, as last checked.
 
-    `states` and `hints` are dicts by the number of an exercise. `damaged` tells whether the file
-    was missing or could not be read in full; what could be read is there all the same.
+    `states` and `hints` are dicts by the number of an exercise. Every exercise that was ever laid
+    out has a state, unless the file was lost. `damaged` tells whether there is a file that could
+    not be read in full; what could be read is there all the same.
     """
 
     def __init__(self):
@@ -26,10 +28,14 @@ class Progress:
         """Remember the state of an exercise. Raises LessonError if that cannot be written."""
         self._change(lambda: self.states.update({number: state}))
 
-    def add_hint(self, number):
-        """Count one more hint and return how many there were. Raises LessonError as set_state."""
-        self._change(lambda: self.hints.update({number: self.hints.get(number, 0) + 1}))
+    def add_hint(self, number, most):
+        """Count one more hint, up to `most`. Return the count. Raises LessonError as set_state."""
+        self._change(lambda: self.hints.update({number: min(self.hints.get(number, 0) + 1, most)}))
         return self.hints[number]
+
+    def restore(self, states):
+        """Take these states for exercises that have none. Raises LessonError as set_state."""
+        self._change(lambda: self.states.update(states | self.states))
 
     def _change(self, change):
         with writing():
@@ -37,22 +43,25 @@ class Progress:
             with FileLock(self._path.with_name(".progress.lock")):
                 self._read()
                 change()
-                if self.damaged and self._path.exists():
+                if self.damaged:
                     self._path.replace(room_in_kept("progress", ".txt"))
                 new = self._path.with_suffix(".new")
                 new.write_text("".join(map(self._line, self._numbers())), encoding="utf-8")
-                new.replace(self._path)
+                _put(new, self._path)
                 self.damaged = False
 
     def _read(self):
         try:
-            lines = self._path.read_bytes().decode(errors="replace").splitlines()
+            text = self._path.read_bytes().decode(errors="replace")
+        except FileNotFoundError:
+            text = ""
         except OSError:
-            lines = []
-        matches = [_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
-        self.damaged = not lines or None in matches
+            text = "?"  # it is there, and says nothing
+        matches = [_LINE.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+        self.damaged = None in matches or (text != "" and not text.endswith("\n"))
         for number, state, hints in (match.groups() for match in matches if match):
-            self.states[number] = state
+            if state:
+                self.states[number] = state
             if hints:
                 self.hints[number] = int(hints)
 
@@ -61,7 +70,16 @@ class Progress:
         return sorted(numbers, key=lambda number: [int(part) for part in number.split(".")])
 
     def _line(self, number):
-        line = f"{number:6}{self.states.get(number, NOT_ATTEMPTED)}"
+        line = f"{number:6}{self.states.get(number, '')}"
         if hints := self.hints.get(number):
             line += f"  hints: {hints}"
         return f"{line}\n"
+
+
+def _put(new, path):
+    for _ in range(20):
+        try:
+            return new.replace(path)
+        except PermissionError:  # on Windows, while somebody reads it
+            time.sleep(0.05)
+    new.replace(path)

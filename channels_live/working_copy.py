@@ -80,8 +80,13 @@ def workspace_folder():
 
 def copy_project(source, target):
     """Copy a project's files over what is in the target, without what programs made there."""
-    ignore = shutil.ignore_patterns(*_MADE_BY_PROGRAMS)
-    shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True)
+    shutil.copytree(
+        source,
+        target,
+        ignore=shutil.ignore_patterns(*_MADE_BY_PROGRAMS),
+        ignore_dangling_symlinks=True,  # an editor's marks that a file is open
+        dirs_exist_ok=True,
+    )
 
 
 @contextlib.contextmanager

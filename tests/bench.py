@@ -1,4 +1,4 @@
-"""Measures what it costs to watch a server, and prints a table: `make bench`.
+"""Measures what it costs to watch a server and to check an exercise: `make bench`.
 
 A server with the tap and a daphne without it take turns, so that whatever else the computer does
 falls on both. The ratio of a pair of servers is the median of the ratios of its turns; the table
@@ -16,13 +16,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import psutil
 
-from channels_live.lesson import SAMPLE
+from channels_live.exercise import tasks
+from channels_live.lesson import SAMPLE, project_before
+from channels_live.progress import RIGHT
 from channels_live.server import Server, free_port
-from channels_live.working_copy import copy_project
+from channels_live.working_copy import copy_project, lay_out
 
 PAIRS, QUICK = 15, 3
 APPLICATION = "myproject.asgi:application"
@@ -216,7 +218,35 @@ def timeline(site, pairs):
     }
 
 
-MEASURES = {measure.__name__: measure for measure in (echo, start, memory, timeline)}
+def checks(site, pairs):
+    """Time the check of every solution; beside it the start and end of a bare daphne."""
+    took, ratios = [], []
+    for task in tasks():
+        folder = site / task.number
+        lay_out(folder, project_before(task.lesson + 1), task.files())
+        lay_out(folder, [], task.files(solved=True))
+        (folder / ".channels_live.json").unlink()  # so that it counts as changed
+        times = []
+        for _ in range(max(QUICK, pairs // 5)):
+            begin = time.perf_counter()
+            outcome = task.judge(folder)
+            times.append(time.perf_counter() - begin)
+            if outcome.state != RIGHT:
+                raise RuntimeError(outcome)
+            begin = time.perf_counter()
+            with bare(site / "bare") as server, connect(server.port, "async"):
+                pass
+            ratios.append((times[-1], time.perf_counter() - begin))
+        took.append(median(times))
+        print(f"  check of {task.number:8}{took[-1]:6.2f} s", flush=True)
+    return {
+        "check of an exercise, median": ("s", 1.0, [median(took)]),
+        "check of an exercise, p95": ("s", 2.5, [quantiles(took, n=20)[-1]]),
+        "check beside a bare daphne": ("s", 3.0, [ratios]),
+    }
+
+
+MEASURES = {measure.__name__: measure for measure in (echo, start, memory, timeline, checks)}
 
 
 # --- the table

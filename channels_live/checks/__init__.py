@@ -8,6 +8,7 @@ sends it draws at run time (`word`, `number`), so that no answer can be written 
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,14 +18,16 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import connect
 
 from channels_live.server import Server, ServerError, free_port
-from channels_live.working_copy import copy_project
+from channels_live.working_copy import ROOT, copy_project
 
 DAPHNE = "daphne -v 2 -p 0 myproject.asgi:application"  # -v 2 tells of a forgotten await
 ORIGIN = "http://localhost"
 WAIT = 3.0  # seconds that an answer may take
+PAGE_WAIT = 6.0  # ... and a page: the first one loads all URLs, and one of an error is long
 START_LIMIT = 10.0  # seconds that a server may take to start, also on a busy machine
 LONGEST = 300  # characters of what is shown
 _random = random.SystemRandom()
+_RAISED = re.compile(r"^Traceback.*\n(?:\s.*\n|\n)*(\S.*)", re.M)  # the last line of a traceback
 
 
 class NotYet(Exception):
@@ -44,11 +47,13 @@ class Site:
     """A copy of a learner's project, to be served. The learner's own files stay untouched."""
 
     def __init__(self, folder):
-        self._stack = contextlib.ExitStack()
         temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self.folder = Path(self._stack.enter_context(temporary), "site")
-        copy_project(folder, self.folder)
+        with contextlib.ExitStack() as stack:
+            self.folder = Path(stack.enter_context(temporary), "site")
+            copy_project(folder, self.folder)
+            self._stack = stack.pop_all()
         self.server = None
+        self._meant = 0  # exceptions of this server that a refusal brings with it
 
     def __enter__(self):
         return self
@@ -67,15 +72,18 @@ class Site:
         try:
             server = Server(command, self.folder, timeout=START_LIMIT, **options)
         except ServerError as error:
-            look = look or "the server's own words: it did not start with your files"
+            own_words = "the server's own words: it did not start with your files"
+            if "was ended after" in str(error):
+                own_words = "whether something in your files goes on for ever"
+            look = look or own_words
             raise NotYet(look, sent=command, got=str(error), expected="a running server") from None
-        self.server = self._stack.enter_context(server)
+        self.server, self._meant = self._stack.enter_context(server), 0
         return server
 
     @contextlib.contextmanager
     def client(self, path, look="whether your consumer accepts the handshake", **options):
         """Open a WebSocket and give the Client. Raises NotYet if the server does not accept it."""
-        sent = f"GET {path}"
+        sent = _handshake(path, options)
         options = {"origin": ORIGIN, "open_timeout": WAIT, "close_timeout": 1.0} | options
         stack = contextlib.ExitStack()
         try:
@@ -97,7 +105,10 @@ class Site:
         except NotYet as problem:
             got = problem.details["got"]
         if got != f"HTTP {status}":
-            raise NotYet(look, sent=f"GET {path}", got=got, expected=f"HTTP {status}")
+            sent = _handshake(path, options)
+            raise NotYet(look, sent=sent, got=got, expected=f"HTTP {status}")
+        if status == 500:  # where another status is right, an exception is never meant
+            self._meant = len(self.events("error"))
 
     def page(self, path, look, status=200, method="GET", **options):
         """Request a page and return the httpx.Response. Raises NotYet if its status is another."""
@@ -105,18 +116,21 @@ class Site:
 
         sent = f"{method} {path}"
         try:
-            answer = self.server.http(path, method, **{"timeout": WAIT} | options)
+            answer = self.server.http(path, method, **{"timeout": PAGE_WAIT} | options)
         except httpx.HTTPError as error:
             raise NotYet(look, sent=sent, got=str(error), expected=f"HTTP {status}") from None
         if answer.status_code != status:
             got = f"HTTP {answer.status_code}"
-            raise NotYet(look, sent=sent, got=got, expected=f"HTTP {status}")
+            problem = NotYet(look, sent=sent, got=got, expected=f"HTTP {status}")
+            if raised := _RAISED.findall(self.server.log()):  # Django keeps it to itself
+                problem.details["the log says"] = shown(raised[-1])
+            raise problem
         return answer
 
-    def python(self, *arguments):
+    def python(self, *arguments, limit=START_LIMIT):
         """Run Python in the project, as `python manage.py …`. Return (exit status, output).
 
-        Raises NotYet if it takes longer than START_LIMIT.
+        Raises NotYet if it takes longer than so many seconds.
         """
         try:
             done = subprocess.run(
@@ -127,10 +141,10 @@ class Site:
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
                 errors="replace",
-                timeout=START_LIMIT,
+                timeout=limit,
             )
         except subprocess.TimeoutExpired:
-            got = f"nothing within {START_LIMIT:g} seconds"
+            got = f"no end within {limit:g} seconds"
             look = "whether something in your files goes on for ever"
             raise NotYet(look, sent=f"python {' '.join(arguments)}", got=got) from None
         return done.returncode, done.stdout
@@ -153,12 +167,15 @@ class Site:
             return {}
         self.server.end()
         found = {}
-        if errors := self.events("error"):
+        if errors := self.events("error")[self._meant :]:
             error = errors[-1]
             place = f", in {error['file']}, line {error['line']}" if error.get("file") else ""
             found["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
         if forgotten := self.server.log(contains="was never awaited", last=1):
-            found["the log says"] = shown(str(forgotten).strip())
+            said = str(forgotten).strip()
+            if str(ROOT) in said:  # Python has noticed it only in the tap
+                said = said.rpartition("RuntimeWarning: ")[2]
+            found["the log says"] = shown(said)
         return found
 
 
@@ -223,8 +240,9 @@ class Client:
             while True:
                 frame = self.websocket.recv(timeout=WAIT)
         except TimeoutError:
-            got = "nothing" if frame is None else frame
-            got = f"no close within {WAIT:g} seconds; the last frame was {shown(got)}"
+            got = f"no close within {WAIT:g} seconds"
+            if frame is not None:
+                got += f"; the last frame was {shown(frame)}"
         except ConnectionClosed as closed:
             found = closed.rcvd.code if closed.rcvd else 1006
             if found == code:
@@ -264,6 +282,18 @@ def shown(what):
         else repr(what)
     )
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _handshake(path, options):
+    """Return what is sent to open a WebSocket, as a text."""
+    sent = f"GET {path}"
+    if "origin" in options:
+        sent += f", Origin: {options['origin'] or 'none'}"
+    if offered := options.get("subprotocols"):
+        sent += f", offering {', '.join(offered)}"
+    if "Cookie" in options.get("additional_headers", ()):
+        sent += ", with the cookie of somebody logged in"
+    return sent
 
 
 def _close(closed):

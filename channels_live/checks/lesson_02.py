@@ -1,0 +1,62 @@
+"""What is right in the exercises of lesson 2, Update the settings."""
+
+from channels_live.checks import word
+
+RUNSERVER = "python manage.py runserver --noreload"
+
+HINTS = {
+    "2.1": [
+        'Start it: `ex1.start("python manage.py runserver 8000").log(contains="Starting")`. '
+        "Whose server is that, by its banner?",
+        "Which app, at which place in `INSTALLED_APPS`, makes `runserver` serve ASGI?",
+        "When that is mended, `runserver` starts to read `ASGI_APPLICATION`, and complains. "
+        "The table at the lesson's end says how this setting is written.",
+        '`"daphne"` as the first app, and dots all the way: `"myproject.asgi.application"`.',
+    ],
+    "2.2": [
+        "A settings file is a Python module. It can import everything from another one: "
+        "`from .settings import *`.",
+        "Then set anew what is to differ. Where in the list must `daphne` stand? "
+        "`INSTALLED_APPS += […]` puts it at the end.",
+        '`INSTALLED_APPS = ["daphne", *INSTALLED_APPS]`, and the setting that `runserver` reads.',
+    ],
+}
+
+
+def check_2_1(site):
+    site.serve(RUNSERVER, "`settings.py`: the message above says what is wrong with it now")
+    greets(site)
+    serves_pages(site, "static", "whether `django.contrib.staticfiles` is still in the list")
+
+
+def check_2_2(site):
+    address = word()
+    with (site.folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(f'\nSTATIC_URL = "{address}/"\n')
+    site.serve(
+        f"{RUNSERVER} --settings=myproject.dev",
+        "`dev.py`: the message above says what is wrong with it now",
+    )
+    greets(site)
+    look = f'what `dev.py` takes from `settings.py`: `STATIC_URL` there has become "{address}/"'
+    serves_pages(site, address, look)
+    site.serve(RUNSERVER)
+    look = "`settings.py`: it is the server's, and has to stay as it was"
+    site.refused("/ws/greet/", 404, look)
+
+
+def greets(site):
+    look = (
+        "who answers: 404 comes from Django's own server (see `INSTALLED_APPS`), "
+        "500 from an application that is not the right one (see `ASGI_APPLICATION`)"
+    )
+    with site.client("/ws/greet/", look) as anna, site.client("/ws/greet/", look) as ben:
+        for client in (anna, ben, anna):
+            name = word()
+            client.send(name)
+            client.expect(f"Hello, {name}!", "`greeting.py`: it was right as it was")
+
+
+def serves_pages(site, static, look):
+    site.page("/accounts/login/", "what else has changed in the settings")
+    site.page(f"/{static}/myapp/site.css", look)

@@ -1,0 +1,167 @@
+"""What is right in the exercises of lesson 6, Update the URLs."""
+
+import re
+from html.parser import HTMLParser
+
+from channels_live.checks import NotYet, number, word
+
+HINTS = {
+    "6.1": [
+        "Who reads `urls.py`, and who reads `routing.py`? Look at the picture in the lesson again.",
+        "Two files hold lines that do not belong there: `myproject/urls.py` and `myapp/urls.py`. "
+        "In both, it is an address that begins with `ws/`.",
+        'Take `include("myapp.routing")` out. The doorbell\'s line belongs in '
+        "`myapp/routing.py`, and so does its import.",
+    ],
+    "6.2": [
+        "Begin with the page: a line in `myapp/urls.py`, with a `TemplateView` as for the chat, "
+        "and with a converter that takes letters, digits, hyphens and underscores.",
+        "The template asks for `{{ room }}`. `TemplateView` hands over what the address has "
+        "captured, by the name that it has there.",
+        "The script puts scheme and host before the value of `data-socket`. "
+        "What is left of `ws://127.0.0.1:8000/ws/rooms/kitchen/`?",
+        '`<ul id="log" data-socket="/ws/rooms/…/"></ul>`, with `{{ room }}` in the middle.',
+    ],
+    "6.3": [
+        "`myapp/test_chat.py` is your model: a method whose name begins with `test_`, "
+        "a `WebsocketCommunicator` with the header `origin`, and `await` before each call of it.",
+        "The consumer sends a text that is not JSON: read it with `await socket.receive_from()`.",
+        "For the first mistake, five coffees for one client, and every answer compared. "
+        "For the second, two clients, connected at the same time.",
+        "The second mistake: `anna` and `ben` connect. Anna has a coffee and gets `stamp 1`. "
+        "Then Ben has one: what must he get?",
+    ],
+}
+TESTS = "python manage.py test myapp.test_stamps"
+CARD = """
+from channels.generic.websocket import WebsocketConsumer
+
+
+class StampConsumer(WebsocketConsumer):
+    stamps = 0
+
+    def connect(self):
+        self.accept()
+
+    def disconnect(self, close_code):
+        {stamps} = 0
+
+    def receive(self, text_data=None, bytes_data=None):
+        if text_data != "coffee":
+            return
+        {stamps} += 1
+        if {stamps} < {free}:
+            self.send(text_data=f"stamp {{{stamps}}}")
+        else:
+            {stamps} = 0
+            self.send(text_data="free")
+"""
+
+
+def check_6_1(site):
+    site.serve()
+    pages = "the exception below, then every line of both `urls.py`: is each of them a page?"
+    for path, status in (("/chat/", 200), ("/accounts/login/", 200), ("/admin/", 302)):
+        site.page(path, pages, status)
+    with site.client("/ws/bell/", "where sockets get their routes: the doorbell needs one") as anna:
+        door = word()
+        anna.send(door)
+        anna.expect(f"ding at {door}", "to which consumer the route of the doorbell leads")
+    with site.client("/ws/chat/", "the route of the chat, which was right") as anna:
+        message = {"message": word()}
+        anna.send(message)
+        anna.expect(message, "to which consumer the route of the chat leads")
+    for path in ("/ws/bell/", "/ws/chat/", "/ws/ws/bell/", f"/ws/{word()}/"):
+        site.page(path, "which line of `urls.py` makes a page of a socket", 404)
+    site.python("manage.py", "migrate", "--verbosity", "0")
+    site.page("/", "whether the pages of the noticeboard are all still in `myapp/urls.py`")
+
+
+def check_6_2(site):
+    site.serve()
+    for room in ("kitchen", f"{word()}-{number()}", f"{word()}_{number()}"):
+        path = f"/rooms/{room}/"
+        page = Page(site.page(path, "the line for this page in `myapp/urls.py`").text)
+        if page.heading != f"Room {room}":
+            look = "what the template asks for, `room`, and how your address names what it captures"
+            raise NotYet(look, sent=f"GET {path}", got=page.heading, expected=f"Room {room}")
+        expected = f'data-socket="/ws/rooms/{room}/"'
+        look, got = None, f'data-socket="{page.socket}"'
+        if page.socket is None:
+            look = "the element with the id `log`, and its attribute `data-socket`"
+            got = "no such attribute"
+        elif page.socket != page.socket.strip():
+            look = "the spaces in `data-socket`: the script takes it as it stands"
+        elif not page.socket.startswith("/") or page.socket.startswith("//"):
+            look = "what the script puts before `data-socket`, and so how it must begin"
+        if look:
+            raise NotYet(look, sent=f"GET {path}", got=got, expected=expected)
+        look = f"the address in the page, {got}: is there a socket, slash by slash?"
+        with site.client(page.socket, look) as anna:
+            anna.expect(f"welcome to the {room}", f"whose socket it is: the page {path} has {got}")
+    for path in (f"/rooms/{word()}.{word()}/", f"/rooms/{word()}%20{word()}/"):
+        site.page(path, "the converter: which signs may the name of a room have?", 404)
+
+
+def check_6_3(site):
+    done, said = tests(site)
+    if "Ran 0 tests" in said:
+        look = "the name of your method: Django runs those that begin with `test_`"
+        raise NotYet(look, sent=TESTS, got="Ran 0 tests", expected="a test")
+    if done != 0:
+        look = "your test: here the consumer is as it should be"
+        raise NotYet(look, sent=TESTS, got=failures(said), expected="OK")
+    for mistake, look, card in (
+        (
+            "the sixth coffee is free, not the fifth",
+            "the answer to the fifth coffee: compare it too",
+            CARD.format(stamps="self.stamps", free=6),
+        ),
+        (
+            "two clients at the same time share one card",
+            "how many clients your test has: with one alone, a shared card looks right",
+            CARD.format(stamps="StampConsumer.stamps", free=5),
+        ),
+    ):
+        (site.folder / "myapp/stamps.py").write_text(card, encoding="utf-8")
+        done, said = tests(site)
+        if done == 0:
+            if "was never awaited" in said:
+                look = "a forgotten `await`: your test then compares nothing"
+            sent = f"{TESTS}, with a mistake in the consumer: {mistake}"
+            raise NotYet(look, sent=sent, got="OK", expected="a test that fails")
+
+
+def tests(site):
+    """Run the learner's tests. Return (exit status, what they said)."""
+    return site.python(*TESTS.split()[1:], "--verbosity", "0", limit=7.0)
+
+
+def failures(said):
+    """Return the lines of a run of tests that tell what failed, and why."""
+    found = re.findall(
+        r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception|Warning)\b.*)", said, re.M
+    )
+    return "\n".join(dict.fromkeys(found)) or said
+
+
+class Page(HTMLParser):
+    """What a script would find in a page: its heading, and the list's `data-socket`."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.heading, self.socket, self._in_heading = "", None, False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self._in_heading = tag == "h1"
+        attributes = dict(attributes)
+        if attributes.get("id") == "log":
+            self.socket = attributes.get("data-socket")
+
+    def handle_endtag(self, tag):
+        self._in_heading = False
+
+    def handle_data(self, data):
+        if self._in_heading:
+            self.heading += data

@@ -1,0 +1,164 @@
+"""What is right in the exercises of lesson 7, Run the server."""
+
+import contextlib
+import json
+import os
+
+from websockets.exceptions import ConnectionClosed
+
+from channels_live.checks import WAIT, NotYet, word
+
+HINTS = {
+    "7.1": [
+        "Compare the line with the one that the lesson starts daphne with, sign by sign. "
+        "Then look through the lesson's table of options.",
+        "What stands between the module and the name of the application?",
+        "There are two limits, one for a message and one for a frame. Raise both to 2,000,000. "
+        "A number is written without commas.",
+        "`--access-log` takes the name of the file. "
+        "All options stand before `myproject.asgi:application`.",
+    ],
+    "7.2": [
+        "A static file is a page like others, so look at `urls.py`. Django has a function that "
+        "makes the addresses of all static files: `staticfiles_urlpatterns`.",
+        "It comes from `django.contrib.staticfiles.urls`, and returns a list. "
+        "What becomes of a list that nobody adds to `urlpatterns`?",
+        "Below the list: `urlpatterns += staticfiles_urlpatterns()`. "
+        "Without `DEBUG`, what it returns is empty.",
+    ],
+    "7.3": [
+        "Look at *Watch it fail* in the lesson once more: which method is not called "
+        "when the server stops?",
+        "Nothing that must happen belongs in `disconnect`. "
+        "When is a note known for the first time?",
+        "Write each note in `receive`, before you answer. Then nothing may write it a second time.",
+        '`with NOTES.open("a", encoding="utf-8") as file:`, and in it '
+        '`file.write(f"{text_data}\\n")`. Take `self.notes` and `disconnect` out.',
+    ],
+}
+
+
+def check_7_1(site):
+    site.serve(command_in_procfile(site))
+    look = "which of the two servers the line starts: this one serves static files"
+    site.page("/static/myapp/site.css", look, 404)
+    with site.client("/ws/chat/", max_size=None) as anna:
+        message = {"message": word()}
+        anna.send(message)
+        anna.expect(message, "your own answer: the chat is as it was")
+        frame = frame_of(2_000_000)
+        anna.send(frame)
+        anna.expect(frame, "the two limits, of a message and of a frame: the smaller decides")
+        anna.send(frame_of(3_000_000))
+        anna.expect_close(1006, "the limits: this frame has 3,000,000 bytes")
+    path = f"/{word()}/"
+    site.page(path, "whether pages are still served", 404)
+    log = site.folder / "access.log"
+    look = "the option that names the file of the access log"
+    if not log.is_file():
+        raise NotYet(look, got="no file `access.log`", expected="the access log")
+    if path not in log.read_text(encoding="utf-8"):
+        raise NotYet(look, sent=f"GET {path}", got="nothing of it in `access.log`")
+
+
+def frame_of(size):
+    return json.dumps({"message": word().ljust(size - len('{"message": ""}'), "x")})
+
+
+def command_in_procfile(site):
+    """Return what `Procfile` says after `web:`."""
+    file = site.folder / "Procfile"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    for line in text.splitlines():
+        name, _, command = line.partition(":")
+        if name.strip() == "web" and command.strip():
+            return command.strip()
+    look = "`Procfile`: one line of it begins with `web:`, and then comes the command"
+    raise NotYet(look, got=text or "an empty file", expected="web: daphne …")
+
+
+def check_7_2(site):
+    name, text = word(), f"/* {word()} */"
+    (site.folder / f"myapp/static/myapp/{name}.css").write_text(text, encoding="utf-8")
+    with environment(DJANGO_DEBUG="1"):
+        site.serve()
+    both_ways(site, "with DEBUG")
+    for path in ("/static/myapp/site.css", f"/static/myapp/{name}.css"):
+        answer = site.page(path, "`urlpatterns`: does it have an address for static files?")
+    if answer.text != text:
+        look = "what is served at this address"
+        raise NotYet(look, sent=f"GET {path}", got=answer.text, expected=text)
+    site.page("/static/admin/css/base.css", "whether the files of every app are found, not of one")
+    site.page(f"/static/myapp/{word()}.css", "what becomes of a file that is not there", 404)
+    with environment(DJANGO_DEBUG="0"):
+        site.serve()
+    both_ways(site, "without DEBUG")
+    look = "what your code does without `DEBUG`: in production, static files are not its business"
+    site.page("/static/myapp/site.css", look, 404)
+    site.page("/static/admin/css/base.css", look, 404)
+
+
+def both_ways(site, when):
+    """Raise NotYet unless pages and sockets are served."""
+    site.page("/chat/", f"whether the pages are all still in `urlpatterns`, {when}")
+    with site.client("/ws/chat/", f"what has become of the sockets, {when}") as anna:
+        message = {"message": word()}
+        anna.send(message)
+        anna.expect(message, f"what has become of the chat, {when}")
+
+
+@contextlib.contextmanager
+def environment(**values):
+    """Let the servers that start meanwhile find these environment variables."""
+    before = os.environ.copy()
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def check_7_3(site):
+    site.serve()
+    first, second, third, last = written = [word() for _ in range(4)]
+    with notebook(site) as anna, notebook(site) as ben:
+        write(anna, first)
+        write(ben, second)
+        write(anna, third)
+        look = "when a note is written: it counts from `noted` on, not from the leaving on"
+        read(site, written[:3], "Anna and Ben have written, and are still there", look)
+        anna.close()
+        look = "what happens to the notes of somebody who leaves"
+        read(site, written[:3], "Anna has left", look)
+        write(ben, last)
+        site.server.end()
+    site.serve()
+    look = "what is left of a note when the server has stopped: only what is in a file"
+    read(site, written, "the server has been stopped and started", look)
+
+
+def notebook(site):
+    return site.client("/ws/notes/", "whether `connect` accepts, and what it does besides")
+
+
+def write(client, note):
+    client.send(note)
+    client.expect("noted", "what `receive` answers", (note, "the answer: it is `noted`"))
+
+
+def read(site, notes, when, look):
+    """Raise NotYet unless a new client is sent these notes and nothing else."""
+    with notebook(site) as carla:
+        site.events()
+        carla.websocket.ping().wait(WAIT)  # frames keep their order: what was sent is here now
+        found = []
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            while True:
+                found.append(carla.websocket.recv(timeout=0))
+    if len(found) > len(set(found)):
+        look = "how often a note is written"
+    elif sorted(found) == sorted(notes):
+        look = "the order: the oldest note first"
+    if found != notes:
+        raise NotYet(look, sent=f"GET /ws/notes/, when {when}", got=found, expected=notes)

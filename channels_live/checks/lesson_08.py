@@ -1,0 +1,169 @@
+"""What is right in the exercises of lesson 8, Talk over a WebSocket with WebsocketConsumer."""
+
+import contextlib
+import json
+
+from channels_live.checks import NotYet, number, word
+
+HINTS = {
+    "8.1": [
+        "The lesson's section *Watch it fail* has both troubles: what a client sees of a code "
+        "that is sent before `accept()`, and what `disconnect()` may rely on.",
+        "`disconnect()` runs for each client, also where `connect()` has returned early. Give "
+        "`self.number` a value in the first line that can.",
+        "Only the robot is turned away before `accept()`. The others: `self.accept()` first, "
+        "then `self.close(code=…)`, and then nothing more.",
+    ],
+    "8.2": [
+        'What the client offers is `self.scope["subprotocols"]`, a list of texts; it may be empty.',
+        'Go through your own list, `("notes.v2", "notes.v1")`, and take the first that is in the '
+        "client's.",
+        "`self.accept(subprotocol=self.language)` works with None too: the client is let in, and "
+        "no language is agreed on.",
+        "After that, and only if `self.language` is None: `self.close(code=4406)`.",
+    ],
+    "8.3": [
+        "Set up two things in `connect()`: the album, a dict, and the title that waits for its "
+        "picture. Do not forget `self.accept()`.",
+        "Override `receive(self, text_data=None, bytes_data=None)`: deal with bytes yourself, and "
+        "hand text on with `super().receive(text_data=text_data)`.",
+        "`decode_json` is a class method that takes the text: catch ValueError there, and return "
+        "something that `receive_json` does not know, such as None.",
+        "In `receive_json` look before you trust: is `content` a dict, is its title a text "
+        "(`isinstance(title, str)`), is that in the album? If not, `send_json` an error.",
+    ],
+}
+
+
+def check_8_1(site):
+    site.serve()
+    parcel, code = str(number(1000, 9999)), number(3000, 3999)
+    greeting = f"parcel {parcel} is on its way"
+    unseen = "what a client can see of a close code that is sent before `accept()`"
+    with site.client(f"/ws/parcel/?number={parcel}") as anna:
+        anna.expect(greeting, "what a client with a number is told")
+        anna.expect_nothing("what else is sent to a client with a number")
+        anna.close(code)
+    for path, reason in [("/ws/parcel/", 4400), (f"/ws/parcel/?number={word()}", 4404)]:
+        with site.client(path, unseen) as ben:
+            ben.expect_close(
+                reason, "the code: 4400 without a number, 4404 for what is not a number"
+            )
+    robot = f"/ws/parcel/?number={str(number()) * 7}"
+    site.refused(robot, 403, "whether robots are turned away before `accept()`")
+    told = [event["text"] for event in site.events("out")]
+    if told != [greeting]:
+        look = "what is sent to those who are turned away: nothing but the code, before or after it"
+        raise NotYet(look, got=told[-1], expected="only a close code")
+    for error in site.events("error"):
+        look = "what `disconnect` uses: it runs also where `connect` has returned early"
+        raise NotYet(look, got=f"{error['type']}: {error['message']}", expected="no exception")
+    for left in (code, 4400, 4404, 1006):
+        if not site.server.log(contains=f"left with {left}"):
+            look = "whether `disconnect` prints its line for everybody, the robot too"
+            raise NotYet(look, got="no such line in the log", expected=f"… left with {left}")
+
+
+def check_8_2(site):
+    site.serve()
+    v1, v2 = ["notes.v1"], ["notes.v2"]
+    for offered, language in [
+        (v1, "notes.v1"),
+        (v2, "notes.v2"),
+        ([*v1, *v2], "notes.v2"),
+        ([*v2, *v1], "notes.v2"),
+        ([word(), *v1, word()], "notes.v1"),
+    ]:
+        with client_of_notes(site, offered) as anna:
+            spoken = anna.websocket.subprotocol
+            if spoken != language:
+                look = "which one your code picks from this list: `notes.v2` goes before `notes.v1`"
+                if spoken is None:
+                    look = "which one your code picks from this list, and whether `accept` is told"
+                sent = f"GET /ws/notes/, offering {', '.join(offered)}"
+                got = f"subprotocol {spoken}"
+                raise NotYet(look, sent=sent, got=got, expected=f"subprotocol {language}")
+    with client_of_notes(site, v2) as anna, client_of_notes(site, v1) as ben:
+        for client, language in [(anna, "notes.v2"), (ben, "notes.v1"), (anna, "notes.v2")]:
+            note = word()
+            client.send(note)
+            client.expect(
+                {"note": note} if language == "notes.v2" else note,
+                f"what `self.language` is for this client, who speaks {language}",
+            )
+    for offered in ([word(), "notes.v3"], []):
+        with client_of_notes(site, offered) as carla:
+            carla.expect_close(
+                4406,
+                "what happens to a client that offers neither `notes.v1` nor `notes.v2`",
+                (1000, "the code: `close` was called without one"),
+            )
+    if site.events("error"):
+        raise NotYet("what your code does after a client was refused", got="an exception")
+
+
+def client_of_notes(site, offered):
+    look = "whether `accept` is called, and with a name that this client offers"
+    if "notes.v1" not in offered and "notes.v2" not in offered:
+        look = "what a client can see of a close code that is sent before `accept()`"
+    return site.client("/ws/notes/", look, subprotocols=offered or None)
+
+
+def check_8_3(site):
+    site.serve()
+    cat, dog = word(), word()
+    pictures = {cat: picture(), dog: picture()}
+    with site.client("/ws/album/") as anna, site.client("/ws/album/") as ben:
+        for title in pictures:
+            save(anna, title, pictures[title])
+        untitled = "a picture without a title just before it: a title is good for one picture"
+        expect_error(anna, picture(), untitled)
+        for title in (cat, dog):
+            show(anna, title, pictures[title], "which bytes are kept under which title")
+        bad_text = "text that is not JSON: who decodes it, and who catches the ValueError?"
+        expect_error(anna, "not json", bad_text)
+        for frame in ["[]", "7", "null", "{}", {word(): cat}, {"show": word()}, {"show": [cat]}]:
+            expect_error(anna, frame, "JSON that asks for nothing in the album: is it looked at?")
+        for title in [number(), [cat], None]:
+            expect_error(anna, {"save": title}, "the type of the title: only text will do")
+            expect_error(anna, picture(), untitled)
+        pictures[cat] = picture()
+        save(anna, cat, pictures[cat])
+        for title in (dog, cat):
+            show(anna, title, pictures[title], "whether errors leave the album as it is")
+        expect_error(ben, {"show": cat}, "whose album it is: every client has one of its own")
+        anna.send({"save": cat})
+        anna.expect_nothing("whether a title alone gets no answer")
+        expect_error(ben, picture(), "whose title it is: it must belong to one client")
+
+
+def picture():
+    return b"\xff\x00" + word().encode() * number(1, 9)
+
+
+def save(client, title, content):
+    client.send({"save": title})
+    client.expect_nothing("whether a title alone gets no answer")
+    client.send(content)
+    client.expect(
+        {"saved": title, "bytes": len(content)},
+        "what your code does with a binary frame that follows a title",
+    )
+
+
+def show(client, title, content, look):
+    client.send({"show": title})
+    client.expect(
+        content,
+        look,
+        (lambda got: isinstance(got, str), "the kind of frame: `self.send(bytes_data=…)`"),
+    )
+
+
+def expect_error(client, frame, look):
+    client.send(frame)
+    answer = client.receive(look, 'an {"error": …}')
+    with contextlib.suppress(TypeError, ValueError):
+        if "error" in dict(json.loads(answer)):
+            return client.expect_nothing("what follows an error: the connection stays open")
+    raise NotYet(look, sent=frame, got=answer, expected='an {"error": …}')

@@ -1,0 +1,219 @@
+"""What is right in the exercises of lesson 9, Go async with AsyncWebsocketConsumer."""
+
+import contextlib
+import socket
+import sqlite3
+
+from channels_live.checks import WAIT, NotYet, number, word
+
+MEANWHILE = 2.0  # seconds in which others must be served while one waits
+PATIENCE = 40  # readings before the answer to a command
+LIBRARY = """
+import socket
+
+
+def price(parcel):
+    try:
+        with socket.create_connection(("127.0.0.1", {port})) as carrier:
+            carrier.sendall(parcel.encode())
+            return carrier.recv(1000).decode()
+    except OSError:
+        return "the check is over"
+"""
+SENSOR = """
+import itertools
+
+_numbers = itertools.count({start})
+
+
+def read():
+    return next(_numbers)
+"""
+
+HINTS = {
+    "9.1": [
+        "The lesson's section *Watch it fail* shows four mistakes and what each looks like. "
+        "All four are here.",
+        "What of Channels must be awaited? `accept`, `send`, `close`. Which methods must be "
+        "`async def`? All that Channels calls.",
+        "`filter` only describes a query. It runs in the line that goes through the topics: "
+        "`[topic.title async for topic in topics]`.",
+    ],
+    "9.2": [
+        "Which line of `prices.py` takes the three seconds, and where does it run: on the event "
+        "loop, in the one thread of all sync consumers, or in a thread of its own?",
+        "The lesson names three ways out of the event loop. `database_sync_to_async` and "
+        "`sync_to_async` lead to *the* thread. For long work without the database there is a "
+        "third.",
+        "`await asyncio.to_thread(function, argument)`: hand over the function, without brackets.",
+    ],
+    "9.3": [
+        "Begin with the `TickerConsumer` of the lesson: a task, created in `connect`, cancelled "
+        "in `disconnect`. A reading is `self.send(text_data=str(sensor.read()))`, awaited.",
+        "`pause` cancels the task and answers. `resume` creates a new one; keep it in the same "
+        "place, so that `disconnect` finds it.",
+        "Two `resume` in a row must not leave two tasks. Cancel what is there before you create "
+        "another: to cancel a task twice does no harm.",
+    ],
+}
+
+
+def check_9_1(site):
+    failed, said = site.python("manage.py", "migrate", "myapp")
+    if failed:
+        sent, got = "python manage.py migrate", said.strip().rpartition("\n")[2]
+        raise NotYet("what else you have changed: the database cannot be made", sent=sent, got=got)
+    site.serve()
+    shared, lonely = word(), word()
+    titles = [f"Two {shared}", f"Again {shared}", f"No {shared.upper()}", f"One {lonely}"]
+    with contextlib.closing(sqlite3.connect(site.folder / "db.sqlite3")) as database, database:
+        rows = [(title, word()) for title in titles]
+        database.executemany("INSERT INTO myapp_topic (title, slug) VALUES (?, ?)", rows)
+    handshake = "whether `accept()` runs: to call a coroutine only makes it, `await` runs it"
+    with site.client("/ws/search/", handshake) as anna, site.client("/ws/search/") as ben:
+        for client, text in [(anna, shared), (ben, lonely.upper()), (anna, word()), (ben, shared)]:
+            client.send(text)
+            client.expect(
+                sorted(title for title in titles if text.lower() in title.lower()),
+                "what `receive` does with a text, step by step",
+                (lambda got: isinstance(got, str), "the answer: a list of titles, as JSON"),
+            )
+
+
+def check_9_2(site):
+    guitar, piano, greeting = word(), word(), {"message": word()}
+    with contextlib.closing(Carrier(site)) as carrier:
+        site.serve()
+        with (
+            site.client("/ws/price/") as anna,
+            site.client("/ws/price/") as ben,
+            site.client("/ws/echo/") as carla,
+            site.client("/ws/async-echo/") as dora,
+            contextlib.closing(carrier),  # lets go of whoever waits for it, before they leave
+        ):
+            anna.send(guitar)
+            first = carrier.asked(guitar, "whether `carrier.price` is called with the text")
+            if not ben.websocket.ping().wait(MEANWHILE):
+                raise NotYet(
+                    "the line that waits for the carrier: it runs on the event loop, and blocks it",
+                    sent="a ping, while another client waits for the carrier",
+                    got=f"nothing within {MEANWHILE:g} seconds",
+                    expected="a pong at once",
+                )
+            for client in (carla, dora):
+                client.send(greeting)
+                client.expect(
+                    greeting,
+                    "the thread that waits for the carrier: all sync consumers, `sync_to_async` "
+                    "and `database_sync_to_async` share one",
+                    wait=MEANWHILE,
+                )
+            ben.send(piano)
+            second = carrier.asked(piano, "whether two clients can wait for the carrier at once")
+            for client, call in [(ben, second), (anna, first)]:
+                price = word()
+                call.sendall(price.encode())
+                client.expect(price, "what becomes of the text that `carrier.price` returns")
+            anna.expect_nothing("what else is sent to a client that has its price")
+
+
+class Carrier:
+    """The other end of the carrier's library. Who asks there waits until we answer."""
+
+    def __init__(self, site):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(WAIT)
+        self._sockets = [self._listener]
+        library = LIBRARY.format(port=self._listener.getsockname()[1])
+        (site.folder / "myapp/carrier.py").write_text(library, encoding="utf-8")
+
+    def asked(self, parcel, look):
+        """Return the socket of a call with this parcel. Raises NotYet if there is none."""
+        try:
+            call, _ = self._listener.accept()
+            self._sockets.append(call)
+            got = call.recv(1000).decode()
+        except TimeoutError:
+            got = f"no call within {WAIT:g} seconds"
+        if got != parcel:
+            expected = f'a call of carrier.price("{parcel}")'
+            raise NotYet(look, sent=parcel, got=got, expected=expected)
+        return call
+
+    def close(self):
+        for one in self._sockets:
+            one.close()
+
+
+def check_9_3(site):
+    sensor = SENSOR.format(start=number(1000, 9000))
+    (site.folder / "myapp/sensor.py").write_text(sensor, encoding="utf-8")
+    site.serve()
+    blocked = "whether `accept()` is awaited, and whether anything blocks the event loop"
+    with site.client("/ws/oven/", blocked) as anna:
+        readings(anna, 2)
+        command(anna, "pause", "paused")
+        anna.expect_nothing("whether readings go on after `paused`")
+        alone(site, "what `pause` ends: the sensor is still read for a client that has paused")
+        alone(site, "what `disconnect` ends: the sensor is still read for a client that has left")
+        with site.client("/ws/oven/") as ben:
+            readings(ben, 2)
+            ben.abort()
+        alone(site, "what `disconnect` ends where a connection is cut, so with code 1006")
+        for text in ("resume", "resume"):
+            command(anna, text, "resumed")
+        readings(anna, 2)
+        with site.client("/ws/oven/") as ben:
+            readings(ben, 1)
+            command(anna, "pause", "paused")
+            skip_what_has_come(ben)
+            readings(ben, 2, "whose task the `pause` of another client cancels: each has its own")
+            anna.expect_nothing("how many tasks there are after a second `resume`")
+            ben.close()
+        alone(site, "how many tasks there are after a second `resume`")
+        anna.close()
+    if site.events("error"):
+        raise NotYet("what `disconnect` does for a client that has paused", got="an exception")
+
+
+def readings(client, count, look="the readings: do they begin with `connect`, and go on?"):
+    """Read so many readings, and return them as numbers."""
+    frames = [client.receive(look, "a reading") for _ in range(count)]
+    for frame in frames:
+        if not frame.isdigit():
+            look = "what is sent without a command: readings and nothing else, each as text"
+            raise NotYet(look, got=frame, expected="182")
+    if len(set(frames)) < count:
+        look = "whether each reading is a fresh `sensor.read()`"
+        raise NotYet(look, got=", ".join(frames), expected="another value each time")
+    return [int(frame) for frame in frames]
+
+
+def skip_what_has_come(client):
+    """Pass over what is on its way to this client."""
+    client.websocket.ping().wait(WAIT)  # frames keep their order: what was sent is here now
+    with contextlib.suppress(TimeoutError):
+        while True:
+            client.websocket.recv(timeout=0)
+
+
+def command(client, text, answer):
+    """Send a command and read up to its answer."""
+    client.send(text)
+    look = f"what `receive` does with `{text}` while readings go on beside it"
+    for _ in range(PATIENCE):
+        if not (frame := client.receive(look, answer)).isdigit():
+            break
+    if frame != answer:
+        got = "only readings" if frame.isdigit() else frame
+        raise NotYet(look, sent=text, got=got, expected=answer)
+
+
+def alone(site, look):
+    """Raise NotYet if the sensor is read for anybody but one client, who comes and leaves."""
+    with site.client("/ws/oven/") as carla:
+        found = readings(carla, 3)
+        carla.close()
+    if found != list(range(found[0], found[0] + 3)):
+        got = f"readings {', '.join(map(str, found))}"
+        raise NotYet(look, got=got, expected="a sensor that nobody else reads: 1 more each time")

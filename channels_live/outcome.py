@@ -1,0 +1,69 @@
+"""What a check has found, and other texts: rich in a notebook, plain in a terminal."""
+
+import re
+from html import escape
+
+_THEIRS = {"got", "your code raised", "the check met", "the log says"}  # word for word
+_MARKED = re.compile("`([^`]+)`")
+
+
+class Outcome:
+    """What a check has found, and what to do next.
+
+    number: of the exercise. state: one of three. details, advice: label → text; what the check
+    tells, and what may come next.
+    """
+
+    def __init__(self, number, state, details, advice):
+        self.number, self.state = number, state
+        self.details, self.advice = details, advice
+
+    def __str__(self):
+        rows = self.details | self.advice
+        width = max(map(len, rows), default=0)
+        indented = "\n" + " " * (width + 4)
+        lines = [f"  {label:{width}}  {_plain(label, text)}" for label, text in rows.items()]
+        lines = [line.replace("\n", indented) for line in lines]
+        return "\n".join([f"Exercise {self.number}: {self.state}", *lines])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align: left">{escape(label)}</th>'
+            f'<td style="text-align: left; white-space: pre-wrap">{_html(label, text)}</td></tr>'
+            for label, text in (self.details | self.advice).items()
+        )
+        return (
+            f"<strong>Exercise {self.number}: {self.state}</strong>"
+            f"<table><tbody>{rows}</tbody></table>"
+        )
+
+
+class Text:
+    """A text that a notebook shows as Markdown, and a terminal as it stands."""
+
+    def __init__(self, text, markdown=None):
+        self._text, self._markdown = text, markdown or text
+
+    def __str__(self):
+        return self._text
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self):
+        return self._markdown
+
+
+def _plain(label, text):
+    return _visible(text if label in _THEIRS else _MARKED.sub(r"\1", text))
+
+
+def _html(label, text):
+    text = escape(_visible(text))
+    return text if label in _THEIRS else _MARKED.sub(r"<code>\1</code>", text)
+
+
+def _visible(text):
+    """Show control characters instead of sending them to somebody's terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -1,0 +1,361 @@
+"""channels-live: what it prints, what it writes, and its exit status."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
+from clients import eventually
+
+from channels_live.cli import main
+from channels_live.exercise import task, tasks
+from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
+from channels_live.working_copy import ROOT
+
+SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
+TASKS = tasks()
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    """Return a workspace that is not there yet; put environment and folder back afterwards."""
+    monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.chdir(tmp_path)
+    environment = dict(os.environ)
+    yield tmp_path / "workspace"
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs the command; it returns exit status, output and complaints."""
+
+    def run(line):
+        try:
+            status = main(line.split())
+        except SystemExit as stop:  # so argparse ends
+            status = stop.code
+        out, err = capsys.readouterr()
+        assert str(ROOT / "channels_live") not in out + err  # no traceback of ours
+        return status, out, err
+
+    return run
+
+
+def real(*words, **options):
+    """Run the installed command, in a process of its own."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    return subprocess.Popen([SCRIPT, *words], **pipes | options)
+
+
+# list, next
+
+
+def test_installed_command_lists_from_any_folder(tmp_path):
+    Progress().set_state("5.1", RIGHT)
+    (tmp_path / "elsewhere").mkdir()
+    # in a terminal that knows few characters
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    process = real("list", cwd=tmp_path / "elsewhere", env=environment)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert re.search(r"^ +5\.1 \? .+ \d+  right$", out, re.M)
+    assert f"Next: {TASKS[0].number}" in out
+
+
+def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
+    for one in TASKS:
+        if one.number != "5.2":
+            Progress().set_state(one.number, RIGHT)
+    status, out, err = run("next")
+    assert (status, err) == (0, "")
+    assert "## 5.2 · Count what is said" in out
+    assert "**Goal.**" in out
+    assert "Exercise 5.2: your files are in workspace/exercises/05/5.2" in out
+    (lesson,) = re.findall(r"^  lesson  (.+)$", out, re.M)
+    (change,) = re.findall(r"^  change  (.+)$", out, re.M)
+    assert Path(lesson).is_file()
+    assert Path(change) == workspace / "exercises/05/5.2/myapp/counting.py"
+    assert "your code here" in Path(change).read_text()
+    assert "  then    channels-live check 5.2" in out
+
+
+def test_next_takes_a_number_and_keeps_what_is_there(run):
+    folder = work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
+    status, out, _ = run("next 5.1")
+    assert status == 0
+    assert "Answer at last" in out
+    assert (folder / "myapp/answer.py").read_text() == RIGHT_5_1
+
+
+def test_next_where_all_is_right(run, workspace):
+    for one in TASKS:
+        Progress().set_state(one.number, RIGHT)
+    assert run("next") == (0, "All exercises are right.\n", "")
+    assert not (workspace / "exercises").exists()
+
+
+# check
+
+
+def test_check_tells_what_came_of_it_and_remembers_it(run):
+    folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
+    before = everything(folder)
+    status, out, _ = run("check 5.1")
+    assert status == 1
+    assert out.startswith("Exercise 5.1: not yet\n")
+    for said in ("sent  ", "got  ", "expected  ", "look at   the capital letters"):
+        assert f"  {said}" in out
+    assert "channels-live hint 5.1 gives a hint" in out
+    assert "hint()" not in out
+    assert Progress().states["5.1"] == NOT_YET
+    assert everything(folder) == before
+
+    (folder / "myapp/answer.py").write_text(RIGHT_5_1)
+    status, out, _ = run("check 5.1")
+    assert status == 0
+    assert "channels-live solution 5.1 shows how we did it" in out
+    assert "  next     5.2 · Count what is said" in out
+    assert Progress().states["5.1"] == RIGHT
+
+
+def test_check_of_untouched_files_fails_too(run):
+    work_on("5.1")
+    status, out, _ = run("check 5.1")
+    assert status == 1
+    assert out.startswith("Exercise 5.1: not attempted\n  so far  the files are as they were laid")
+
+
+def test_check_before_anything_is_laid_out_says_how_and_writes_nothing(run, workspace):
+    status, out, _ = run("check 5.1")
+    assert status == 1
+    assert "channels-live next 5.1 lays them out" in out
+    assert not workspace.exists()
+
+
+def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
+    work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
+    work_on("5.2", {"myapp/counting.py": "x = ("})
+    status, out, err = run("check --all")
+    assert status == 1
+    assert "Exercise 5.1: right\nExercise 5.2: not yet\n  sent " in out
+    assert "SyntaxError: '(' was never closed" in out
+    assert "Exercise 5.3: not attempted\nExercise 6" in out
+    assert out.endswith(f"\n1 of {len(TASKS)} are right.\n")
+    assert err == ""  # a bar is for those who look at a terminal
+    assert Progress().states == {"5.1": RIGHT, "5.2": NOT_YET}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_check_shows_a_bar_in_a_terminal():
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = real("check", "5.1", "5.2", stderr=theirs)
+    out, _ = process.communicate()
+    os.close(theirs)
+    assert "exercise" in os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert out.endswith("0 of 2 are right.\n")
+
+
+def test_json_is_as_documented(run):
+    work_on("5.1", {"myapp/answer.py": WRONG_5_1})
+    status, out, err = run("check 5.1 5.2 --json")
+    assert (status, err) == (1, "")
+    first, second = json.loads(out)
+    details = first.pop("details")
+    assert first == {"number": "5.1", "title": "Answer at last", "state": NOT_YET}
+    assert set(details) == {"sent", "got", "expected", "look at"}
+    assert all(isinstance(text, str) for text in details.values())
+    assert second == {
+        "number": "5.2",
+        "title": "Count what is said",
+        "state": NOT_ATTEMPTED,
+        "details": {"so far": "no files are laid out"},
+    }
+    assert out.isascii()
+    _, told, _ = run("check --help")
+    for key in ("number", "title", "state", "details", *details):
+        assert re.search(rf"\b{key}\b", told), key
+
+
+# Somebody else's work
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """Return the workspace of a learner who got one right, one not, and has begun a third."""
+    folder = tmp_path / "of anna" / "workspace"
+    work_on("5.1", {"myapp/answer.py": RIGHT_5_1}, folder)
+    work_on("5.2", {"myapp/counting.py": "x = ("}, folder)
+    work_on("5.3", workspace=folder)
+    (folder / "exercises/05/5.1/myapp/.#answer.py").symlink_to("anna@laptop.4711")  # an editor's
+    return folder
+
+
+def test_work_of_somebody_is_judged_and_nothing_is_written(run, theirs, workspace, monkeypatch):
+    before = everything(theirs)
+    monkeypatch.chdir(theirs.parent)
+    status, out, _ = run("check 5.3 --workspace workspace")
+    assert status == 1
+    assert out == "Exercise 5.3: not attempted\n  so far  the files are as they were laid out\n"
+    status, out, _ = run("check --all --workspace workspace --json")
+    states = {one["number"]: one["state"] for one in json.loads(out)}
+    assert {number: state for number, state in states.items() if state != NOT_ATTEMPTED} == {
+        "5.1": RIGHT,
+        "5.2": NOT_YET,
+    }
+    assert len(states) == len(TASKS)
+    assert everything(theirs) == before
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize("name", ["progress.txt", ".locks"])
+def test_workspace_without_exercises_is_one_too(run, tmp_path, name):
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / name).write_text("")
+    status, out, _ = run("check 5.1 --workspace workspace")
+    assert (status, out.splitlines()[0]) == (1, "Exercise 5.1: not attempted")
+
+
+def test_folder_that_is_no_workspace_is_refused(run, theirs, tmp_path, monkeypatch):
+    monkeypatch.chdir(theirs)
+    (tmp_path / "file").touch()
+    for name, said in {
+        "nowhere": "There is no folder nowhere.",
+        f"{tmp_path}/file": "There is no folder",
+        "exercises": "exercises is no workspace. Name the one that `exercises` and",
+        "..": "Name ../workspace.",
+        str(ROOT): "is no workspace.",
+    }.items():
+        status, out, err = run(f"check --all --workspace {name}".replace(str(tmp_path), "../.."))
+        assert (status, out) == (2, "")
+        assert said in err.replace(os.sep, "/")
+
+
+# hint, solution, reset
+
+
+def test_hints_say_more_each_time_and_end(run, workspace):
+    count = len(task("5.1").hints)
+    said = [run("hint 5.1")[1].splitlines() for _ in range(count + 1)]
+    assert [len(lines) for lines in said] == [*range(1, count), count + 1, count + 1]
+    assert said[0][0] == f"Hint 1 of {count}: {task('5.1').hints[0]}"
+    assert said[-1][-1].endswith("`channels-live solution 5.1` shows how we did it.")
+    assert said[-1] == said[-2]
+    assert not (workspace / "exercises").exists()
+
+
+def test_solution_is_plain_markdown_and_leaves_files_alone(run, workspace):
+    folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
+    before = everything(workspace)
+    status, out, _ = run("solution 5.1")
+    assert status == 0
+    assert "`5.1/myapp/answer.py`:\n\n```py\nfrom channels" in out
+    assert "**Why so.**" in out
+    assert everything(workspace) == before
+    assert folder.is_dir()
+
+
+def test_reset_begins_again_and_keeps_what_was_there(run, workspace):
+    folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
+    status, out, _ = run("reset 5.1")
+    assert status == 0
+    assert "You had changed myapp/answer.py." in out
+    (kept,) = (workspace / "kept").iterdir()
+    assert f"It is kept in workspace/kept/{kept.name}." in out
+    assert (kept / "myapp/answer.py").read_text() == WRONG_5_1
+    assert (folder / "myapp/answer.py").read_text() == dict(task("5.1").files())["myapp/answer.py"]
+
+
+# What cannot be done
+
+
+@pytest.mark.parametrize("command", ["check", "hint", "solution", "reset", "next"])
+def test_unknown_exercise_is_named_with_those_that_there_are(run, workspace, command):
+    status, out, err = run(f"{command} 5.9")
+    assert (status, out) == (2, "")
+    assert err.startswith("There is no exercise '5.9'. The exercises are ")
+    assert "5.1, 5.2, 5.3" in err
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["", "chekc 5.1", "check", "check 5.1 --all", "check --workspace .", "hint", "list 5.1"]
+)
+def test_bad_usage_is_explained(run, workspace, line):
+    status, out, err = run(line)
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: channels-live")
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize("command", ["next", "hint 5.1", "reset 5.1"])
+def test_workspace_that_cannot_be_written(run, workspace, command):
+    workspace.write_text("a file in the place of a folder")
+    status, _, err = run(command)
+    assert status == 2
+    assert re.search("cannot be written: .+ CHANNELS_LIVE_WORKSPACE", err)
+    assert workspace.read_text() == "a file in the place of a folder"
+
+
+def test_check_tells_also_where_it_cannot_remember(run, workspace):
+    work_on("5.1")
+    (workspace / ".progress.lock").mkdir()
+    status, out, err = run("check 5.1 5.2")
+    assert status == 2
+    assert "cannot be written" in err
+    assert out.startswith("Exercise 5.1: not attempted\nExercise 5.2: not attempted\n")
+
+
+def test_help_explains_itself(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    commands = ("list", "next", "check", "hint", "solution", "reset", "doctor")
+    assert re.findall(r"^    (\w+)  +\w", out, re.M) == list(commands)
+    for command in commands:
+        status, out, _ = run(f"{command} --help")
+        assert status == 0
+        assert "exit status:" in out
+
+
+# Terminals and programs of all sorts
+
+
+def test_missing_package_is_named_and_the_doctor_recommended(tmp_path):
+    (tmp_path / "nbformat.py").write_text("raise ImportError('nbformat is not installed')")
+    process = real("list", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert err == "nbformat is not installed. `channels-live doctor` says what to do.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
+def test_reader_that_has_seen_enough():
+    process = real("list")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
+def test_interrupt_ends_it_without_a_traceback(workspace):
+    folder = work_on("5.1", {"myapp/answer.py": "while True:\n    pass\n"})
+    process = real("check", "5.1", env=os.environ | {"TMPDIR": str(workspace)})
+    # a copy of the project is there: the check has begun
+    assert eventually(lambda: list(workspace.glob("tmp*/site/manage.py")), within=20)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (2, "", "Interrupted.\n")
+    assert not list(workspace.glob("tmp*/site"))
+    assert folder.is_dir()
