@@ -16,6 +16,8 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
+from channels_live.exercise import tasks
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 IGNORED = {"nbval-ignore-output", "nbval-skip"}  # tags of cells that nbval does not compare
@@ -90,6 +92,14 @@ def test_sections_are_those_of_every_lesson(page):
     assert 2 <= len(set(headings) - {"You will", "Watch it fail", "Recap", "Next"}) <= 5
     for heading, bullets in {"You will": range(1, 4), "Recap": [3]}.items():
         assert len(re.findall("^- ", page.sections[heading], re.M)) in bullets, heading
+
+
+@every_step
+def test_recap_leads_to_the_exercises_with_their_minutes(page):
+    mine = [task for task in tasks() if task.lesson == page.number]
+    _, _, now_you = page.sections["Recap"].partition("**Now you.**")
+    assert f"(../exercises/{page.path.name}), {sum(one.minutes for one in mine)} minutes" in now_you
+    assert re.findall(r"\*(\d+\.\d+) (.+?)\*", now_you) == [(one.number, one.title) for one in mine]
 
 
 @every_step

@@ -237,7 +237,7 @@ class Line:
             got = f"{text} without the end of a line, then {end}" if text else end
             raise NotYet(look, sent=self._sent, got=got, expected=expected)
         self._rest = rest
-        return line.decode(errors="replace")
+        return line.decode(errors="replace").removesuffix("\r")
 
     def expect(self, expected, look, *mistakes):
         """Read a line and compare it. mistakes: pairs of a line and what to look at then."""
@@ -319,11 +319,13 @@ def _ended(site):
 
 @contextlib.contextmanager
 def _reasons(site):
-    """Add what failed in the learner's server, which is not in a consumer, to what is not right."""
+    """Add to a NotYet what the learner's server did: the events it gave, and where it failed."""
     try:
         yield
     except NotYet as problem:
         site.server.end()
+        given = ", ".join(event["type"] for event in site.events("call")[-4:])
+        problem.details["last events"] = given or "none: no consumer was told of anything"
         if not site.events("error") and (failed := _FAILED.search(site.server.log())):
             frames, words = failed.groups()
             places = _PLACE.findall(frames)
