@@ -59,7 +59,9 @@ class Step(NamedTuple):
 STEPS = [
     Step("python", 2, (), "Install a newer Python, and the course with it, as README.md says."),
     Step("packages", 4, (), _INSTALL),
-    Step("workspace", 2, (), "Make it writable, or name another folder in CHANNELS_LIVE_WORKSPACE."),
+    Step(
+        "workspace", 2, (), "Make it writable, or name another folder in CHANNELS_LIVE_WORKSPACE."
+    ),
     Step("port", 2, (), "Let your firewall, sandbox or container allow to listen on 127.0.0.1."),
     Step("server", 12, ("python", "packages", "port"), f"{_SITE}\n{_INSTALL}"),
     Step("page", 3, ("server",), _SITE),

@@ -199,7 +199,8 @@ def theirs(tmp_path):
     work_on("5.1", {"myapp/answer.py": RIGHT_5_1}, folder)
     work_on("5.2", {"myapp/counting.py": "x = ("}, folder)
     work_on("5.3", workspace=folder)
-    (folder / "exercises/05/5.1/myapp/.#answer.py").symlink_to("anna@laptop.4711")  # an editor's
+    if sys.platform != "win32":  # where not everybody may make links; here an editor's
+        (folder / "exercises/05/5.1/myapp/.#answer.py").symlink_to("anna@laptop.4711")
     return folder
 
 
@@ -291,7 +292,7 @@ def test_unknown_exercise_is_named_with_those_that_there_are(run, workspace, com
 
 
 @pytest.mark.parametrize(
-    "line", ["", "chekc 5.1", "check", "check 5.1 --all", "check --workspace .", "hint", "list 5.1"]
+    "line", ["", "judge 5.1", "check", "check 5.1 --all", "check --workspace .", "hint", "list 5.1"]
 )
 def test_bad_usage_is_explained(run, workspace, line):
     status, out, err = run(line)

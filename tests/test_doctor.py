@@ -72,8 +72,8 @@ def doctor(tmp_path):
         report = Report(done.stdout, done.returncode)
         # whoever sends this line tells nothing about themselves
         assert len(report.code) < 300
-        for secret in (getpass.getuser(), platform.node(), str(tmp_path), os.sep, "workspace/"):
-            assert secret not in report.code.split("failed=")[0]
+        for secret in filter(None, (getpass.getuser(), platform.node(), str(tmp_path), os.sep)):
+            assert secret not in report.code
         assert not list(temporary.iterdir())
         return report
 

@@ -79,7 +79,9 @@ def check_5_3(site):
             anna.send({"price": price})
             anna.expect(
                 {"total": total},
-                "whether what is wrong leaves the total as it is",
+                "whether what is wrong leaves the total as it is"
+                if frame is not None
+                else "what `receive` sends back for a good price",
                 ({"total": price}, "where the total is kept between two frames"),
                 ({"total": str(total)}, "the type of the total: a number"),
             )

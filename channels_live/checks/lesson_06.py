@@ -60,7 +60,7 @@ class StampConsumer(WebsocketConsumer):
 
 def check_6_1(site):
     site.serve()
-    pages = "the exception below, then every line of both `urls.py`: is each of them a page?"
+    pages = "every line of both `urls.py`: does it lead to a page? The log may say more, below"
     for path, status in (("/chat/", 200), ("/accounts/login/", 200), ("/admin/", 302)):
         site.page(path, pages, status)
     with site.client("/ws/bell/", "where sockets get their routes: the doorbell needs one") as anna:
@@ -106,10 +106,14 @@ def check_6_2(site):
 def check_6_3(site):
     done, said = tests(site)
     if "Ran 0 tests" in said:
-        look = "the name of your method: Django runs those that begin with `test_`"
+        look = "the names of your methods: Django runs those of the class that begin with `test_`"
         raise NotYet(look, sent=TESTS, got="Ran 0 tests", expected="a test")
     if done != 0:
         look = "your test: here the consumer is as it should be"
+        if "was never awaited" in said:
+            look = "a forgotten `await`"
+        elif "TimeoutError" in said:
+            look = "what your test waits for in vain. Was its handshake accepted? `connect` tells"
         raise NotYet(look, sent=TESTS, got=failures(said), expected="OK")
     for mistake, look, card in (
         (
@@ -139,9 +143,9 @@ def tests(site):
 
 def failures(said):
     """Return the lines of a run of tests that tell what failed, and why."""
-    found = re.findall(
-        r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception|Warning)\b.*)", said, re.M
-    )
+    found = re.findall(r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception)\b.*)", said, re.M)
+    if lines := re.findall(r'test_stamps\.py", line (\d+)', said):
+        found.append(f"in myapp/test_stamps.py, line {lines[-1]}")
     return "\n".join(dict.fromkeys(found)) or said
 
 

@@ -46,11 +46,12 @@ def check_7_1(site):
         message = {"message": word()}
         anna.send(message)
         anna.expect(message, "your own answer: the chat is as it was")
-        frame = frame_of(2_000_000)
-        anna.send(frame)
-        anna.expect(frame, "the two limits, of a message and of a frame: the smaller decides")
-        anna.send(frame_of(3_000_000))
-        anna.expect_close(1006, "the limits: this frame has 3,000,000 bytes")
+        with telling("2,000,000 bytes", "an answer"):
+            anna.send(frame := frame_of(2_000_000))
+            anna.expect(frame, "the two limits, of a message and of a frame: the smaller decides")
+        with telling("3,000,000 bytes", "the end of the connection"):
+            anna.send(frame_of(3_000_000))
+            anna.expect_close(1006, "the limits: this frame is too large, and got in")
     path = f"/{word()}/"
     site.page(path, "whether pages are still served", 404)
     log = site.folder / "access.log"
@@ -63,6 +64,16 @@ def check_7_1(site):
 
 def frame_of(size):
     return json.dumps({"message": word().ljust(size - len('{"message": ""}'), "x")})
+
+
+@contextlib.contextmanager
+def telling(size, expected):
+    """Let a NotYet tell what a frame is like, instead of the frame."""
+    try:
+        yield
+    except NotYet as problem:
+        problem.details |= {"sent": f"a text frame of {size}", "expected": expected}
+        raise
 
 
 def command_in_procfile(site):
@@ -82,7 +93,7 @@ def check_7_2(site):
     (site.folder / f"myapp/static/myapp/{name}.css").write_text(text, encoding="utf-8")
     with environment(DJANGO_DEBUG="1"):
         site.serve()
-    both_ways(site, "with DEBUG")
+    goes_on(site, "with DEBUG")
     for path in ("/static/myapp/site.css", f"/static/myapp/{name}.css"):
         answer = site.page(path, "`urlpatterns`: does it have an address for static files?")
     if answer.text != text:
@@ -92,13 +103,13 @@ def check_7_2(site):
     site.page(f"/static/myapp/{word()}.css", "what becomes of a file that is not there", 404)
     with environment(DJANGO_DEBUG="0"):
         site.serve()
-    both_ways(site, "without DEBUG")
+    goes_on(site, "without DEBUG")
     look = "what your code does without `DEBUG`: in production, static files are not its business"
     site.page("/static/myapp/site.css", look, 404)
     site.page("/static/admin/css/base.css", look, 404)
 
 
-def both_ways(site, when):
+def goes_on(site, when):
     """Raise NotYet unless pages and sockets are served."""
     site.page("/chat/", f"whether the pages are all still in `urlpatterns`, {when}")
     with site.client("/ws/chat/", f"what has become of the sockets, {when}") as anna:
@@ -126,7 +137,7 @@ def check_7_3(site):
         write(anna, first)
         write(ben, second)
         write(anna, third)
-        look = "when a note is written: it counts from `noted` on, not from the leaving on"
+        look = "when a note is written: it counts from `noted` on, not only when its writer leaves"
         read(site, written[:3], "Anna and Ben have written, and are still there", look)
         anna.close()
         look = "what happens to the notes of somebody who leaves"

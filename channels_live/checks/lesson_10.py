@@ -141,8 +141,13 @@ def _played(site, how, consumer):
     """Run a consumer as the lesson does. Give a function that hands it events (see `play`)."""
     shutil.copy(play.__file__, site.folder / "play.py")
     module, _, name = consumer.partition(":")
-    look = f"whether `from {module} import {name}` works"
-    server = site.serve(f"python play.py {how} {consumer} --port 8001", look, ready=play.READY)
+    try:
+        server = site.serve(f"python play.py {how} {consumer} --port 8001", ready=play.READY)
+    except NotYet as problem:
+        imported = f"from {module} import {name}"
+        reason = problem.details["got"].split("\n")[1]  # below the command, which is ours
+        reason = reason.partition("play.py, line ")[2].partition(": ")[2] or reason
+        raise NotYet(f"your file: `{imported}` failed", sent=imported, got=reason) from None
 
     def give(to, event):
         print(json.dumps([to, event]), file=stream, flush=True)

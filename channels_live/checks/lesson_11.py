@@ -85,7 +85,7 @@ def check_11_2(site):
     told = "what the consumer is told: all of its own thermometer, in this order, and nothing else"
     left = "what the consumer is told when its thermometer has gone"
     cut = "what the consumer is told when reading has raised `ConnectionResetError`"
-    with _reasons(site), _line(site) as bar, _line(site) as shop:
+    with _reasons(site), _line(site) as bar:
         hot = number(9, 90) + 0.5
         bar.send(hot)
         bar.expect(f"alarm 1: {hot} degrees", reads)
@@ -96,16 +96,17 @@ def check_11_2(site):
         hot = number(9, 90) + 0.25
         bar.send(hot)
         bar.expect(f"alarm 2: {hot} degrees", lives, (f"alarm 1: {hot} degrees", own))
-        shop.send(hot)
-        shop.expect(f"alarm 1: {hot} degrees", own)
-        four = ["connect", "reading", "reading", "reading"]
-        _told(site, 1, four, told, "three readings, and nonsense")
-        bar.close()
-        _sign_of_life(site)
-        _told(site, 1, [*four, "disconnect"], left, "the end of the connection")
-        shop.cut()
-        _sign_of_life(site)
-        _told(site, 2, ["connect", "reading", "disconnect"], cut, "a reset of the connection")
+        with _line(site) as shop:
+            shop.send(hot)
+            shop.expect(f"alarm 1: {hot} degrees", own)
+            four = ["connect", "reading", "reading", "reading"]
+            _told(site, 1, four, told, "three readings, and nonsense")
+            bar.close()
+            _sign_of_life(site)
+            _told(site, 1, [*four, "disconnect"], left, "the end of the connection")
+            shop.cut()
+            _sign_of_life(site)
+            _told(site, 2, ["connect", "reading", "disconnect"], cut, "a reset of the connection")
 
 
 def check_11_3(site):

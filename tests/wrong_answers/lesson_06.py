@@ -147,7 +147,7 @@ WRONG = {
         ),
         Wrong(
             "calls the methods as they like",
-            "Django runs those that begin with `test_`",
+            "Django runs those of the class that begin with `test_`",
             TEST,
             "def test_the_fifth",
             "def the_fifth",

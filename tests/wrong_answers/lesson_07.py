@@ -26,7 +26,7 @@ WRONG = {
         Wrong("raises one limit", "the smaller decides", PROCFILE, FRAME, ""),
         Wrong(
             "raises the limits too far",
-            "this frame has 3,000,000 bytes",
+            "this frame is too large, and got in",
             PROCFILE,
             "--websocket-max-message-size 2000000",
             "--websocket-max-message-size 20000000",
@@ -109,7 +109,7 @@ WRONG = {
     "7.3": [
         Wrong(
             "writes when the client leaves",
-            "not from the leaving on",
+            "not only when its writer leaves",
             NOTES,
             WRITE,
             "        self.notes = [*getattr(self, 'notes', []), text_data]\n",
