@@ -250,11 +250,15 @@ class Server:
         self._record.settle()
         return self._timeline(client, consumer, threads)
 
-    def events(self, timeout):
+    def events(self, timeout, until=None):
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
 
-        timeout: how long to wait for that, in seconds.
+        timeout: how long to wait for that, in seconds. until: a function of the events so far that
+        tells whether what one waits for has happened; this is waited for before, as long at most.
         """
+        if until is not None:
+            with self._record.changed:
+                self._record.changed.wait_for(lambda: until(self._record.events), timeout)
         self._record.settle(timeout)
         return self._events()
 

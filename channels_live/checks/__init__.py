@@ -9,6 +9,7 @@ import contextlib
 import json
 import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -258,8 +259,11 @@ class Client:
 
     def abort(self):
         """Cut the connection without a close frame, and wait until the server has dealt with it."""
-        self.websocket.socket.close()
-        self._site.events()
+        closed = len(self._site.events("close"))
+        self.websocket.socket.shutdown(socket.SHUT_RDWR)
+        self._site.server.events(
+            WAIT, until=lambda events: [one["kind"] for one in events].count("close") > closed
+        )
 
 
 def word():
