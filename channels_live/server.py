@@ -472,7 +472,7 @@ class Server:
         place = ""
         if crash["file"]:
             place = f"{relative(crash['file'], self._folder)}, line {crash['line']}: "
-        reason = crash["message"].removeprefix(f"{crash['type']}: ")
+        reason = relative(crash["message"].removeprefix(f"{crash['type']}: "), self._folder)
         # runserver may not have printed this yet: it lives on and waits for a better file
         return ServerError(self._explain(f"{place}{crash['type']}: {reason}", crash["trace"]))
 

@@ -123,7 +123,8 @@ class Site:
         if answer.status_code != status:
             got = f"HTTP {answer.status_code}"
             problem = NotYet(look, sent=sent, got=got, expected=f"HTTP {status}")
-            if raised := _RAISED.findall(self.server.log()):  # Django keeps it to itself
+            # Django keeps the exception to itself
+            if answer.status_code >= 500 and (raised := _RAISED.findall(self.server.log())):
                 problem.details["the log says"] = shown(raised[-1])
             raise problem
         return answer

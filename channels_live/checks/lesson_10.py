@@ -90,7 +90,7 @@ def check_10_2(site):
                 got = ", ".join(map(shown, sent)) or "nothing"
                 raise NotYet(look, sent=event, got=got, expected=expected or "nothing")
             if (state == "has ended") != (what == "close"):
-                goes_on = "waits for an event" if what == "cast" else "has ended"
+                goes_on = "has ended" if what == "close" else "waits for an event"
                 look = "where the consumer says that it is done: after the result, and only there"
                 raise NotYet(look, sent=event, got=f"it {state}", expected=f"it {goes_on}")
 
@@ -115,7 +115,14 @@ def check_10_3(site):
         *((baker, "ticket.please", anna, printed, at, on) for at in range(3, many + 1)),
         *((baker, "next.please", ben, called, at, low) for at in range(2, many + 1)),
         (baker, "next.please", ben, nobody, None, none),
-        (baker, "ticket.please", ben, printed, many + 1, "the numbers after somebody was in vain"),
+        (
+            baker,
+            "ticket.please",
+            ben,
+            printed,
+            many + 1,
+            "the numbers after a time when nobody waited",
+        ),
         (baker, "next.please", anna, called, many + 1, low),
     ]
     with _played(site, "worker", "myapp.tickets:TicketConsumer") as give:

@@ -181,7 +181,8 @@ class Stream:
         got = self._event()
         if got != f"data: {data}":
             look = dict(mistakes).get(got, look)
-            raise NotYet(look, sent="GET /scores/", got=got, expected=f"data: {data}")
+            sent = "GET /scores/" if data == "kick-off" else f"POST /scores/ with {data}"
+            raise NotYet(look, sent=sent, got=got, expected=f"data: {data}")
 
     def _event(self):
         import httpx

@@ -429,6 +429,7 @@ def _make_layer(wrapped, manager, args, kwargs):
 
 
 def _recorded(op, method):
+    @functools.wraps(method)  # a warning of a forgotten await has its name
     async def recorded(*args, **kwargs):
         if _in_layer.get():  # the in-memory layer sends to each member of a group
             return await method(*args, **kwargs)
