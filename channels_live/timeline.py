@@ -266,9 +266,13 @@ class _Story:
             notes.append(f"in {event['file']}, line {event['line']}")
 
     def _on_layer(self, event):
-        words = {"send": "sends", "group_send": "sends to group", "group_add": "joins group"}
+        words = {
+            "send": "sends to channel",
+            "group_send": "sends to group",
+            "group_add": "joins group",
+        }
         # a channel's own name, as in "specific.….inmemory!kQzB", is another at every run
-        target = re.sub(r"\..*!.*", ".…", str(event["target"]))
+        target = re.sub(r"\..*!.*|\.[0-9a-f]{32}$", ".…", str(event["target"]))
         text = f"{words.get(event['op'], 'leaves group')} {target}"
         if event["type"] and event["op"] in ("send", "group_send"):
             text += f": {event['type']}"

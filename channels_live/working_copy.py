@@ -14,6 +14,7 @@ from pathlib import Path
 
 from IPython import get_ipython
 
+from channels_live import broker
 from channels_live.server import Command, Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,15 +41,20 @@ class WorkingCopy:
         """Start what one would type in a terminal, in the background. Return its Server.
 
         command: the line as typed, for example "daphne -p 8000 myproject.asgi:application".
-        ready: a text in its output that shows it is ready. None, for daphne, runserver and
-            runworker: it answers.
+        ready: a text in its output that shows it is ready. None, for daphne, runserver, runworker
+            and a broker: it is known.
         fallback: whether to take the port from a server started here that has it (which is
             stopped), or a free one where another program has it. False: fail, as a terminal would.
         timeout: how long it may take, in seconds.
 
+        Where REDIS_URL was set when the notebook began, a command that starts a broker is not run,
+        and that broker is used instead.
+
         Raises ServerError with the reason and the last lines of the log if the command does not
         get ready.
         """
+        if broker.own_address and broker.starts_broker(command):
+            return broker.OwnBroker(command)
         port = None
         wanted = Command(command).port
         for server in self._servers:
@@ -118,6 +124,8 @@ def prepare_kernel():
     )
     os.environ.pop("FORCE_COLOR", None)
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # of another project
+    for name in ("REDIS_URL", "CHANNEL_LAYER"):  # until a lesson sets them, layers are in memory
+        os.environ.pop(name, None)
     global _prepared
     if not _prepared:
         _prepared = True

@@ -1,10 +1,12 @@
-"""A small live site to test on, and servers that serve it."""
+"""A small live site to test on, servers that serve it, and a browser."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from clients import DAPHNE
+from playwright.sync_api import sync_playwright
 
 from channels_live.lesson import SAMPLE
 from channels_live.server import Server
@@ -48,3 +50,19 @@ def start(site):
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return headless Chromium."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        reason = "Chromium is not installed: no program called chromium or google-chrome"
+        if "CHANNELS_LIVE_REQUIRE_BROWSER" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        options = {"executable_path": program, "args": ["--no-sandbox", "--disable-gpu"]}
+        browser = playwright.chromium.launch(**options)
+        yield browser
+        browser.close()

@@ -3,7 +3,6 @@
 import html
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,32 +12,19 @@ import nbformat
 import pytest
 from clients import client, talk
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from playwright.sync_api import sync_playwright
 
 from channels_live.lesson import notebook_of
 from channels_live.server import free_port
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
 
 @pytest.fixture(scope="module")
-def page():
-    """Return a page of headless Chromium."""
-    if CHROMIUM is None:
-        reason = "Chromium is not installed: no program called chromium or google-chrome"
-        if "CHANNELS_LIVE_REQUIRE_BROWSER" in os.environ:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        yield page
-        browser.close()
+def page(browser):
+    """Return a page of the browser."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    return page
 
 
 @pytest.fixture(scope="module")

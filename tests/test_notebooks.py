@@ -21,7 +21,7 @@ from channels_live.exercise import tasks
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 IGNORED = {"nbval-ignore-output", "nbval-skip"}  # tags of cells that nbval does not compare
-PORTS = {"8000", "8001", "8002", "8003"}  # as typed in the lessons
+PORTS = {"6379", "8000", "8001", "8002", "8003"}  # as typed in the lessons
 FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1 *$", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 

@@ -115,7 +115,7 @@ client 1  ──▶  GET /ws/room/                                Room.connect()
 client 1       joins group room
 client 1  ◀──  101 accepted
 client 1  ──▶  hi                                           Room.receive()
-client 1       sends specific.…: room.alone
+client 1       sends to channel specific.…: room.alone
 client 1       sends to group room: room.message
 client 1       room.alone event                             Room.room_alone()
 client 1       room.message event                           Room.room_message()

@@ -62,8 +62,9 @@ def execute(path):
             "CHANNELS_LIVE_WORKSPACE": str(Path(folder, "workspace")),
             "CHANNELS_LIVE_ANY_PORT": "1",
         }
+        environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
         try:
-            client.execute(env=os.environ | own, cleanup_kc=True)
+            client.execute(env=environment | own, cleanup_kc=True)
         except (CellControlSignal, DeadKernelError) as error:
             number = client.code_cells_executed  # as JupyterLab shows it beside the cell
             place = f"{path.name}, cell [{number}]"

@@ -42,6 +42,7 @@ GRACE = 1.0  # seconds between a polite end and a hard one
 BATCH = 0.02  # seconds; events travel in batches, because waking a thread for each would cost
 SETTLE_LIMIT = 10.0  # seconds
 
+programs = []  # processes that must end with this one (see run.py)
 _events = deque()
 _awake = threading.Event()
 _sending = threading.Lock()
@@ -160,11 +161,16 @@ def _obey(settle):
             threading.Thread(target=_answer, args=(settle, int(number)), daemon=True).start()
     except OSError:
         pass  # a killed kernel resets the connection
+    for program in programs:
+        program.terminate()
     # The same as Control-C in a terminal, then the hard way.
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     else:
         signal.raise_signal(signal.SIGINT)
     time.sleep(GRACE)
+    for program in programs:
+        program.kill()
+        program.wait()
     flush()
     os._exit(0)

@@ -31,3 +31,15 @@ class Post(models.Model):
 
     def get_absolute_url(self):
         return f"{self.topic.get_absolute_url()}#post-{self.pk}"
+
+
+class Message(models.Model):
+    room = models.CharField(max_length=50, db_index=True)
+    text = models.CharField(max_length=500)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self):
+        return f"{self.room}: {self.text[:40]}"

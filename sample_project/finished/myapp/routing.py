@@ -7,13 +7,19 @@ from . import (
     door,
     echo,
     http_consumers,
+    jobs,
     raw,
+    reports,
     sync_consumers,
+    topics,
+    visitors,
 )
 
 websocket_urlpatterns = [
     path("ws/chat/", consumers.ChatConsumer.as_asgi()),
+    path("ws/chat/<str:room_name>/", visitors.VisitorConsumer.as_asgi()),
     path("ws/topics/", consumers.TopicCountConsumer.as_asgi()),
+    path("ws/topics/<slug:slug>/", topics.TopicConsumer.as_asgi()),
     path("ws/echo/", echo.ChatConsumer.as_asgi()),
     path("ws/door/", door.DoorConsumer.as_asgi()),
     path("ws/json/", sync_consumers.JsonConsumer.as_asgi()),
@@ -25,9 +31,15 @@ websocket_urlpatterns = [
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
+    path("ws/report/", reports.ReportConsumer.as_asgi()),
 ]
 
 http_urlpatterns = [
     path("countdown/", http_consumers.CountdownConsumer.as_asgi()),
     path("news/", http_consumers.NewsConsumer.as_asgi()),
 ]
+
+workers = {
+    "squares": jobs.SquareConsumer.as_asgi(),
+    "reports": reports.ReportWorker.as_asgi(),
+}

@@ -1,17 +1,25 @@
 from channels.testing import WebsocketCommunicator
-from django.test import SimpleTestCase, TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 from django.urls import reverse
 
 from myproject.asgi import application
 
 
-class ChatPageTests(SimpleTestCase):
-    def test_page_opens_the_socket(self):
-        response = self.client.get(reverse("index"))
+class ChatPageTests(TestCase):
+    def test_index_asks_for_a_room(self):
+        self.assertContains(self.client.get(reverse("index")), 'id="room-name-input"')
+
+    def test_room_opens_its_socket(self):
+        response = self.client.get(reverse("room", kwargs={"room_name": "a & b"}))
+        self.assertContains(response, "<h1>Room a &amp; b</h1>", html=True)
+        self.assertContains(response, '"a \\u0026 b"')  # for the script
         self.assertContains(response, "/ws/chat/")
 
+    def test_too_long_a_name_is_404(self):
+        self.assertEqual(self.client.get(f"/chat/{'x' * 51}/").status_code, 404)
 
-class ChatSocketTests(TransactionTestCase):
+
+class EchoTests(TransactionTestCase):
     async def test_message_comes_back(self):
         self.assertEqual(await self.answer_to('{"message": "hello"}'), {"message": "hello"})
 
@@ -21,12 +29,13 @@ class ChatSocketTests(TransactionTestCase):
                 self.assertIn("error", await self.answer_to(frame))
 
     async def test_other_sites_are_refused(self):
-        socket = self.socket(origin=b"https://evil.example")
-        accepted, _ = await socket.connect()
-        self.assertFalse(accepted)
+        for path in ("/ws/chat/", "/ws/chat/lobby/", "/ws/topics/lunch/"):
+            socket = self.socket(path, origin=b"https://evil.example")
+            accepted, _ = await socket.connect()
+            self.assertFalse(accepted)
 
-    def socket(self, origin=b"http://localhost"):
-        return WebsocketCommunicator(application, "/ws/chat/", headers=[(b"origin", origin)])
+    def socket(self, path="/ws/chat/", origin=b"http://localhost"):
+        return WebsocketCommunicator(application, path, headers=[(b"origin", origin)])
 
     async def answer_to(self, frame):
         socket = self.socket()

@@ -9,7 +9,7 @@ DEBUG = os.environ.get("DJANGO_DEBUG", "1") == "1"
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",")
 
 INSTALLED_APPS = [
-    "daphne",  # new: first
+    "daphne",  # first
     "channels",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -48,10 +48,21 @@ TEMPLATES = [
     },
 ]
 
+if "REDIS_URL" in os.environ:  # servers with a broker between them
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": os.environ.get("CHANNEL_LAYER", "channels_redis.core.RedisChannelLayer"),
+            "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
+        }
+    }
+else:  # one server
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": BASE_DIR / "db.sqlite3",
+        "TEST": {"NAME": BASE_DIR / "test.sqlite3"},  # a file, so that a live server can open it
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

