@@ -190,13 +190,25 @@ class Server:
     fallback: whether to take a free port where the typed one is taken.
     timeout: how long it may take to be ready, in seconds.
     port: the port to use instead of the typed one.
+    environment: the variables that it gets, instead of those of this process.
 
     Raises ServerError with the reason and the last lines of its log if it does not get ready.
     """
 
-    def __init__(self, command, folder, *, ready=None, fallback=True, timeout=30.0, port=None):
+    def __init__(
+        self,
+        command,
+        folder,
+        *,
+        ready=None,
+        fallback=True,
+        timeout=30.0,
+        port=None,
+        environment=None,
+    ):
         self._command = Command(command)
         self._folder = Path(folder)
+        self._variables = environment
         if ready is None and self._command.name in BROKERS:
             ready = BROKER_READY
         if ready is None and self._command.name not in KNOWN:
@@ -453,8 +465,9 @@ class Server:
             os.close(handle)
 
     def _environment(self):
-        python_path = [str(_TAP), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {
+        variables = os.environ if self._variables is None else self._variables
+        python_path = [str(_TAP), *filter(None, [variables.get("PYTHONPATH")])]
+        environment = variables | {
             "CHANNELS_LIVE_TAP": self._record.address,
             "PYTHONPATH": os.pathsep.join(python_path),
             "PYTHONUNBUFFERED": "1",  # or print() in a consumer stays invisible

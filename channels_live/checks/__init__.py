@@ -6,13 +6,16 @@ sends it draws at run time (`word`, `number`), so that no answer can be written 
 """
 
 import contextlib
+import copy
 import json
+import os
 import random
 import re
 import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -54,6 +57,7 @@ class Site:
             copy_project(folder, self.folder)
             self._stack = stack.pop_all()
         self.server = None
+        self._twins = []
         self._meant = 0  # exceptions of this server that a refusal brings with it
 
     def __enter__(self):
@@ -62,12 +66,23 @@ class Site:
     def __exit__(self, *_):
         self._stack.close()
 
-    def serve(self, command=DAPHNE, look=None, ready=None):
+    def twin(self):
+        """Return a Site with the same files, for one more server at the same time."""
+        twin = copy.copy(self)
+        twin.server, twin._twins, twin._meant = None, [], 0
+        self._twins.append(twin)
+        return twin
+
+    def serve(self, command=DAPHNE, look=None, ready=None, environment=None):
         """Start a server (another one, if there is one), in `server`. Return it.
+
+        environment: variables that it gets.
 
         Raises NotYet with the server's own words if it does not start.
         """
-        options = {} if "-p 0" in command else {"port": free_port()}
+        options = {"environment": _environment() | (environment or {})}
+        if "-p 0" not in command:
+            options["port"] = free_port()
         if ready is not None:
             options["ready"] = ready
         try:
@@ -138,6 +153,7 @@ class Site:
             done = subprocess.run(
                 [sys.executable, *arguments],
                 cwd=self.folder,
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -150,6 +166,14 @@ class Site:
             look = "whether something in your files goes on for ever"
             raise NotYet(look, sent=f"python {' '.join(arguments)}", got=got) from None
         return done.returncode, done.stdout
+
+    def migrate(self):
+        """Make the tables of `myapp`. Raises NotYet with the last words if that fails."""
+        status, output = self.python("manage.py", "migrate", "myapp", "--verbosity", "0")
+        if status:
+            got = output.strip().rpartition("\n")[2]
+            look = "whether `manage.py` still works with your files"
+            raise NotYet(look, sent="python manage.py migrate", got=got)
 
     def events(self, kind=None, **fields):
         """Return what the server did, once it has nothing in hand, as `channels_live.tap` tells.
@@ -164,7 +188,13 @@ class Site:
         ]
 
     def trouble(self):
-        """End the server. Return what it had to complain of, as details of an outcome."""
+        """End the servers. Return what one had to complain of, as details of an outcome."""
+        for site in (self, *reversed(self._twins)):  # a broker, which is the first twin, at last
+            if found := site._trouble():
+                return found
+        return {}
+
+    def _trouble(self):
         if self.server is None:
             return {}
         self.server.end()
@@ -267,6 +297,12 @@ class Client:
         )
 
 
+def at_once(*functions):
+    """Call functions at the same time. Return what they return, or raise what one raises."""
+    with ThreadPoolExecutor() as pool:
+        return [call.result() for call in [pool.submit(function) for function in functions]]
+
+
 def word():
     """Return a word that nobody can have foreseen."""
     return "".join(_random.choices("bcdfghklmnprstvwz", k=5)) + str(number())
@@ -287,6 +323,12 @@ def shown(what):
         else repr(what)
     )
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _environment():
+    """Return the variables for what a check runs, without those that name a broker."""
+    own = ("REDIS_URL", "CHANNEL_LAYER")
+    return {name: value for name, value in os.environ.items() if name not in own}
 
 
 def _handshake(path, options):

@@ -1,6 +1,6 @@
 """What is right in the exercises of lesson 2, Update the settings."""
 
-from channels_live.checks import word
+from channels_live.checks import NotYet, word
 
 RUNSERVER = "python manage.py runserver --noreload"
 
@@ -32,14 +32,22 @@ def check_2_1(site):
 def check_2_2(site):
     address = word()
     with (site.folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(f'\nSTATIC_URL = "{address}/"\n')
-    site.serve(
-        f"{RUNSERVER} --settings=myproject.dev",
-        "`dev.py`: the message above says what is wrong with it now",
-    )
+        settings.write(f'\nSTATIC_URL = "{address}/"\nAPPEND_SLASH = False\n')
+    command = f"{RUNSERVER} --settings=myproject.dev"
+    try:
+        site.serve(command, "`dev.py`: the message above says what is wrong with it now")
+    except NotYet as problem:
+        if "ALLOWED_HOSTS if DEBUG is False" in problem.details["got"]:
+            problem.details["look at"] = (
+                "what `dev.py` takes from `settings.py`: "
+                "`DEBUG` and `ALLOWED_HOSTS` are right there, but Django finds neither in `dev.py`"
+            )
+        raise
     greets(site)
     look = f'what `dev.py` takes from `settings.py`: `STATIC_URL` there has become "{address}/"'
     serves_pages(site, address, look)
+    look = "whether `dev.py` takes all from `settings.py`: `APPEND_SLASH = False` was added there"
+    site.page("/accounts/login", look, status=404)
     site.serve(RUNSERVER)
     look = "`settings.py`: it is the server's, and has to stay as it was"
     site.refused("/ws/greet/", 404, look)

@@ -5,6 +5,7 @@ from channels_live.checks import ORIGIN, NotYet, number, word
 FRONT_END = "https://app.board.example"
 ELSEWHERE = "https://evil.example"
 GUARD = "what stands before the consumer: 403 is the guard's answer, 500 an exception"
+TOO_EARLY = ("ImproperlyConfigured", "AppRegistryNotReady")  # a model was imported
 
 HINTS = {
     "3.1": [
@@ -18,7 +19,7 @@ HINTS = {
     ],
     "3.2": [
         "The last `asgi.py` of the lesson is nearly it. Only its guard is another one now.",
-        "`OriginValidator` wants two things: what it guards, and a list.",
+        "`OriginValidator` wants two things, in this order: what it guards, and a list.",
         "A list with all of another one and one thing more is `[*settings.ALLOWED_HOSTS, …]`. "
         "With `https://` before it, a host is let in over https only.",
         '`"websocket": OriginValidator(AuthMiddlewareStack(URLRouter(…)), origins)`.',
@@ -35,8 +36,13 @@ HINTS = {
 
 
 def check_3_1(site):
-    look = "the order in `asgi.py`: what has to happen before anything imports a model?"
-    site.serve(look=look)
+    try:
+        site.serve()
+    except NotYet as problem:
+        if any(name in problem.details["got"] for name in TOO_EARLY):
+            look = "the order in `asgi.py`: what has to happen before anything imports a model?"
+            problem.details["look at"] = look
+        raise
     topics, _, _ = prepared(site)
     pages(site)
     look = "the way of a handshake through `asgi.py`, and the exception below"
@@ -66,7 +72,10 @@ def check_3_3(site):
     site.serve()
     topics, name, member = prepared(site)
     pages(site)
-    door = f"{GUARD} (`No route found`: perhaps a `URLRouter` stands behind a guard)"
+    door = (
+        f"{GUARD} (`No route found`: perhaps a path begins with a slash, "
+        "or a `URLRouter` stands behind a guard)"
+    )
     secret = "what stands around this door: with `AuthMiddlewareStack`, it knows who asks"
     for origin in (ELSEWHERE, None, ORIGIN):
         for options in ({"origin": origin} | member, {"origin": origin}):

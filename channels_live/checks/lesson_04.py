@@ -10,7 +10,8 @@ HINTS = {
         "and what does its route look like?",
         "A route has no slash at its beginning and one at its end. "
         "Compare all four with that of the chat, sign by sign.",
-        "`can't be used in 'await' expression`: a route needs `as_asgi()`.",
+        "`can't be used in 'await' expression`: a route needs `as_asgi()`. "
+        "`takes 1 positional argument`: it has lost its `()`.",
         "`re_path` searches anywhere in the path. Use `path` for the orders, "
         "or put `^` and `$` around the pattern.",
     ],
@@ -49,7 +50,8 @@ def check_4_2(site):
         with site.client(f"/ws/stops/{stop}/" + (f"{line}/" if line else ""), READ) as anna:
             anna.expect(
                 text + (f", line {line}" if line else ""),
-                "the text that `connect` sends, sign by sign",
+                "what `connect` sends, sign by sign",
+                (lambda got: isinstance(got, bytes), "how it is sent: as `text_data`"),
                 (f"{text}, line None", "what to send where the address has no line"),
                 (text, "whether the line is looked for, and by which name"),
                 (f"stop {stop}, next stop {stop}1", 'the type of the stop: "12" is not 12'),
@@ -82,7 +84,14 @@ def no_route(site, looks):
     with ThreadPoolExecutor(len(looks)) as pool:  # at once: daphne takes a second to say 500
         refusals = [pool.submit(site.refused, path, 500, look) for path, look in looks.items()]
     for refusal in refusals:
-        refusal.result()
+        try:
+            refusal.result()
+        except NotYet as problem:
+            if problem.details["got"] == "HTTP 403":
+                problem.details["look at"] = (
+                    "who refuses: a 403 comes from `connect`, and without a route nobody calls that"
+                )
+            raise
     paths = {event["conn"]: event["path"] for event in site.events("open")}
     for error in site.events("error"):
         if not error["message"].startswith("No route found"):

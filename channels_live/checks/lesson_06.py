@@ -25,7 +25,8 @@ HINTS = {
     "6.3": [
         "`myapp/test_chat.py` is your model: a method whose name begins with `test_`, "
         "a `WebsocketCommunicator` with the header `origin`, and `await` before each call of it.",
-        "The consumer sends a text that is not JSON: read it with `await socket.receive_from()`.",
+        "A client comes with `await socket.connect()`, asks with "
+        '`await socket.send_to(text_data="coffee")`, and reads with `await socket.receive_from()`.',
         "For the first mistake, five coffees for one client, and every answer compared. "
         "For the second, two clients, connected at the same time.",
         "The second mistake: `anna` and `ben` connect. Anna has a coffee and gets `stamp 1`. "
@@ -63,7 +64,8 @@ def check_6_1(site):
     pages = "every line of both `urls.py`: does it lead to a page? The log may say more, below"
     for path, status in (("/chat/", 200), ("/accounts/login/", 200), ("/admin/", 302)):
         site.page(path, pages, status)
-    with site.client("/ws/bell/", "where sockets get their routes: the doorbell needs one") as anna:
+    look = "where sockets get their routes: the doorbell needs one, as the chat has"
+    with site.client("/ws/bell/", look) as anna:
         door = word()
         anna.send(door)
         anna.expect(f"ding at {door}", "to which consumer the route of the doorbell leads")
@@ -79,7 +81,7 @@ def check_6_1(site):
 
 def check_6_2(site):
     site.serve()
-    for room in ("kitchen", f"{word()}-{number()}", f"{word()}_{number()}"):
+    for room in ("kitchen", f"{word()}-{number()}", f"{word().title()}_{number()}"):
         path = f"/rooms/{room}/"
         page = Page(site.page(path, "the line for this page in `myapp/urls.py`").text)
         if page.heading != f"Room {room}":
@@ -101,9 +103,13 @@ def check_6_2(site):
             anna.expect(f"welcome to the {room}", f"whose socket it is: the page {path} has {got}")
     for path in (f"/rooms/{word()}.{word()}/", f"/rooms/{word()}%20{word()}/"):
         site.page(path, "the converter: which signs may the name of a room have?", 404)
+    look = "the end of the address: what does it let in behind the room?"
+    site.page(f"/rooms/kitchen/{word()}/", look, 404)
 
 
 def check_6_3(site):
+    # as it was laid out, also for somebody who has broken it to try, and has not mended it
+    write(site, CARD.format(stamps="self.stamps", free=5))
     done, said = tests(site)
     if "Ran 0 tests" in said:
         look = "the names of your methods: Django runs those of the class that begin with `test_`"
@@ -112,6 +118,8 @@ def check_6_3(site):
         look = "your test: here the consumer is as it should be"
         if "was never awaited" in said:
             look = "a forgotten `await`"
+        elif "JSONDecodeError" in said:
+            look = "how your test reads: what the consumer sends is not JSON"
         elif "TimeoutError" in said:
             look = "what your test waits for in vain. Was its handshake accepted? `connect` tells"
         raise NotYet(look, sent=TESTS, got=failures(said), expected="OK")
@@ -127,13 +135,17 @@ def check_6_3(site):
             CARD.format(stamps="StampConsumer.stamps", free=5),
         ),
     ):
-        (site.folder / "myapp/stamps.py").write_text(card, encoding="utf-8")
+        write(site, card)
         done, said = tests(site)
         if done == 0:
             if "was never awaited" in said:
                 look = "a forgotten `await`: your test then compares nothing"
             sent = f"{TESTS}, with a mistake in the consumer: {mistake}"
             raise NotYet(look, sent=sent, got="OK", expected="a test that fails")
+
+
+def write(site, card):
+    (site.folder / "myapp/stamps.py").write_text(card, encoding="utf-8")
 
 
 def tests(site):

@@ -3,11 +3,17 @@
 import contextlib
 import socket
 import sqlite3
+import time
 
 from channels_live.checks import WAIT, NotYet, number, word
 
 MEANWHILE = 2.0  # seconds in which others must be served while one waits
+BUSY = 5  # looks at the server while the database lets somebody wait
 PATIENCE = 40  # readings before the answer to a command
+NO_READINGS = (
+    "the readings: do they begin with `connect`, and go on? What a task raises is not shown: does "
+    "it send texts?"
+)
 LIBRARY = """
 import socket
 
@@ -66,13 +72,27 @@ def check_9_1(site):
     site.serve()
     shared, lonely = word(), word()
     titles = [f"Two {shared}", f"Again {shared}", f"No {shared.upper()}", f"One {lonely}"]
-    with contextlib.closing(sqlite3.connect(site.folder / "db.sqlite3")) as database, database:
-        rows = [(title, word()) for title in titles]
-        database.executemany("INSERT INTO myapp_topic (title, slug) VALUES (?, ?)", rows)
     handshake = "whether `accept()` runs: to call a coroutine only makes it, `await` runs it"
-    with site.client("/ws/search/", handshake) as anna, site.client("/ws/search/") as ben:
+    with (
+        contextlib.closing(sqlite3.connect(site.folder / "db.sqlite3")) as database,
+        site.client("/ws/search/", handshake) as anna,
+        site.client("/ws/search/") as ben,
+        contextlib.closing(database),  # lets go of a search that waits for it, before they leave
+    ):
+        rows = [(title, word()) for title in titles]
+        with database:
+            database.executemany("INSERT INTO myapp_topic (title, slug) VALUES (?, ?)", rows)
         for client, text in [(anna, shared), (ben, lonely.upper()), (anna, word()), (ben, shared)]:
+            database.execute("BEGIN EXCLUSIVE")  # whoever asks the database now, waits
             client.send(text)
+            for _ in range(BUSY):
+                still_served(
+                    ben if client is anna else anna,
+                    "the query: it runs on the event loop, and blocks it",
+                    "the database takes its time for another client",
+                )
+                time.sleep(0.01)
+            database.rollback()
             client.expect(
                 sorted(title for title in titles if text.lower() in title.lower()),
                 "what `receive` does with a text, step by step",
@@ -93,19 +113,17 @@ def check_9_2(site):
         ):
             anna.send(guitar)
             first = carrier.asked(guitar, "whether `carrier.price` is called with the text")
-            if not ben.websocket.ping().wait(MEANWHILE):
-                raise NotYet(
-                    "the line that waits for the carrier: it runs on the event loop, and blocks it",
-                    sent="a ping, while another client waits for the carrier",
-                    got=f"nothing within {MEANWHILE:g} seconds",
-                    expected="a pong at once",
-                )
-            for client in (carla, dora):
+            still_served(
+                ben,
+                "the line that waits for the carrier: it runs on the event loop, and blocks it",
+                "another client waits for the carrier",
+            )
+            for client, path in [(carla, "/ws/echo/"), (dora, "/ws/async-echo/")]:
                 client.send(greeting)
                 client.expect(
                     greeting,
-                    "the thread that waits for the carrier: all sync consumers, `sync_to_async` "
-                    "and `database_sync_to_async` share one",
+                    f"why `{path}` has to wait for the carrier, too: all sync consumers, "
+                    "`sync_to_async` and `database_sync_to_async` share one thread",
                     wait=MEANWHILE,
                 )
             ben.send(piano)
@@ -115,6 +133,17 @@ def check_9_2(site):
                 call.sendall(price.encode())
                 client.expect(price, "what becomes of the text that `carrier.price` returns")
             anna.expect_nothing("what else is sent to a client that has its price")
+
+
+def still_served(client, look, meanwhile):
+    """Raise NotYet if the event loop is blocked, so that this client's ping is not answered."""
+    if not client.websocket.ping().wait(MEANWHILE):
+        raise NotYet(
+            look,
+            sent=f"a ping, which daphne answers by itself, while {meanwhile}",
+            got=f"nothing within {MEANWHILE:g} seconds",
+            expected="an answer at once",
+        )
 
 
 class Carrier:
@@ -176,7 +205,7 @@ def check_9_3(site):
         raise NotYet("what `disconnect` does for a client that has paused", got="an exception")
 
 
-def readings(client, count, look="the readings: do they begin with `connect`, and go on?"):
+def readings(client, count, look=NO_READINGS):
     """Read so many readings, and return them as numbers."""
     frames = [client.receive(look, "a reading") for _ in range(count)]
     for frame in frames:
@@ -216,4 +245,5 @@ def alone(site, look):
         carla.close()
     if found != list(range(found[0], found[0] + 3)):
         got = f"readings {', '.join(map(str, found))}"
-        raise NotYet(look, got=got, expected="a sensor that nobody else reads: 1 more each time")
+        expected = "a sensor that nobody else reads: 1 more each time"
+        raise NotYet(look, sent="GET /ws/oven/, by a new client", got=got, expected=expected)

@@ -85,6 +85,27 @@ WRONG = {
             'return "open"',
             'print("open")',
         ),
+        Wrong(
+            "forgets await",
+            "it has to be awaited",
+            KNOCK,
+            "print(await knock(address))",
+            "print(knock(address))",
+        ),
+        Wrong(
+            "says more than it is asked",
+            "nothing else on the line",
+            KNOCK,
+            "print(await knock(address))",
+            "print(address, await knock(address))",
+        ),
+        Wrong(
+            "does not know where the status is",
+            "and the line that raises it",
+            KNOCK,
+            "refused.response.status_code",
+            "refused.status_code",
+        ),
         Wrong("forgets async", "TypeError", KNOCK, "async with connect", "with connect"),
         Wrong(
             "leaves without a close",

@@ -112,6 +112,20 @@ WRONG = {
             'INSTALLED_APPS = ["daphne"]',
         ),
         Wrong(
+            "takes only the apps",
+            "Django finds neither in `dev.py`",
+            DEV,
+            "from .settings import *\n",
+            "",
+        ),
+        Wrong(
+            "takes only the settings that it knows of",
+            "whether `dev.py` takes all from `settings.py`",
+            DEV,
+            "import *",
+            "import DATABASES, DEBUG, MIDDLEWARE, ROOT_URLCONF, SECRET_KEY, STATIC_URL, TEMPLATES",
+        ),
+        Wrong(
             "writes all settings once more",
             "what `dev.py` takes from `settings.py`",
             DEV,

@@ -47,6 +47,13 @@ WRONG = {
             "",
         ),
         Wrong(
+            "forgets a bracket",
+            "the server's own words",
+            ASGI,
+            "(URLRouter(websocket_urlpatterns))",
+            "(URLRouter(websocket_urlpatterns)",
+        ),
+        Wrong(
             "takes the guard out while at it",
             "who is let in, from where",
             ASGI,
@@ -157,7 +164,7 @@ WRONG = {
         ),
         Wrong(
             "guards a router inside the router",
-            "perhaps a `URLRouter` stands behind a guard",
+            "or a `URLRouter` stands behind a guard",
             ROUTING,
             f'"ws/topics/",\n        {TOPICS}',
             f'"ws/", {ROUTER_INSIDE}',
@@ -168,6 +175,13 @@ WRONG = {
                     "from channels.routing import URLRouter\nfrom django.urls",
                 ),
             ),
+        ),
+        Wrong(
+            "begins with a slash",
+            "perhaps a path begins with a slash",
+            ROUTING,
+            '"ws/count/"',
+            '"/ws/count/"',
         ),
         Wrong(
             "forgets as_asgi",

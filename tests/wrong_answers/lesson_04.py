@@ -124,6 +124,29 @@ WRONG = {
             "<int:stop>/",
             "<slug:stop>/",
         ),
+        Wrong(
+            "refuses in the consumer",
+            "a 403 comes from `connect`",
+            ROUTING,
+            f"re_path({LINE}",
+            'path("ws/stops/<int:stop>/<str:line>/"',
+            (
+                (
+                    STOPS,
+                    "        self.accept()\n",
+                    '        if len(found.get("line", "N4")) != 2 or "n4" in found.values():\n'
+                    "            return self.close()\n"
+                    "        self.accept()\n",
+                ),
+            ),
+        ),
+        Wrong(
+            "sends bytes",
+            "how it is sent: as `text_data`",
+            STOPS,
+            "text_data=text",
+            "bytes_data=text.encode()",
+        ),
         Wrong("does not accept", "whether `connect` accepts", STOPS, "        self.accept()\n", ""),
     ],
 }

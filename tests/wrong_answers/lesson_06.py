@@ -86,6 +86,21 @@ WRONG = {
             "<str:room>",
         ),
         Wrong(
+            "knows small letters only",
+            "whose socket it is",
+            PAGE,
+            ADDRESS,
+            "/ws/rooms/{{ room|lower }}/",
+        ),
+        Wrong(
+            "leaves the end open",
+            "what does it let in behind the room",
+            URLS,
+            'path("rooms/<slug:room>/"',
+            're_path(r"^rooms/(?P<room>[-a-zA-Z0-9_]+)/"',
+            ((URLS, "import path\n", "import path, re_path\n"),),
+        ),
+        Wrong(
             "forgets as_view",
             "view must be a callable",
             URLS,
@@ -162,7 +177,7 @@ WRONG = {
         ),
         Wrong(
             "reads JSON",
-            "JSONDecodeError",
+            "what the consumer sends is not JSON",
             TEST,
             "receive_from()",
             "receive_json_from()",

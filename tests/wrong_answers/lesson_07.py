@@ -161,10 +161,35 @@ WRONG = {
             ),
         ),
         Wrong(
-            "begins the file again with every note", "still there", NOTES, 'open("a"', 'open("w"'
+            "begins the file again with every note",
+            "when another one is written",
+            NOTES,
+            'open("a"',
+            'open("w"',
         ),
         Wrong(
-            "forgets the ends of the lines", "still there", NOTES, '{text_data}\\n"', '{text_data}"'
+            "forgets the ends of the lines",
+            "one for each note",
+            NOTES,
+            '{text_data}\\n"',
+            '{text_data}"',
+        ),
+        Wrong(
+            "sends the ends of the lines",
+            "with its text and nothing else",
+            NOTES,
+            "splitlines()",
+            "splitlines(keepends=True)",
+        ),
+        Wrong(
+            "keeps the same text once",
+            "it is two notes",
+            NOTES,
+            WRITE,
+            "        NOTES.touch()\n"
+            '        if text_data not in NOTES.read_text(encoding="utf-8").splitlines():\n'
+            '            with NOTES.open("a", encoding="utf-8") as file:\n'
+            '                file.write(f"{text_data}\\n")\n',
         ),
         Wrong(
             "never closes the file",

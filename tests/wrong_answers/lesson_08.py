@@ -90,6 +90,13 @@ WRONG = {
             "        if True:\n            self.send(",
         ),
         Wrong(
+            "looks for robots among the numbers only",
+            "whether robots are turned away",
+            PARCEL,
+            "if len(self.number) > 20:",
+            "if self.number.isdigit() and len(self.number) > 20:",
+        ),
+        Wrong(
             "takes the line of disconnect out",
             "whether `disconnect` prints its line",
             PARCEL,
@@ -143,6 +150,13 @@ WRONG = {
             NOTES,
             PICK,
             '        self.language = "notes.v2"\n',
+        ),
+        Wrong(
+            "speaks notes.v1 to all others",
+            "with a name that this client offers",
+            NOTES,
+            "        self.language = None\n",
+            '        self.language = "notes.v1"\n',
         ),
         Wrong(
             "compares with the whole list",
@@ -219,6 +233,20 @@ WRONG = {
             ALBUM,
             "self.send(bytes_data=self.pictures[title])",
             "self.send(text_data=repr(self.pictures[title]))",
+        ),
+        Wrong(
+            "gives each picture away once",
+            "what else changes the album",
+            ALBUM,
+            "self.send(bytes_data=self.pictures[title])",
+            "self.send(bytes_data=self.pictures.pop(title))",
+        ),
+        Wrong(
+            "tells no reason",
+            "with a text",
+            ALBUM,
+            '{"error": "please send the title first"}',
+            '{"error": None}',
         ),
         Wrong(
             "answers a title",

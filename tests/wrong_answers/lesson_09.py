@@ -76,6 +76,20 @@ WRONG = {
             "for topic in",
         ),
         Wrong(
+            "silences Django",
+            "the query: it runs on the event loop",
+            SEARCH,
+            "async for topic in",
+            "for topic in",
+            (
+                (
+                    SEARCH,
+                    "import json\n",
+                    'import json\nimport os\n\nos.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"\n',
+                ),
+            ),
+        ),
+        Wrong(
             "awaits the query itself",
             "can't be used in 'await' expression",
             SEARCH,
@@ -115,7 +129,7 @@ WRONG = {
         ),
         Wrong(
             "takes the thread of all",
-            "and `database_sync_to_async` share one",
+            "and `database_sync_to_async` share one thread",
             PRICES,
             IN_A_THREAD,
             "await sync_to_async(carrier.price)(text_data)",
@@ -202,6 +216,13 @@ WRONG = {
                 ),
                 (OVEN, PAUSE, PAUSE.replace("watching.cancel()", "paused = True")),
             ),
+        ),
+        Wrong(
+            "sends numbers",
+            "does it send texts?",
+            OVEN,
+            "str(sensor.read())",
+            "sensor.read()",
         ),
         Wrong(
             "reads only once",
