@@ -31,7 +31,7 @@ PAGE_WAIT = 6.0  # ... and a page: the first one loads all URLs, and one of an e
 START_LIMIT = 10.0  # seconds that a server may take to start, also on a busy machine
 LONGEST = 300  # characters of what is shown
 _random = random.SystemRandom()
-_RAISED = re.compile(r"^Traceback.*\n(?:\s.*\n|\n)*(\S.*)", re.M)  # the last line of a traceback
+RAISED = re.compile(r"^Traceback.*\n(?:\s.*\n|\n)*(\S.*)", re.M)  # the last line of a traceback
 
 
 class NotYet(Exception):
@@ -139,7 +139,7 @@ class Site:
             got = f"HTTP {answer.status_code}"
             problem = NotYet(look, sent=sent, got=got, expected=f"HTTP {status}")
             # Django keeps the exception to itself
-            if answer.status_code >= 500 and (raised := _RAISED.findall(self.server.log())):
+            if answer.status_code >= 500 and (raised := RAISED.findall(self.server.log())):
                 problem.details["the log says"] = shown(raised[-1])
             raise problem
         return answer
@@ -212,17 +212,20 @@ class Site:
 
 
 class Client:
-    """One WebSocket of a check. Each method raises NotYet where the learner's code errs."""
+    """One WebSocket of a check. Each method raises NotYet where the learner's code errs.
+
+    sent: what such a NotYet tells as sent, a text: the handshake, then the last frame.
+    """
 
     def __init__(self, websocket, site, sent):
         self.websocket = websocket
-        self._site, self._sent = site, sent
+        self._site, self.sent = site, sent
 
     def send(self, frame):
         """Send a frame: text, bytes, or anything else as JSON."""
-        self._sent = frame if isinstance(frame, str | bytes) else json.dumps(frame)
+        self.sent = frame if isinstance(frame, str | bytes) else json.dumps(frame)
         with contextlib.suppress(ConnectionClosed):  # the next answer that is missing will tell
-            self.websocket.send(self._sent)
+            self.websocket.send(self.sent)
 
     def receive(self, look, expected=None, wait=WAIT):
         """Return the next frame. wait: how long that may take, in seconds."""
@@ -232,7 +235,7 @@ class Client:
             got = f"nothing within {wait:g} seconds"
         except ConnectionClosed as closed:
             got = _close(closed)
-        raise NotYet(look, sent=self._sent, got=got, expected=expected)
+        raise NotYet(look, sent=self.sent, got=got, expected=expected)
 
     def expect(self, expected, look, *mistakes, wait=WAIT):
         """Read a frame and compare it. What is neither text nor bytes is compared as JSON.
@@ -251,7 +254,7 @@ class Client:
             if mistake(got) if callable(mistake) else got == mistake:
                 look = instead
                 break
-        raise NotYet(look, sent=self._sent, got=frame, expected=expected)
+        raise NotYet(look, sent=self.sent, got=frame, expected=expected)
 
     def expect_nothing(self, look):
         """Make sure that nothing is on its way to this client."""
@@ -263,7 +266,7 @@ class Client:
             return
         except ConnectionClosed as closed:
             frame = _close(closed)
-        raise NotYet(look, sent=self._sent, got=frame, expected="nothing")
+        raise NotYet(look, sent=self.sent, got=frame, expected="nothing")
 
     def expect_close(self, code, look, *mistakes):
         """Read until the server closes, and compare the close code. mistakes: as in `expect`."""
@@ -281,7 +284,7 @@ class Client:
                 return
             look = dict(mistakes).get(found, look)
             got = _close(closed)
-        raise NotYet(look, sent=self._sent, got=got, expected=f"close {code}")
+        raise NotYet(look, sent=self.sent, got=got, expected=f"close {code}")
 
     def close(self, code=1000):
         """Close, and wait until the server has dealt with it."""

@@ -136,18 +136,19 @@ def environment(**values):
 
 def check_7_3(site):
     site.serve()
-    first, second, last = [word() for _ in range(3)]
-    written = [first, second, first, last]  # the same text twice is two notes
+    first, second, third, last = [word() for _ in range(4)]
+    written = [first, second, third, third, last]  # the same text twice is two notes
     with notebook(site) as anna, notebook(site) as ben:
         write(anna, first)
         write(ben, second)
-        write(anna, first)
+        write(anna, third)
+        write(ben, third)
         look = "when a note is written: it counts from `noted` on, not only when its writer leaves"
         lost = "what becomes of the notes that are there when another one is written"
-        read(site, written[:3], "Anna and Ben have written, and are still there", look, lost)
+        read(site, written[:4], "Anna and Ben have written, and are still there", look, lost)
         anna.close()
         look = "what happens to the notes of somebody who leaves"
-        read(site, written[:3], "Anna has left", look)
+        read(site, written[:4], "Anna has left", look)
         write(ben, last)
         site.server.end()
     site.serve()

@@ -79,7 +79,7 @@ WRONG = {
             "this is not JSON",
             COUNTING,
             'json.dumps({"message": message, "number": self.number})',
-            """'{"message": "' + message + f'", "number": {self.number}}'""",
+            """'{"message": "' + message + f'", "number": {self.number}}}'""",
         ),
         Wrong("forgets to begin", "the exception below", COUNTING, "self.number = 0", "pass"),
         Wrong(
@@ -124,10 +124,17 @@ WRONG = {
         ),
         Wrong(
             "hangs up on errors",
-            "leaves the connection open",
+            "close 1000",
             TILL,
             '            self.reply({"error"',
             '            self.close()\n            self.reply({"error"',
+        ),
+        Wrong(
+            "says it and hangs up",
+            "leaves the connection open",
+            TILL,
+            "a whole number from 1 on'})\n",
+            "a whole number from 1 on'})\n            self.close()\n",
         ),
         Wrong(
             "reads binary frames as well",

@@ -1,0 +1,243 @@
+"""What is right in the exercises of lesson 12, Talk to each other with groups."""
+
+import contextlib
+import json
+
+from channels_live.checks import RAISED, NotYet, at_once, shown, word
+
+HINTS = {
+    "12.1": [
+        "Begin with the log: below the answer of the check it says which call was never awaited.",
+        "The type of an event names a method, with `_` for `.`. Compare the two, word by word.",
+        'What becomes of `"type": "item.wanted"` if the client sends a `type` too? '
+        'Take only what you need: `json.loads(text_data)["item"]`.',
+        "A consumer joins in `connect`, and leaves in `disconnect`: `await "
+        "self.channel_layer.group_discard(self.group, self.channel_name)`.",
+    ],
+    "12.2": [
+        "`self.visitors` is a dictionary, kept by `VisitorConsumer`: the name of a channel → the "
+        "name of the visitor. Which channels belong to `to`?",
+        "`self.channel_layer.send(channel, event)` puts an event into one channel. Its type is "
+        "the name of a method again, and that method sends the frame.",
+        "`message_in(text_data)` returns the message, or raises a ValueError with words for the "
+        "client. Raise one of your own if nobody is called `to`, and you need only one `except`.",
+        'Build the event yourself: `{"type": "whisper.heard", "from": self.name, "text": …}`, and '
+        "write `async def whisper_heard(self, event)`.",
+    ],
+    "12.3": [
+        "The consumer is like the lesson's `TopicConsumer`, with one group for everybody.",
+        "The signal is like the one above it. `instance` is the topic: it has a `title` and "
+        "`get_absolute_url()`.",
+        "`created` is false for a topic that was there before. And `transaction.on_commit(…)` "
+        "takes a function that it calls later, or never: `partial(group_send, …)`.",
+    ],
+}
+
+LEFT = "what your consumer does when somebody leaves: their channel must be taken out of the group"
+
+
+def check_12_1(site):
+    site.serve()
+    flat, other = f"flat-{word()}", f"flat-{word()}"
+    way = "the way of an item: `group_add`, `group_send`, and the method that the type names"
+    only = "what goes on to the others: the item, and nothing else of the frame"
+    chosen = "who chooses the type of the event: here the client did, because it sent one"
+    with (
+        _shopper(site, flat) as anna,
+        _shopper(site, flat) as ben,
+        _shopper(site, other) as cleo,
+    ):
+
+        def wanted(sender, look, **more):
+            item = word()
+            _send(sender, {"item": item, **more}, anna, ben)
+            for reader in (anna, ben):
+                reader.expect({"item": item}, look)
+
+        wanted(anna, way)
+        wanted(ben, way)
+        cleo.expect_nothing("which clients are in one group: those of the same flat")
+        wanted(anna, only, shop=word())
+        for kind in (word(), "send", "item.needed", "websocket.disconnect"):
+            wanted(anna, chosen, type=kind)
+        wanted(anna, chosen)  # who was told of a disconnect is deaf
+        ben.close()
+        _has_left(site)
+        with _shopper(site, flat) as dora:
+            dora.abort()
+            _has_left(site)
+        item = word()
+        anna.send({"item": item})
+        anna.expect({"item": item}, "whether others go on as before when somebody has left")
+
+
+def check_12_2(site):
+    at_once(site.migrate, site.serve)
+    room = word()
+    anna, ben, cleo, dora, eva = (word() for _ in range(5))
+    way = "the way of a whisper: which channels belong to this name, `send`, and your method"
+    aloud = "who hears a whisper: it must not be said to the whole room"
+    same = "who hears it if two have this name: both"
+    extra = "what goes into the event: build it key by key, the type above all"
+    nobody = "what the sender reads if there is nobody of this name in the room"
+    wrong = "what the sender reads if the room would not take the message: `message_in` judges it"
+    with (
+        _visitor(site, room, anna) as one,
+        _visitor(site, room, ben) as two,
+        _visitor(site, room, ben) as three,
+        _visitor(site, room, cleo) as four,
+        _visitor(site, word(), dora) as elsewhere,
+    ):
+        inside = (one, two, three, four)
+        _all_see([anna, ben, ben, cleo], *inside)
+        _all_see([dora], elsewhere)
+
+        said = word()
+        _send(four, {"message": said}, *inside)
+        for reader in inside:
+            reader.expect({"message": said}, "what becomes of a frame without `to`: as before")
+
+        for more in ({}, {"type": "websocket.disconnect"}):
+            text = word()
+            _send(one, {"to": ben, "message": text, **more}, *inside)
+            whisper, loud = {"from": anna, "whisper": text}, ({"message": text}, aloud)
+            two.expect(whisper, extra if more else way, loud)
+            three.expect(whisper, same, loud)
+            four.expect_nothing(aloud)
+            one.expect_nothing("what the sender of a whisper reads: nothing")
+        text = word()
+        _send(four, {"to": anna, "message": text}, one)
+        one.expect({"from": cleo, "whisper": text}, "whom a whisper is from")
+
+        for name in (word(), dora):
+            _send(one, {"to": name, "message": word()}, *inside, elsewhere)
+            _error(one, nobody)
+        elsewhere.expect_nothing("who can be whispered to: only those in the same room")
+        for message in (" ", "x" * 501, 7):
+            _send(one, {"to": ben, "message": message}, *inside)
+            _error(one, wrong)
+        for reader in (two, three, four):
+            reader.expect_nothing("who hears of an error: nobody but the one who sent the frame")
+
+        four.abort()
+        _all_see([anna, ben, ben], one, two, three)
+        one.send({"to": cleo, "message": word()})
+        _error(one, "what the sender reads if somebody of this name has been here, but has left")
+
+        with _visitor(site, room, eva) as new:
+            kept = "what is in the history: no whisper, so none may be kept in the database"
+            new.expect({"message": said}, kept)
+            new.expect({"here": [eva]}, kept)
+            _all_see([anna, ben, ben, eva], one, two, three, new)
+            text = word()
+            _send(one, {"to": eva, "message": text}, new)
+            new.expect({"from": anna, "whisper": text}, "whether newcomers can be whispered to")
+
+
+def check_12_3(site):
+    at_once(site.migrate, site.serve)
+    posted = "what this view calls: your signal is a part of it"
+    way = "the way from the signal to the client: `group_send`, its group, the type, the method"
+    all_of_it = "what is told of a topic: its title and its address"
+    order = "which topics of a list are told: all of them, in the order of the list"
+    early = "when it is told: here the topics were taken back, and you had told of them already"
+    again = "which topics are told: only new ones. What does `created` say?"
+    with _reasons(site), _reader(site) as anna, _reader(site) as ben:
+
+        def post(*titles, status=201):
+            path = "/new-topic/" if len(titles) == 1 else "/new-topics/"
+            site.page(path, posted, status, "POST", content="\n".join(titles))
+            anna.sent = ben.sent = f"POST {path}: {', '.join(titles)}"
+
+        def told(title, look, *readers):
+            event = {"title": title, "url": f"/topics/{title.lower().replace(' ', '-')}/"}
+            for reader in readers:
+                reader.expect(event, look, (lambda got: title in str(got), all_of_it))
+
+        def not_told(look):
+            for reader in (anna, ben):
+                reader.expect_nothing(look)
+
+        one, two, three, four = (f"{word().title()} {word()}" for _ in range(4))
+        post(one)
+        told(one, way, anna, ben)
+        post(two, three)
+        told(two, order, anna, ben)
+        told(three, order, anna, ben)
+        post(four, "???", status=400)
+        not_told(early)
+        post(one.upper())
+        not_told(again)
+        ben.abort()
+        _has_left(site)
+        post(two.upper(), four)
+        told(four, "whether all goes on as before when somebody has left", anna)
+
+
+def _shopper(site, flat):
+    return site.client(f"/ws/shopping/{flat}/")
+
+
+def _visitor(site, room, name):
+    return site.client(f"/ws/whisper/{room}/?name={name}")
+
+
+def _reader(site):
+    return site.client("/ws/new-topics/")
+
+
+def _send(sender, frame, *readers):
+    """Send a frame. If one of these errs over it, that NotYet will have what was sent."""
+    sender.send(frame)
+    for reader in readers:
+        if reader is not sender:
+            reader.sent = f"{sender.sent}, by another client"
+
+
+def _all_see(names, *clients):
+    """Let each client read until it sees that these are here."""
+    look = "what your consumer leaves of `VisitorConsumer`: all of it must still work"
+    here = {"here": sorted(names)}
+    for client in clients:
+        while _json(client.receive(look, here)) != here:
+            pass
+
+
+def _error(client, look):
+    expected = 'an {"error": …}'
+    answer = client.receive(look, expected)
+    content = _json(answer)
+    if not (isinstance(content, dict) and "error" in content):
+        raise NotYet(look, sent=client.sent, got=answer, expected=expected)
+
+
+def _json(frame):
+    with contextlib.suppress(ValueError):
+        return json.loads(frame)
+
+
+def _has_left(site):
+    """Raise NotYet if somebody who has left is still in a group."""
+    gone = {event["conn"] for event in site.events("close")}
+
+    def groups(op):
+        return {(event["conn"], event["target"]) for event in site.events("layer", op=op)}
+
+    for conn, group in groups("group_add") - groups("group_discard"):
+        if conn in gone:
+            got = f"their channel is still in the group {group}"
+            raise NotYet(LEFT, sent="the end of a connection", got=got)
+    if site.events("error"):
+        raise NotYet(LEFT, sent="the end of a connection", got="an exception")
+
+
+@contextlib.contextmanager
+def _reasons(site):
+    """Add to a NotYet what `on_commit(…, robust=True)` keeps for the log."""
+    try:
+        yield
+    except NotYet as problem:
+        log = str(site.server.log())
+        if "in on_commit()" in log and (raised := RAISED.findall(log)):
+            problem.details["the log says"] = shown(raised[-1])
+        raise
