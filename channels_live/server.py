@@ -240,6 +240,11 @@ class Server:
         return self._command.line
 
     @property
+    def folder(self):
+        """Where it runs, a path."""
+        return self._folder
+
+    @property
     def typed_port(self):
         """The port that the command names, or None; `port` is the one it got."""
         return self._command.port

@@ -33,9 +33,10 @@ class LessonError(Exception):
 class WorkingCopy:
     """A project folder in which servers are started."""
 
+    _servers = []  # of all working copies of this kernel, which share the ports
+
     def __init__(self, folder):
         self.folder = folder
-        self._servers = []
 
     def start(self, command, *, ready=None, fallback=True, timeout=30.0):
         """Start what one would type in a terminal, in the background. Return its Server.
@@ -43,7 +44,7 @@ class WorkingCopy:
         command: the line as typed, for example "daphne -p 8000 myproject.asgi:application".
         ready: a text in its output that shows it is ready. None, for daphne, runserver, runworker
             and a broker: it is known.
-        fallback: whether to take the port from a server started here that has it (which is
+        fallback: whether to take the port from a server of this notebook that has it (which is
             stopped), or a free one where another program has it. False: fail, as a terminal would.
         timeout: how long it may take, in seconds.
 
@@ -58,8 +59,9 @@ class WorkingCopy:
         port = None
         wanted = Command(command).port
         for server in self._servers:
+            same = server.command == command and server.folder == self.folder
             same_port = wanted is not None and server.typed_port == wanted
-            if server.running and (server.command == command or same_port):
+            if server.running and (same or same_port):
                 if fallback:
                     server.stop()
                 else:
@@ -74,7 +76,7 @@ class WorkingCopy:
     def stop(self):
         """Stop every server that was started here and still runs."""
         for server in self._servers:
-            if server.running:
+            if server.running and server.folder == self.folder:
                 server.stop()
 
 

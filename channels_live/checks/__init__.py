@@ -92,7 +92,9 @@ class Site:
             if "was ended after" in str(error):
                 own_words = "whether something in your files goes on for ever"
             look = look or own_words
-            raise NotYet(look, sent=command, got=str(error), expected="a running server") from None
+            typed = command.replace("-v 2 -p 0", "-p 8000")  # as the lessons have it
+            said = str(error).replace(command, typed)
+            raise NotYet(look, sent=typed, got=said, expected="a running server") from None
         self.server, self._meant = self._stack.enter_context(server), 0
         return server
 

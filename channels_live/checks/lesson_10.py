@@ -45,7 +45,7 @@ def check_10_1(site):
         "which types does daphne take?"
     )
     early = "when your consumer says that it is done: not before its client has left"
-    text = 'the text of your answer: `ding dong, `, and the name, which is `event["text"]`'
+    text = 'the text of your answer: the name in it is what came, and that is in `event["text"]`'
     with site.client("/ws/bell/", named) as anna:
         for name, look in ((word(), typed), (word(), early)):
             anna.send(name)
@@ -101,7 +101,7 @@ def check_10_2(site):
 
 
 def check_10_3(site):
-    baker, butcher, anna, ben = word(), word(), word(), word()
+    baker, butcher, grocer, anna, ben = word(), word(), word(), word(), word()
     many = number(3, 6)
     printed, called, nobody = "ticket.printed", "ticket.called", "nobody.waits"
     on = "where the numbers are kept: they go on from event to event, whoever asks"
@@ -113,7 +113,6 @@ def check_10_3(site):
         (baker, "ticket.please", anna, printed, 1, "the answer to the first ticket of a shop"),
         (baker, "ticket.please", ben, printed, 2, on),
         (baker, "next.please", ben, called, 1, low),
-        (butcher, "next.please", anna, nobody, None, own),
         (butcher, "ticket.please", ben, printed, 1, own),
         (butcher, "next.please", anna, called, 1, own),
         (butcher, "next.please", anna, nobody, None, none),
@@ -129,6 +128,7 @@ def check_10_3(site):
             "the numbers after a time when nobody waited",
         ),
         (baker, "next.please", anna, called, many + 1, low),
+        (grocer, "next.please", anna, nobody, None, none),
     ]
     served = set()
     with _played(site, "worker", "myapp.tickets:TicketConsumer") as give:
@@ -141,7 +141,7 @@ def check_10_3(site):
                 got = f"nothing in the channel {who} within {play.WAIT:g} seconds"
                 if elsewhere:
                     got += f", but something in {', '.join(elsewhere)}"
-                elif shop in served:
+                elif shop in served and not site.events("error"):
                     look += "; or has the consumer ended, after an event before?"
             elif got != expected and expected.items() <= got.items():
                 look = "what your answer has in it: no more than the table says"

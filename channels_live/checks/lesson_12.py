@@ -29,7 +29,7 @@ HINTS = {
         "The signal is like the one above it. `instance` is the topic: it has a `title` and "
         "`get_absolute_url()`.",
         "`created` is false for a topic that was there before. And `transaction.on_commit(…)` "
-        "takes a function that it calls later, or never: `partial(group_send, …)`.",
+        "takes a function that it calls later, or never.",
     ],
 }
 
@@ -233,11 +233,14 @@ def _has_left(site):
 
 @contextlib.contextmanager
 def _reasons(site):
-    """Add to a NotYet what `on_commit(…, robust=True)` keeps for the log."""
+    """Add to a NotYet what was raised in `on_commit(…, robust=True)`: only the log has it.
+
+    Django asks for the function's `__qualname__` then, and raises once more for a `partial`.
+    """
     try:
         yield
     except NotYet as problem:
-        log = str(site.server.log())
-        if "in on_commit()" in log and (raised := RAISED.findall(log)):
-            problem.details["the log says"] = shown(raised[-1])
+        raised = RAISED.findall(site.server.log())
+        if own := [words for words in raised if "__qualname__" not in words]:
+            problem.details["the log says"] = shown(own[-1])
         raise

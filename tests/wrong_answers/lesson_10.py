@@ -36,6 +36,20 @@ WRONG = {
             "def disconnect",
         ),
         Wrong(
+            "does not accept",
+            "whether it sends `websocket.accept`",
+            BELL,
+            'self.send({"type": "websocket.accept"})',
+            "pass",
+        ),
+        Wrong(
+            "knows only one name",
+            "the name in it is what came",
+            BELL,
+            "{event['text']}",
+            "anna",
+        ),
+        Wrong(
             "stops after every name",
             "not before its client has left",
             BELL,
@@ -53,7 +67,7 @@ WRONG = {
         ),
         Wrong(
             "stops before it has sent",
-            "the counts: of every choice",
+            "it sends the result, and after that the consumer ends",
             VOTES,
             "    def vote_close(self, event):\n",
             "    def vote_close(self, event):\n        raise StopConsumer\n",
@@ -129,6 +143,35 @@ WRONG = {
             TICKETS,
             "        self.printed += 1",
             "        self.printed = 1",
+        ),
+        Wrong(
+            "puts more into its answer than was asked for",
+            "no more than the table says",
+            TICKETS,
+            ANSWER,
+            'async_to_sync(self.channel_layer.send)(event["answer_to"], event | content)',
+        ),
+        Wrong(
+            "has not begun with the second method",
+            "No handler for message type next.please",
+            TICKETS,
+            "def next_please",
+            "def next",
+        ),
+        Wrong(
+            "stops after a ticket",
+            "or has the consumer ended",
+            TICKETS,
+            '"number": self.printed})\n',
+            '"number": self.printed})\n        raise StopConsumer\n',
+            (
+                (
+                    TICKETS,
+                    "from channels.consumer import SyncConsumer\n",
+                    "from channels.consumer import SyncConsumer\n"
+                    "from channels.exceptions import StopConsumer\n",
+                ),
+            ),
         ),
         Wrong(
             "calls numbers that nobody has",

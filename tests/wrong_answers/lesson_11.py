@@ -38,6 +38,20 @@ WRONG = {
             'kick-off\\n\\n"',
         ),
         Wrong(
+            "leaves out the empty line",
+            "data: kick-off, then an empty line",
+            SCORES,
+            "kick-off\\n\\n",
+            "kick-off\\n",
+        ),
+        Wrong(
+            "answers a POST with 200",
+            "what a POST is answered with",
+            SCORES,
+            "201",
+            "200",
+        ),
+        Wrong(
             "wakes only one",
             "one of those who wait, or all?",
             SCORES,
@@ -89,6 +103,14 @@ WRONG = {
             "except TimeoutError:",
         ),
         Wrong(
+            "knows only numbers above zero",
+            "what your server takes for a number",
+            SERVER,
+            '"celsius": float(line)}\n',
+            '"celsius": float(line)}\n                if line.startswith(b"-"):\n'
+            "                    raise ValueError\n",
+        ),
+        Wrong(
             "forgets to await the queue",
             "was never awaited",
             SERVER,
@@ -124,6 +146,34 @@ WRONG = {
             GUESS,
             "guess < self.number",
             "guess > self.number",
+        ),
+        Wrong(
+            "greets with two lines",
+            "one line, no more",
+            GUESS,
+            "Which one?",
+            "\\nWhich one?",
+        ),
+        Wrong(
+            "takes every number for a whole one",
+            "that is not a whole number",
+            GUESS,
+            'int(event["text"])',
+            'float(event["text"])',
+        ),
+        Wrong(
+            "draws from too few numbers",
+            "from which numbers yours is drawn",
+            GUESS,
+            "randint(1, 1000)",
+            "randint(1, 100)",
+        ),
+        Wrong(
+            "draws anew for every guess",
+            "the same for a whole game",
+            GUESS,
+            "        self.guesses += 1\n",
+            "        self.guesses += 1\n        self.number = random.randint(1, 1000)\n",
         ),
         Wrong(
             "goes on after the end",

@@ -9,7 +9,7 @@ LEAVE = """    async def disconnect(self, close_code):
 
 """
 DISCARD = 'group_discard("new-topics", self.channel_name)'
-COMMIT = 'transaction.on_commit(partial(group_send, "new-topics", event), robust=True)'
+COMMIT = 'transaction.on_commit(lambda: group_send("new-topics", event), robust=True)'
 LOOP = "        for channel in channels:\n            await self.channel_layer.send(channel, event)"
 
 WRONG = {
@@ -183,15 +183,15 @@ WRONG = {
             "sends to another group",
             "the way from the signal to the client",
             SIGNALS,
-            'partial(group_send, "new-topics", event)',
-            'partial(group_send, "new_topics", event)',
+            'group_send("new-topics", event)',
+            'group_send("new_topics", event)',
         ),
         Wrong(
             "takes a name that is no group's",
             "Group name must be a valid unicode string",
             SIGNALS,
-            'partial(group_send, "new-topics", event)',
-            'partial(group_send, "new topics", event)',
+            'group_send("new-topics", event)',
+            'group_send("new topics", event)',
         ),
         Wrong(
             "has no method for the type",
