@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _MANIFEST = ".channels_live.json"  # what was laid out: path → digest
 _MADE_BY_PROGRAMS = {"__pycache__", "db.sqlite3", "db.sqlite3-journal", ".ipynb_checkpoints"}
 _prepared = False
+_servers = []  # of all working copies of this kernel, which share the ports
 
 
 class LessonError(Exception):
@@ -32,8 +33,6 @@ class LessonError(Exception):
 
 class WorkingCopy:
     """A project folder in which servers are started."""
-
-    _servers = []  # of all working copies of this kernel, which share the ports
 
     def __init__(self, folder):
         self.folder = folder
@@ -58,7 +57,7 @@ class WorkingCopy:
             return broker.OwnBroker(command)
         port = None
         wanted = Command(command).port
-        for server in self._servers:
+        for server in _servers:
             same = server.command == command and server.folder == self.folder
             same_port = wanted is not None and server.typed_port == wanted
             if server.running and (same or same_port):
@@ -69,13 +68,13 @@ class WorkingCopy:
         server = Server(
             command, self.folder, ready=ready, fallback=fallback, timeout=timeout, port=port
         )
-        self._servers.append(server)
+        _servers.append(server)
         print(f"Running: {command}")
         return server
 
     def stop(self):
         """Stop every server that was started here and still runs."""
-        for server in self._servers:
+        for server in _servers:
             if server.running and server.folder == self.folder:
                 server.stop()
 

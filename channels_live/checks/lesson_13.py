@@ -1,0 +1,258 @@
+"""What is right in the exercises of lesson 13, Run many servers."""
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+
+from channels_live import broker
+from channels_live.checks import NotYet, at_once, number, shown, word
+
+HINTS = {
+    "13.1": [
+        "No error, and silence on the other server: the lesson begins with this. Read the settings "
+        "to their end. Which layer is it?",
+        "Once there is a real layer, run the check again and read what your code raised. Which "
+        "value in the event is not plain data? Make a text of it before it leaves.",
+        "The same once more, at the other end: what was a tuple when it left is a list when it "
+        "arrives. What may be in a set, and what not?",
+        '`timezone.now().isoformat()` where the event is made, `event["at"]` where it arrives, and '
+        "`(row, number) in self.mine`.",
+    ],
+    "13.2": [
+        "`ReportConsumer` and `ReportWorker` of the lesson do nearly the same. What does your "
+        "order need that theirs had not?",
+        "The names, and the return address: `self.channel_name`. The type of the order is the name "
+        "of a method in `BadgeWorker`, the type of an answer that of one in `BadgeConsumer`.",
+        "In the loop: `try` to print, `except ValueError as error`, and an answer in both cases, "
+        "before the next name.",
+        "The worker is sync: `async_to_sync(self.channel_layer.send)(channel, event)`. The "
+        "consumer is async: `await self.channel_layer.send(…)`.",
+    ],
+    "13.3": [
+        "`RoomConsumer` does most of it: it saves, sends, joins, and calls `send_history`. Which "
+        "two of its methods decide what a client reads?",
+        "Override `send_history` and `chat_message`. The event has the number already, in "
+        '`event["id"]`.',
+        'After the question mark: `parse_qs(self.scope["query_string"].decode())` is a dictionary '
+        "of lists, as in `VisitorConsumer`.",
+        "`Message.objects.filter(room=self.room, pk__gt=…)`, with `async for`. `send_history` must "
+        "set `self.shown` in any case, because `chat_message` asks it.",
+    ],
+}
+
+BROKER = 'valkey-server --port 6379 --save ""'
+PREPARE = """
+import json
+from django.core.management import call_command
+from myapp.models import Message
+
+call_command("migrate", "myapp", verbosity=0)
+Message.objects.bulk_create(Message(room=room, text=text) for room, text in {messages!r})
+print(json.dumps(list(Message.objects.values_list("pk", flat=True))))
+"""
+
+
+def check_13_1(site):
+    environment = _broker(site)
+    other = site.twin()
+    at_once(*(lambda one=one: one.serve(environment=environment) for one in (site, other)))
+    settings = "which layer is left when the settings have been read to their end"
+    event = "what is in the event: a layer between servers carries only plain data"
+    yours = "what `yours` says: true only for the client that has bought the seat"
+    path = f"/ws/seats/{word()}/"
+    with (
+        site.client(path) as anna,
+        other.client(path) as ben,
+        other.client(f"/ws/seats/{word()}/") as cleo,
+    ):
+
+        def sell(buyer, *others):
+            seat = {"row": word(), "number": number()}
+            _send(buyer, seat, *others)
+            for client in (buyer, *others):
+                expected = seat | {"yours": client is buyer, "at": "…"}
+                look = event if client is buyer else f"{settings}; or {event}"
+                frame = client.receive(look, expected)
+                got = _json(frame)
+                if isinstance(got, dict) and _is_now(got.get("at")):
+                    got["at"] = "…"
+                if got == expected:
+                    continue
+                look = "what each client reads: four keys, and what stands in them"
+                if isinstance(got, dict) and got.get("yours") is not expected["yours"]:
+                    look = yours
+                elif isinstance(got, dict) and got.get("at") != "…":
+                    look = "`at`: the time of the sale, in the form of `isoformat()`"
+                raise NotYet(look, sent=client.sent, got=frame, expected=expected)
+
+        sell(anna, ben)
+        sell(ben, anna)
+        sell(cleo)  # whose first frame this is
+        sell(anna, ben)
+
+
+def check_13_2(site):
+    environment = _broker(site)
+    worker = site.twin()
+    at_once(
+        lambda: site.serve(environment=environment),
+        lambda: worker.serve("python manage.py runworker badges", environment=environment),
+    )
+    own = "who reads the answers: only the client that has ordered"
+    going_on = "what happens after a name that cannot be printed: the next one is printed"
+
+    def way():
+        if not worker.events("call"):
+            return "the way of the order: which channel, and which type? The worker got nothing"
+        return "the way back: the worker sends to the channel of the client that has ordered"
+
+    def order(client, *names):
+        client.send({"names": names})
+        return [(name, left) for left, name in enumerate(reversed(names))][::-1]
+
+    def read(client, badges, look=None):
+        for name, left in badges:
+            expected = {"badge": f"{name}.pdf", "left": left}
+            try:
+                frame = client.receive("", expected)
+            except NotYet as problem:
+                problem.details["look at"] = look or way()
+                raise
+            got = _json(frame)
+            if not name.strip("?"):
+                expected = {"error": "…", "left": left}
+                if isinstance(got, dict) and "error" in got:
+                    got["error"] = "…"
+            if got != expected:
+                said = "what each client reads: the file or an error, and how many are left"
+                if isinstance(got, dict) and "left" in got and got["left"] != left:
+                    said = "what `left` says: how many badges of this order are still to come"
+                mine = name in frame or "error" in str(got)
+                said = said if mine else look or own
+                raise NotYet(said, sent=client.sent, got=frame, expected=expected)
+
+    with site.client("/ws/badges/") as anna, site.client("/ws/badges/") as ben:
+        read(anna, order(anna, word(), word()))
+        one, two = order(anna, word(), word(), word()), order(ben, word(), word())
+        read(anna, one, own)
+        read(ben, two, own)
+        read(ben, order(ben, word(), "???", word()), going_on)
+        with site.client("/ws/badges/") as cleo:
+            order(cleo, word(), word())
+            cleo.abort()
+        last = word()
+        read(anna, order(anna, last), "whether all goes on as before when somebody has left")
+    for one, wanted in ((worker, True), (site, False)):
+        if bool(one.server.log(contains=f"printed {last}.pdf")) != wanted:
+            got = "daphne has printed it" if one is site else "the worker has not printed it"
+            raise NotYet("who calls `print_badge`: only the worker", got=got)
+
+
+def check_13_3(site):
+    environment = _broker(site)
+    other = site.twin()
+    room, old = word(), [word() for _ in range(number(55, 65))]
+    ids, *_ = at_once(
+        lambda: _prepare(
+            site, [message for text in old for message in ((room, text), ("x", text))]
+        ),
+        *(lambda one=one: one.serve(environment=environment) for one in (site, other)),
+    )
+    told = [{"id": pk, "message": text} for pk, text in zip(ids[::2], old, strict=True)]
+    path = f"/ws/steady/{room}/"
+    form = "what each client reads: the number of the message, and the message"
+    fresh = "what somebody reads who comes without `after`: nothing of what was said before"
+    missed = "what somebody reads who comes back: all of this room that is newer, the oldest first"
+    twice = "what comes by both ways, from the database and from the layer: it must be sent once"
+
+    def say(client, *readers):
+        message = word()
+        _send(client, {"message": message}, *readers)
+        frame = client.receive(form)
+        got = _json(frame)
+        if not isinstance(got, dict) or got.keys() != {"id", "message"}:
+            raise NotYet(form, sent=client.sent, got=frame, expected=f'id and "{message}"')
+        if got["message"] != message:
+            look = fresh if got in told else "the order of what is said and read"
+            raise NotYet(look, sent=client.sent, got=frame, expected=f'id and "{message}"')
+        if told and not (type(got["id"]) is int and got["id"] > told[-1]["id"]):
+            look = "which number it is: the primary key of the saved message"
+            raise NotYet(look, sent=client.sent, got=frame, expected="a higher number")
+        told.append(got)
+        for reader in readers:
+            reader.expect(got, "what reaches the other server")
+
+    def read(client, expected, look):
+        for one in expected:
+            again = (lambda got, one=one: got in told and got["id"] < one["id"], twice)
+            client.expect(one, look, again)
+
+    with site.client(path) as anna:
+        with other.client(path) as ben:
+            say(anna, ben)
+            say(ben, anna)
+            ben.abort()
+        last = told[-1]["id"]
+        with other.client(f"/ws/steady/{word()}/") as elsewhere:
+            elsewhere.send({"message": word()})
+            elsewhere.receive(form)
+        for _ in range(3):
+            say(anna)
+        with site.client(f"{path}?after={last}") as ben:
+            read(ben, told[-3:], missed)
+            say(anna, ben)
+        with other.client(f"{path}?after={told[1]['id']}") as cleo:
+            read(cleo, told[2:], missed)
+            say(cleo, anna)
+
+        count, last = 15, told[-1]["id"]
+        with other.client(path) as dora:
+            for _ in range(count):
+                dora.send({"message": word()})
+            with site.client(f"{path}?after={last}") as eva:  # in the midst of it
+                for _ in range(count):
+                    told.append(_json(dora.receive(form)))
+                read(eva, told[-count:], missed)
+                say(anna, eva)
+
+
+def _broker(site):
+    """Start a broker, or take the learner's own if there is none. Return its `REDIS_URL`."""
+    look = "the broker: without one nothing can be tried here. Your files are not at fault"
+    try:
+        address = site.twin().serve(BROKER, look).url()
+    except NotYet:
+        if not broker.own_address:
+            raise
+        address = broker.own_address
+    return {"REDIS_URL": address}
+
+
+def _prepare(site, messages):
+    """Make the tables, and keep messages, pairs of room and text. Return their numbers."""
+    code = PREPARE.format(messages=messages)
+    status, output = site.python("manage.py", "shell", "--verbosity", "0", "-c", code)
+    if status:
+        look = "whether `manage.py` still works with your files"
+        raise NotYet(look, sent="python manage.py migrate", got=shown(output[-200:]))
+    return json.loads(output.strip().rpartition("\n")[2])
+
+
+def _send(sender, frame, *readers):
+    """Send a frame. If one of these errs over it, that NotYet will have what was sent."""
+    sender.send(frame)
+    for reader in readers:
+        reader.sent = f"{sender.sent}, by a client of the other server"
+
+
+def _json(frame):
+    with contextlib.suppress(ValueError):
+        return json.loads(frame)
+
+
+def _is_now(text):
+    """Tell whether this is a time in ISO form, not long ago in whatever zone."""
+    with contextlib.suppress(TypeError, ValueError):
+        then = datetime.fromisoformat(text)
+        return abs(datetime.now(UTC) - then.replace(tzinfo=then.tzinfo or UTC)) < timedelta(days=1)
+    return False
