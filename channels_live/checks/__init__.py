@@ -64,6 +64,7 @@ class Site:
         return self
 
     def __exit__(self, *_):
+        at_once(*(site.server.end for site in (self, *self._twins) if site.server))
         self._stack.close()
 
     def twin(self):
