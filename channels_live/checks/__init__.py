@@ -217,12 +217,13 @@ class Site:
 class Client:
     """One WebSocket of a check. Each method raises NotYet where the learner's code errs.
 
+    site: the Site whose server it is a client of.
     sent: what such a NotYet tells as sent, a text: the handshake, then the last frame.
     """
 
     def __init__(self, websocket, site, sent):
         self.websocket = websocket
-        self._site, self.sent = site, sent
+        self.site, self.sent = site, sent
 
     def send(self, frame):
         """Send a frame: text, bytes, or anything else as JSON."""
@@ -261,7 +262,7 @@ class Client:
 
     def expect_nothing(self, look):
         """Make sure that nothing is on its way to this client."""
-        self._site.events()
+        self.site.events()
         try:
             self.websocket.ping().wait(WAIT)  # frames keep their order: what was sent is here now
             frame = self.websocket.recv(timeout=0)
@@ -292,13 +293,13 @@ class Client:
     def close(self, code=1000):
         """Close, and wait until the server has dealt with it."""
         self.websocket.close(code)
-        self._site.events()
+        self.site.events()
 
     def abort(self):
         """Cut the connection without a close frame, and wait until the server has dealt with it."""
-        closed = len(self._site.events("close"))
+        closed = len(self.site.events("close"))
         self.websocket.socket.shutdown(socket.SHUT_RDWR)
-        self._site.server.events(
+        self.site.server.events(
             WAIT, until=lambda events: [one["kind"] for one in events].count("close") > closed
         )
 

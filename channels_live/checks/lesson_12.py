@@ -240,7 +240,7 @@ def _reasons(site):
     try:
         yield
     except NotYet as problem:
-        raised = RAISED.findall(site.server.log())
+        raised = [] if site.events("error") else RAISED.findall(site.server.log())
         if own := [words for words in raised if "__qualname__" not in words]:
             problem.details["the log says"] = shown(own[-1])
         raise

@@ -40,6 +40,8 @@ HINTS = {
     ],
 }
 
+PRINTING = 0.02  # seconds that it takes to print a badge
+BAD = "???"  # a name that cannot be printed
 BROKER = 'valkey-server --port 6379 --save ""'
 PREPARE = """
 import json
@@ -57,38 +59,38 @@ def check_13_1(site):
     other = site.twin()
     at_once(*(lambda one=one: one.serve(environment=environment) for one in (site, other)))
     settings = "which layer is left when the settings have been read to their end"
-    event = "what is in the event: a layer between servers carries only plain data"
-    yours = "what `yours` says: true only for the client that has bought the seat"
+    event = "what becomes of the event on its way: between servers, a layer carries only plain data"
+    let_in = "your settings, and `connect`: the client is not let in"
     path = f"/ws/seats/{word()}/"
     with (
-        site.client(path) as anna,
-        other.client(path) as ben,
-        other.client(f"/ws/seats/{word()}/") as cleo,
+        site.client(path, let_in) as anna,
+        site.client(path, let_in) as ben,
+        other.client(path, let_in) as cleo,
+        other.client(f"/ws/seats/{word()}/", let_in) as dora,
     ):
 
         def sell(buyer, *others):
             seat = {"row": word(), "number": number()}
             _send(buyer, seat, *others)
             for client in (buyer, *others):
-                expected = seat | {"yours": client is buyer, "at": "…"}
-                look = event if client is buyer else f"{settings}; or {event}"
-                frame = client.receive(look, expected)
+                expected = seat | {"yours": client is buyer, "at": "..."}
+                frame = client.receive(settings if client is cleo else event, expected)
                 got = _json(frame)
                 if isinstance(got, dict) and _is_now(got.get("at")):
-                    got["at"] = "…"
+                    got["at"] = "..."
                 if got == expected:
                     continue
                 look = "what each client reads: four keys, and what stands in them"
                 if isinstance(got, dict) and got.get("yours") is not expected["yours"]:
-                    look = yours
-                elif isinstance(got, dict) and got.get("at") != "…":
+                    look = "what `yours` says: true only for the client that has bought the seat"
+                elif isinstance(got, dict) and got.get("at") != "...":
                     look = "`at`: the time of the sale, in the form of `isoformat()`"
                 raise NotYet(look, sent=client.sent, got=frame, expected=expected)
 
-        sell(anna, ben)
-        sell(ben, anna)
-        sell(cleo)  # whose first frame this is
-        sell(anna, ben)
+        sell(anna, ben, cleo)
+        sell(cleo, anna, ben)
+        sell(dora)  # this is the first that she reads
+        sell(ben, cleo, anna)
 
 
 def check_13_2(site):
@@ -99,6 +101,7 @@ def check_13_2(site):
         lambda: worker.serve("python manage.py runworker badges", environment=environment),
     )
     own = "who reads the answers: only the client that has ordered"
+    each = "when the worker tells: after each badge, not when all are printed"
     going_on = "what happens after a name that cannot be printed: the next one is printed"
 
     def way():
@@ -107,42 +110,50 @@ def check_13_2(site):
         return "the way back: the worker sends to the channel of the client that has ordered"
 
     def order(client, *names):
+        """Send an order. Return what must come of it."""
         client.send({"names": names})
-        return [(name, left) for left, name in enumerate(reversed(names))][::-1]
+        return [
+            {"badge": f"{name}.pdf", "left": len(names) - at}
+            if name != BAD
+            else {"error": "...", "left": len(names) - at}
+            for at, name in enumerate(names, 1)
+        ]
 
-    def read(client, badges, look=None):
-        for name, left in badges:
-            expected = {"badge": f"{name}.pdf", "left": left}
+    def read(client, expected, look=None):
+        for one in expected:
             try:
-                frame = client.receive("", expected)
+                frame = client.receive("", one)
             except NotYet as problem:
                 problem.details["look at"] = look or way()
                 raise
             got = _json(frame)
-            if not name.strip("?"):
-                expected = {"error": "…", "left": left}
-                if isinstance(got, dict) and "error" in got:
-                    got["error"] = "…"
-            if got != expected:
-                said = "what each client reads: the file or an error, and how many are left"
-                if isinstance(got, dict) and "left" in got and got["left"] != left:
-                    said = "what `left` says: how many badges of this order are still to come"
-                mine = name in frame or "error" in str(got)
-                said = said if mine else look or own
-                raise NotYet(said, sent=client.sent, got=frame, expected=expected)
+            if isinstance(got, dict) and "error" in got:
+                got["error"] = "..."
+            if got == one:
+                continue
+            instead = "what each client reads: the file or an error, and how many are left"
+            if isinstance(got, dict) and "badge" in got and got["badge"] != one.get("badge"):
+                instead = look or own
+            elif isinstance(got, dict) and got.keys() == one.keys():
+                instead = "what `left` says: how many badges of this order are still to come"
+            raise NotYet(instead, sent=client.sent, got=frame, expected=one)
 
     with site.client("/ws/badges/") as anna, site.client("/ws/badges/") as ben:
-        read(anna, order(anna, word(), word()))
+        read(anna, order(anna, word(), word(), word()))
+        told = [event["at"] for event in worker.events("layer", op="send")]
+        if told and told[-1] - told[0] < PRINTING:
+            got = "the answers at once, after a while"
+            raise NotYet(each, sent=anna.sent, got=got, expected="one after the other")
         one, two = order(anna, word(), word(), word()), order(ben, word(), word())
         read(anna, one, own)
         read(ben, two, own)
-        read(ben, order(ben, word(), "???", word()), going_on)
+        read(ben, order(ben, word(), BAD, word()), going_on)
         with site.client("/ws/badges/") as cleo:
             order(cleo, word(), word())
             cleo.abort()
         last = word()
         read(anna, order(anna, last), "whether all goes on as before when somebody has left")
-    for one, wanted in ((worker, True), (site, False)):
+    for one, wanted in ((site, False), (worker, True)):
         if bool(one.server.log(contains=f"printed {last}.pdf")) != wanted:
             got = "daphne has printed it" if one is site else "the worker has not printed it"
             raise NotYet("who calls `print_badge`: only the worker", got=got)
@@ -162,7 +173,7 @@ def check_13_3(site):
     path = f"/ws/steady/{room}/"
     form = "what each client reads: the number of the message, and the message"
     fresh = "what somebody reads who comes without `after`: nothing of what was said before"
-    missed = "what somebody reads who comes back: all of this room that is newer, the oldest first"
+    missed = "what somebody reads who comes back: what is newer, of this room, the oldest first"
     twice = "how often a message is sent to a client: once, also if it comes by both ways"
 
     def say(client, *readers):
@@ -183,9 +194,10 @@ def check_13_3(site):
             reader.expect(got, "what reaches the other server")
 
     def read(client, expected, look):
+        again = "what `after` names: the last number that was read. What is read now is higher"
         for one in expected:
-            again = (lambda got, one=one: got in told and got["id"] < one["id"], twice)
-            client.expect(one, look, again)
+            client.expect(one, look, (lambda got, one=one: got in told[: told.index(one)], again))
+            again = twice
 
     with site.client(path) as anna:
         with other.client(path) as ben:
@@ -241,7 +253,8 @@ def _send(sender, frame, *readers):
     """Send a frame. If one of these errs over it, that NotYet will have what was sent."""
     sender.send(frame)
     for reader in readers:
-        reader.sent = f"{sender.sent}, by a client of the other server"
+        whose = "another client" if reader.site is sender.site else "a client of the other server"
+        reader.sent = f"{sender.sent}, by {whose}"
 
 
 def _json(frame):

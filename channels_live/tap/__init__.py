@@ -84,7 +84,7 @@ def where(error):
         name = trace.tb_frame.f_code.co_filename
         path = os.path.realpath(name)
         own = path.startswith(folder) and os.path.basename(path) != "manage.py"
-        if own and not name.startswith("<"):
+        if own and os.path.isfile(path):  # compiled modules have names that are no paths
             found = (path, trace.tb_lineno)
         trace = trace.tb_next
     return found

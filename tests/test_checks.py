@@ -1,0 +1,97 @@
+"""What the checks of exercises are written with: several servers, and what reaches them."""
+
+import psutil
+import pytest
+
+import channels_live.server as server_module
+from channels_live import broker
+from channels_live.checks import NotYet, Site, at_once, lesson_13
+from channels_live.tap import where
+
+BROKER_OF_ONES_OWN = {"REDIS_URL": "redis://example.test:6380/1", "CHANNEL_LAYER": "some.Layer"}
+
+
+@pytest.fixture
+def served(project):
+    """Return a Site with two servers, started at the same time, each with a variable of its own."""
+    with Site(project) as one:
+        two = one.twin()
+        at_once(
+            lambda: one.serve(environment={"REDIS_URL": "redis://one"}),
+            lambda: two.serve(environment={"REDIS_URL": "redis://two"}),
+        )
+        yield one, two
+
+
+def test_twins_have_the_same_files_and_servers_of_their_own(served):
+    one, two = served
+    assert one.folder == two.folder
+    assert one.server.port != two.server.port
+    for site, other in ((one, two), (two, one)):
+        before = len(other.events())
+        with site.client("/ws/echo/") as client:
+            client.send("hello")
+            client.expect("hello", "the echo")
+            client.abort()
+        assert site.events("close")
+        assert len(other.events()) == before
+    one.__exit__()
+    assert not one.server.running and not two.server.running
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_exception_in_any_server_is_told(served, which):
+    with pytest.raises(NotYet), served[which].client("/ws/broken/"):
+        pass
+    assert "out of order" in served[0].trouble()["your code raised"]
+
+
+def test_broker_of_ones_own_reaches_only_what_is_meant_to_have_it(served, monkeypatch):
+    one, two = served
+    for name, value in BROKER_OF_ONES_OWN.items():
+        monkeypatch.setenv(name, value)
+    code = "import os; print({'REDIS_URL', 'CHANNEL_LAYER'} & set(os.environ))"
+    assert one.python("-c", code) == (0, "set()\n")
+    for site, address in ((one, "redis://one"), (two, "redis://two")):
+        assert psutil.Process(site.server.pid).environ()["REDIS_URL"] == address
+    variables = psutil.Process(one.serve().pid).environ()
+    assert not BROKER_OF_ONES_OWN.keys() & variables.keys()
+
+
+@pytest.fixture
+def no_valkey(monkeypatch, tmp_path):
+    """Have no broker that could be started, as on Windows."""
+    monkeypatch.setattr(server_module, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_without_a_broker_a_check_says_what_to_do(no_valkey, project):
+    with Site(project) as site, pytest.raises(NotYet) as caught:
+        lesson_13._broker(site)
+    assert caught.value.details["got"] == server_module.NO_BROKER
+    assert "Your files are not at fault" in caught.value.details["look at"]
+    assert site.trouble() == {}
+
+
+def test_without_a_broker_a_check_takes_ones_own(no_valkey, project, monkeypatch):
+    monkeypatch.setattr(broker, "own_address", BROKER_OF_ONES_OWN["REDIS_URL"])
+    with Site(project) as site:
+        assert lesson_13._broker(site) == {"REDIS_URL": BROKER_OF_ONES_OWN["REDIS_URL"]}
+
+
+def test_at_once_raises_what_one_of_them_raises():
+    with pytest.raises(NotYet):
+        at_once(lambda: 1, lambda: (_ for _ in ()).throw(NotYet("it")))
+    assert at_once(lambda: 1, lambda: 2) == [1, 2]
+
+
+def test_error_in_a_compiled_module_is_placed_in_the_file_that_called_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "own.py"
+    own.write_text("def call(inner):\n    inner()\n")
+    inner, outer = {}, {}
+    exec(compile("def inner():\n    raise ValueError", "some/_packer.pyx", "exec"), inner)
+    exec(compile(own.read_text(), str(own), "exec"), outer)
+    with pytest.raises(ValueError) as caught:
+        outer["call"](inner["inner"])
+    assert where(caught.value) == (str(own), 2)
