@@ -43,7 +43,7 @@ finished: $(READY) ## rebuild sample_project/steps/ and finished/ from the lesso
 picture: $(READY) ## renew the picture in the README
 	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py
 
-bench: $(READY) ## measure what watching a server costs
+bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)
 
 $(READY): requirements.txt pyproject.toml lab/channels_live.json
