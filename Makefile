@@ -46,7 +46,7 @@ exercises: $(READY) ## rebuild exercises/ from solutions/ (one lesson: ARGS=5)
 picture: $(READY) ## renew the picture in the README
 	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py
 
-bench: $(READY) ## measure what watching a server costs
+bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)
 
 $(READY): requirements.txt pyproject.toml lab/channels_live.json

@@ -1,5 +1,7 @@
 """Measures what it costs to watch a server and to check an exercise: `make bench`.
 
+A second table, from bench_fanout.py, tells how fast one message reaches everybody in a room.
+
 A server with the tap and a daphne without it take turns, so that whatever else the computer does
 falls on both. The ratio of a pair of servers is the median of the ratios of its turns; the table
 shows the median over all pairs, and the range.
@@ -275,20 +277,29 @@ def line(what, *cells):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} pairs, not {PAIRS}")
-    parser.add_argument("--only", choices=MEASURES, help="one measure")
+    parser.add_argument("--only", choices=[*MEASURES, "fanout"], help="one measure")
     options = parser.parse_args()
     pairs = QUICK if options.quick else PAIRS
     print(
         f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
         f"{pairs} pairs; load {psutil.getloadavg()[0]:.1f} at the beginning\n"
     )
+    if options.only != "fanout":
+        compare(pairs, options.only)
+    if options.only in (None, "fanout"):
+        import bench_fanout  # which imports this file
+
+        bench_fanout.table(options.quick)
+
+
+def compare(pairs, only):
     print(line("what (medians)", "tapped", "bare", "ratio", "range", "bar", ""))
     with tempfile.TemporaryDirectory(prefix="channels_live_") as folder:
         site = Path(folder)
         for server in (tapped, bare):
             make_site(site / server.__name__)
         for name, measure in MEASURES.items():
-            if options.only in (None, name):
+            if only in (None, name):
                 for what, (unit, bar, measured) in measure(site, pairs).items():
                     print(row(what, unit, bar, measured), flush=True)
 

@@ -7,7 +7,7 @@ from myproject.asgi import application
 MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 
-@override_settings(CHANNEL_LAYERS=MEMORY)  # else a running worker would take the orders
+@override_settings(CHANNEL_LAYERS=MEMORY)  # with a broker, a running worker would take the orders
 class ReportTests(TransactionTestCase):
     fixtures = ["noticeboard"]
 
