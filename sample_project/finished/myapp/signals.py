@@ -1,5 +1,3 @@
-from functools import partial
-
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
@@ -14,7 +12,7 @@ def announce(sender, instance, created, raw, **kwargs):
     if created and not raw:  # raw: from a fixture
         group = f"topic.{instance.topic.slug}"
         event = {"type": "post.created", "url": instance.get_absolute_url()}
-        transaction.on_commit(partial(group_send, group, event), robust=True)
+        transaction.on_commit(lambda: group_send(group, event), robust=True)
 
 
 def group_send(group, event):
