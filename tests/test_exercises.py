@@ -17,11 +17,6 @@ TASKS = tasks()
 WRONG = {}
 for path in sorted((Path(__file__).parent / "wrong_answers").glob("lesson_*.py")):
     WRONG |= import_module(f"wrong_answers.{path.stem}").WRONG
-WRONG_ANSWERS = [
-    pytest.param(task, wrong, id=f"{task.number} {wrong.title}")
-    for task in TASKS
-    for wrong in WRONG.get(task.number, [])
-]
 every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
 
 
@@ -43,38 +38,51 @@ def answer(tmp_path):
 # What the checks say
 
 
-@every_task
-def test_untouched_exercise_is_not_attempted(task, answer):
-    assert task.judge(answer(task)).state == NOT_ATTEMPTED
+class Judged:
+    """What holds for the exercises of each lesson."""
+
+    def test_untouched_exercise_is_not_attempted(self, task, answer):
+        assert task.judge(answer(task)).state == NOT_ATTEMPTED
+
+    def test_solution_is_right(self, task, answer):
+        outcome = task.judge(answer(task, task.files(solved=True)))
+        assert outcome.state == RIGHT, outcome
+
+    def test_emptied_files_are_not_right(self, task, answer):
+        begun, solved = dict(task.files()), dict(task.files(solved=True))
+        emptied = {path: "" for path, text in solved.items() if begun.get(path) != text}
+        assert emptied
+        outcome = task.judge(answer(task, solved | emptied))
+        assert outcome.state == NOT_YET, outcome
+        assert "the check met" not in outcome.details, outcome
+
+    def test_wrong_answer_gets_the_message_meant_for_it(self, task, wrong, answer):
+        files = dict(task.files(solved=True))
+        for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
+            if old:
+                assert files[path].count(old) == 1, f"{old!r} in {path}"
+            files[path] = files[path].replace(old, new) if old else new
+        outcome = task.judge(answer(task, files))
+        assert outcome.state == NOT_YET, outcome
+        assert wrong.message in str(outcome) + repr(outcome.details), outcome
+        assert "the check met" not in outcome.details, outcome
 
 
-@every_task
-def test_solution_is_right(task, answer):
-    outcome = task.judge(answer(task, task.files(solved=True)))
-    assert outcome.state == RIGHT, outcome
+def pytest_generate_tests(metafunc):
+    lesson = getattr(metafunc.cls, "lesson", None)
+    mine = [task for task in TASKS if task.lesson == lesson]
+    if "wrong" in metafunc.fixturenames:
+        pairs = [(task, wrong) for task in mine for wrong in WRONG.get(task.number, [])]
+        ids = [f"{task.number} {wrong.title}" for task, wrong in pairs]
+        metafunc.parametrize(("task", "wrong"), pairs, ids=ids)
+    elif lesson is not None:
+        metafunc.parametrize("task", mine, ids=lambda task: task.number)
 
 
-@every_task
-def test_emptied_files_are_not_right(task, answer):
-    begun, solved = dict(task.files()), dict(task.files(solved=True))
-    emptied = {path: "" for path, text in solved.items() if begun.get(path) != text}
-    assert emptied
-    outcome = task.judge(answer(task, solved | emptied))
-    assert outcome.state == NOT_YET, outcome
-    assert "the check met" not in outcome.details, outcome
-
-
-@pytest.mark.parametrize(("task", "wrong"), WRONG_ANSWERS)
-def test_wrong_answer_gets_the_message_meant_for_it(task, wrong, answer):
-    files = dict(task.files(solved=True))
-    for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
-        if old:
-            assert files[path].count(old) == 1, f"{old!r} in {path}"
-        files[path] = files[path].replace(old, new) if old else new
-    outcome = task.judge(answer(task, files))
-    assert outcome.state == NOT_YET, outcome
-    assert wrong.message in str(outcome) + repr(outcome.details), outcome
-    assert "the check met" not in outcome.details, outcome
+# A class for each lesson, because the workers of a parallel run share out classes.
+for number in sorted({task.lesson for task in TASKS}):
+    name = f"TestLesson{number:02}"
+    globals()[name] = type(name, (Judged,), {"lesson": number})
 
 
 # Nothing is unlisted

@@ -13,7 +13,7 @@ from clients import DAPHNE, client, talk
 from playwright.sync_api import expect
 
 from channels_live.lesson import SAMPLE
-from channels_live.server import Server
+from channels_live.server import Server, free_port
 from channels_live.working_copy import copy_project
 
 ORIGIN = "http://localhost"
@@ -253,6 +253,18 @@ def test_post_that_is_rolled_back_is_never_told(server, visit, anna):
     # the post that never was had the number of the first of these, so look at two
     posted = [submit(anna, "/topics/lunch/", text=text) for text in ("Noodles.", "Or rice.")]
     assert [read(lunch)["post"] for _ in posted] == posted
+
+
+def test_post_is_saved_though_the_layer_fails(server):
+    broker = {"REDIS_URL": f"redis://127.0.0.1:{free_port()}"}  # where nobody listens
+    with (
+        Server(DAPHNE, server.folder, environment=broker) as alone,
+        httpx.Client(base_url=alone.url(""), trust_env=False, timeout=30) as web,
+    ):
+        submit(web, "/accounts/login/", username="anna", password=PASSWORD)
+        submit(web, "/topics/lunch/", text="Is anybody connected?")
+        assert "Is anybody connected?" in web.get("/topics/lunch/").text
+        assert "ConnectionError" in alone.log()
 
 
 def test_frames_to_a_topic_change_nothing(visit, anna):
