@@ -203,7 +203,8 @@ class Site:
         self.server.end()
         found = {}
         if errors := self.events("error")[self._meant :]:
-            error = errors[-1]
+            # that somebody is gone is a consequence of another's error
+            error = next((one for one in errors[::-1] if one["type"] != "Disconnected"), errors[-1])
             place = f", in {error['file']}, line {error['line']}" if error.get("file") else ""
             found["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
         if forgotten := self.server.log(contains="was never awaited", last=1):
