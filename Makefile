@@ -17,8 +17,9 @@ lab: $(READY) ## open the lessons in JupyterLab
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
+# Three workers on two cores: most tests wait for a server.
 test: $(READY) ## run all tests and compare every output of every lesson
-	$(RUN) pytest -n 2 $(ARGS)
+	$(RUN) pytest -n 3 $(ARGS)
 
 lint: $(READY) ## check style and spelling, notebooks included
 	$(RUN) ruff check

@@ -232,8 +232,9 @@ class Client:
         with contextlib.suppress(ConnectionClosed):  # the next answer that is missing will tell
             self.websocket.send(self.sent)
 
-    def receive(self, look, expected=None, wait=WAIT):
-        """Return the next frame. wait: how long that may take, in seconds."""
+    def receive(self, look, expected=None, wait=None):
+        """Return the next frame. wait: how long that may take, in seconds; None: WAIT."""
+        wait = wait or WAIT
         try:
             return self.websocket.recv(timeout=wait)
         except TimeoutError:
@@ -242,7 +243,7 @@ class Client:
             got = _close(closed)
         raise NotYet(look, sent=self.sent, got=got, expected=expected)
 
-    def expect(self, expected, look, *mistakes, wait=WAIT):
+    def expect(self, expected, look, *mistakes, wait=None):
         """Read a frame and compare it. What is neither text nor bytes is compared as JSON.
 
         mistakes: pairs of a frame (or a function of it that tells whether it is meant) and what to

@@ -7,7 +7,8 @@ from channels_live.checks import RAISED, NotYet, at_once, shown, word
 
 HINTS = {
     "12.1": [
-        "Begin with the log: below the answer of the check it says which call was never awaited.",
+        "Which call gives a coroutine that nobody awaits? Compare `connect` with the lesson's. "
+        "(Once you have changed any line, the check says below its answer what the log says.)",
         "The type of an event names a method, with `_` for `.`. Compare the two, word by word.",
         'What becomes of `"type": "item.wanted"` if the client sends a `type` too? '
         'Take only what you need: `json.loads(text_data)["item"]`.',

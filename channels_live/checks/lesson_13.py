@@ -81,7 +81,9 @@ def check_13_1(site):
                 if got == expected:
                     continue
                 look = "what each client reads: four keys, and what stands in them"
-                if isinstance(got, dict) and got.get("yours") is not expected["yours"]:
+                if isinstance(got, dict) and any(got.get(key) != seat[key] for key in seat):
+                    look = "which sale it is: what was sent, and only sales of this show"
+                elif isinstance(got, dict) and got.get("yours") is not expected["yours"]:
                     look = "what `yours` says: true only for the client that has bought the seat"
                 elif isinstance(got, dict) and got.get("at") != "...":
                     look = "`at`: the time of the sale, in the form of `isoformat()`"
@@ -101,6 +103,7 @@ def check_13_2(site):
         lambda: worker.serve("python manage.py runworker badges", environment=environment),
     )
     own = "who reads the answers: only the client that has ordered"
+    badge = "which badge it is: the file that `print_badge` returns, in the order of the names"
     each = "when the worker tells: after each badge, not when all are printed"
     going_on = "what happens after a name that cannot be printed: the next one is printed"
 
@@ -133,7 +136,7 @@ def check_13_2(site):
                 continue
             instead = "what each client reads: the file or an error, and how many are left"
             if isinstance(got, dict) and "badge" in got and got["badge"] != one.get("badge"):
-                instead = look or own
+                instead = look or badge
             elif isinstance(got, dict) and got.keys() == one.keys():
                 instead = "what `left` says: how many badges of this order are still to come"
             raise NotYet(instead, sent=client.sent, got=frame, expected=one)

@@ -168,7 +168,7 @@ WRONG = {
         Wrong("does not accept", "accepts the handshake", TILL, "        self.accept()\n", ""),
         Wrong(
             "never comes back",
-            "nothing within 3 seconds",
+            "nothing within 1.5 seconds",
             TILL,
             "            price = None\n",
             "            price = None\n        while price is None:\n            pass\n",

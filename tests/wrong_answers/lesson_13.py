@@ -269,7 +269,7 @@ WRONG = {
         ),
         Wrong(
             "does not send what came meanwhile",
-            "nothing within 3 seconds",
+            "nothing within 1.5 seconds",
             STEADY,
             'if "after" in query:',
             'if "since" in query:',
