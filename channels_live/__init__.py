@@ -5,23 +5,31 @@ starts, and must not pay there for what only a notebook needs.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors
+    from channels_live.exercise import Exercise
+    from channels_live.lesson import Lesson
+    from channels_live.course import overview
+    from channels_live.server import Server, ServerError
+    from channels_live.workspace import LessonError
 
 _HOMES = {
     "Exercise": "exercise",
     "Lesson": "lesson",
-    "LessonError": "lesson",
+    "LessonError": "workspace",
     "overview": "course",
     "Server": "server",
     "ServerError": "server",
 }
-__all__ = list(_HOMES)
+__all__ = ["Exercise", "Lesson", "LessonError", "Server", "ServerError", "overview"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

@@ -1,33 +1,31 @@
 """`overview()`: the lessons and their exercises, what is done, and what is next."""
 
 import contextlib
-import re
 from html import escape
 
-import nbformat
-
-from channels_live.exercise import tasks
-from channels_live.lesson import NOTEBOOKS
+from channels_live import notebook
+from channels_live.exercise import Task, tasks
+from channels_live.kernel import KERNEL
+from channels_live.notebook import Notebook
 from channels_live.progress import NOT_ATTEMPTED, RIGHT, Progress
-from channels_live.working_copy import LessonError, prepare_kernel
+from channels_live.workspace import LessonError
 
 _COLUMNS = ("Lesson or exercise", "Minutes", "State", "Hints used")
-_TITLE = re.compile(r"^# \d+ · (.+)", re.M)
 _BAR = 30  # characters
 _LEFT = "text-align: left"
 _ALL_RIGHT = "All exercises are right."
 
 
-def overview():
+def overview() -> "Overview":
     """Return an Overview of the workspace. What its file of progress has lost is judged again."""
     progress = Progress()
-    lost = [one for one in tasks() if one.number not in progress.states and one.folder.is_dir()]
+    lost = [task for task in tasks() if task.number not in progress.states and task.folder.is_dir()]
     if lost:
-        numbers = ", ".join(one.number for one in lost)
+        numbers = ", ".join(task.number for task in lost)
         print(f"What was known of {numbers} is lost: trying the files again.")
-        prepare_kernel()
+        KERNEL.prepare()
     if lost or progress.damaged:
-        states = {one.number: one.judge(one.folder).state for one in lost}
+        states = {task.number: task.judge(task.folder).state for task in lost}
         progress.states |= states
         with contextlib.suppress(LessonError):  # an overview can do without
             progress.restore(states)
@@ -40,23 +38,24 @@ class Overview:
     next: the Task to do next, the first that is not right; None if all are.
     """
 
-    def __init__(self, progress):
+    def __init__(self, progress: Progress) -> None:
         self._states, self._hints = progress.states, progress.hints
-        self._lessons = [_lesson(path) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))]
+        self._lessons = [notebook.lesson(path) for path in notebook.lesson_paths()]
         self._tasks = tasks()
-        self._right = [one for one in self._tasks if self._state(one) == RIGHT]
-        self.next = next((one for one in self._tasks if one not in self._right), None)
+        self._right = [task for task in self._tasks if self._state(task) == RIGHT]
+        self.next = next((task for task in self._tasks if task not in self._right), None)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = ["{:50}{:>9}  {:15}{}".format(*_COLUMNS)]
-        for number, title, minutes, _ in self._lessons:
-            belonging = self._of(number)
-            state = "" if belonging else "no exercises"
-            lines.append(f"{f'{number:2} · {title}':50}{minutes:9}  {state}")
+        for lesson in self._lessons:
+            its_tasks = self._of(lesson)
+            state = "" if its_tasks else "no exercises"
+            name = f"{lesson.number:2} · {lesson.title}"
+            lines.append(f"{name:50}{lesson.minutes:9}  {state}")
             lines += [
-                f"     {_name(one):45}{one.minutes:9}  "
-                f"{self._state(one):15}{self._hints.get(one.number, '')}"
-                for one in belonging
+                f"     {_name(task):45}{task.minutes:9}  "
+                f"{self._state(task):15}{self._hints.get(task.number, '')}"
+                for task in its_tasks
             ]
         done = len(self._right) * _BAR // max(1, len(self._tasks))
         bar = f"[{'#' * done}{'.' * (_BAR - done)}]  "
@@ -66,16 +65,18 @@ class Overview:
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col" style="{_LEFT}">{name}</th>' for name in _COLUMNS)
         body = ""
-        for number, title, minutes, path in self._lessons:
-            state = "" if self._of(number) else "no exercises"
-            link = _link(f"../notebooks/{path.name}", f"{number} · {title}")
-            body += _row(link, minutes, state, "")
-            for one in self._of(number):
-                hints = self._hints.get(one.number, "")
-                body += _row(_exercise(one), one.minutes, self._state(one), hints, indent=True)
+        for lesson in self._lessons:
+            its_tasks = self._of(lesson)
+            state = "" if its_tasks else "no exercises"
+            name = f"{lesson.number} · {lesson.title}"
+            body += _row(_link(f"../notebooks/{lesson.path.name}", name), lesson.minutes, state, "")
+            for task in its_tasks:
+                hints = self._hints.get(task.number, "")
+                cells = (task.minutes, self._state(task), hints)
+                body += _row(_exercise(task), *cells, indent=True)
         step = f"Next: {_exercise(self.next)}" if self.next else _ALL_RIGHT
         return (
             f"<table><caption>Lessons and exercises</caption><thead><tr>{head}</tr></thead>"
@@ -83,49 +84,39 @@ class Overview:
             f"<p>{self._done()} {self._minutes()}</p><p>{step}</p>"
         )
 
-    def _of(self, lesson):
-        return [one for one in self._tasks if one.lesson == lesson]
+    def _of(self, lesson: Notebook) -> list[Task]:
+        return [task for task in self._tasks if task.lesson == lesson.number]
 
-    def _state(self, task):
+    def _state(self, task: Task) -> str:
         return self._states.get(task.number, NOT_ATTEMPTED)
 
-    def _done(self):
+    def _done(self) -> str:
         return f"{len(self._right)} of {len(self._tasks)} exercises are right."
 
-    def _minutes(self):
-        lessons = sum(minutes for _, _, minutes, _ in self._lessons)
-        exercises, right = (sum(one.minutes for one in them) for them in (self._tasks, self._right))
+    def _minutes(self) -> str:
+        lessons = sum(lesson.minutes for lesson in self._lessons)
+        exercises, right = (
+            sum(task.minutes for task in some) for some in (self._tasks, self._right)
+        )
         return (
             f"The lessons take {lessons} minutes, the exercises {exercises}: "
             f"{right} of these are behind you."
         )
 
 
-def _lesson(path):
-    """Return number, title, minutes and path of a lesson, also if somebody has edited it."""
-    number, _, name = path.stem.partition("_")
-    title, minutes = name.replace("_", " ").capitalize(), 0
-    with contextlib.suppress(OSError, ValueError):
-        notebook = nbformat.read(path, as_version=4)
-        minutes = notebook.metadata.get("minutes", 0)
-        if found := _TITLE.search("\n\n".join(cell.source for cell in notebook.cells)):
-            title = found[1]
-    return int(number), title, minutes, path
-
-
-def _name(task):
+def _name(task: Task) -> str:
     return f"{task.number} · {task.title}"
 
 
-def _exercise(task):
-    return _link(f"../exercises/{task.notebook.name}", _name(task))
+def _exercise(task: Task) -> str:
+    return _link(f"../exercises/{task.page.path.name}", _name(task))
 
 
-def _link(address, text):
+def _link(address: str, text: str) -> str:
     return f'<a href="{escape(address)}">{escape(text)}</a>'
 
 
-def _row(link, *cells, indent=False):
+def _row(link: str, *cells: str | int, indent: bool = False) -> str:
     style = _LEFT + ("; font-weight: normal; padding-left: 3em" if indent else "")
-    cells = "".join(f'<td style="{_LEFT}">{cell}</td>' for cell in cells)
-    return f'<tr><th scope="row" style="{style}">{link}</th>{cells}</tr>'
+    body = "".join(f'<td style="{_LEFT}">{cell}</td>' for cell in cells)
+    return f'<tr><th scope="row" style="{style}">{link}</th>{body}</tr>'

@@ -134,7 +134,7 @@ class Examination:
         return f"{len(needed)} are there, in versions that fit"
 
     def workspace(self):
-        from channels_live.working_copy import workspace_folder
+        from channels_live.workspace import workspace_folder
 
         folder = workspace_folder()
         if folder.exists() and not folder.is_dir():
@@ -156,10 +156,12 @@ class Examination:
         return "there are free ones, 8000 is among them"
 
     def server(self):
-        from channels_live.server import Server, ServerError, free_port
-        from channels_live.working_copy import copy_project, prepare_kernel
+        from channels_live.kernel import KERNEL
+        from channels_live.server import Server, ServerError
+        from channels_live.server.ports import free_port
+        from channels_live.workspace import copy_project
 
-        prepare_kernel()
+        KERNEL.prepare()
         folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         site = Path(self._stack.enter_context(folder), "site")
         copy_project(ROOT / "sample_project" / "finished", site)
@@ -168,7 +170,7 @@ class Examination:
         try:
             self._server = Server(command, site, timeout=8)
         except ServerError as error:
-            raise Broken(str(error).partition("\nThe last lines of its log:")[0]) from None
+            raise Broken(error.reason) from None
         self._stack.callback(self._end, 2)
         return f"daphne answers, after {time.monotonic() - begin:.1f} seconds"
 

@@ -1,6 +1,7 @@
 """What a check has found, and other texts: rich in a notebook, plain in a terminal."""
 
 import re
+from collections.abc import Mapping
 from html import escape
 
 _THEIRS = {"got", "your code raised", "the check met", "the log says"}  # word for word
@@ -14,11 +15,13 @@ class Outcome:
     tells, and what may come next.
     """
 
-    def __init__(self, number, state, details, advice):
+    def __init__(
+        self, number: str, state: str, details: Mapping[str, str], advice: Mapping[str, str]
+    ) -> None:
         self.number, self.state = number, state
-        self.details, self.advice = details, advice
+        self.details, self.advice = dict(details), dict(advice)
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows = self.details | self.advice
         width = max(map(len, rows), default=0)
         indented = "\n" + " " * (width + 4)
@@ -28,7 +31,7 @@ class Outcome:
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         rows = "".join(
             f'<tr><th scope="row" style="text-align: left">{escape(label)}</th>'
             f'<td style="text-align: left; white-space: pre-wrap">{_html(label, text)}</td></tr>'
@@ -43,27 +46,27 @@ class Outcome:
 class Text:
     """A text that a notebook shows as Markdown, and a terminal as it stands."""
 
-    def __init__(self, text, markdown=None):
+    def __init__(self, text: str, markdown: str | None = None) -> None:
         self._text, self._markdown = text, markdown or text
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self._text
 
     __repr__ = __str__
 
-    def _repr_markdown_(self):
+    def _repr_markdown_(self) -> str:
         return self._markdown
 
 
-def _plain(label, text):
+def _plain(label: str, text: str) -> str:
     return _visible(text if label in _THEIRS else _MARKED.sub(r"\1", text))
 
 
-def _html(label, text):
+def _html(label: str, text: str) -> str:
     text = escape(_visible(text))
     return text if label in _THEIRS else _MARKED.sub(r"<code>\1</code>", text)
 
 
-def _visible(text):
+def _visible(text: str) -> str:
     """Show control characters instead of sending them to somebody's terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

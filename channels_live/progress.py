@@ -2,10 +2,12 @@
 
 import re
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from filelock import FileLock
 
-from channels_live.working_copy import room_in_kept, workspace_folder, writing
+from channels_live.workspace import room_in_kept, workspace_folder, writing
 
 NOT_ATTEMPTED, NOT_YET, RIGHT = "not attempted", "not yet", "right"
 _LINE = re.compile(rf"(\d+\.\d+)(?: +({NOT_ATTEMPTED}|{NOT_YET}|{RIGHT}))?(?: +hints: (\d+))?")
@@ -19,25 +21,26 @@ class Progress:
     not be read in full; what could be read is there all the same.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._path = workspace_folder() / "progress.txt"
-        self.states, self.hints = {}, {}
+        self.states: dict[str, str] = {}
+        self.hints: dict[str, int] = {}
         self._read()
 
-    def set_state(self, number, state):
+    def set_state(self, number: str, state: str) -> None:
         """Remember the state of an exercise. Raises LessonError if that cannot be written."""
         self._change(lambda: self.states.update({number: state}))
 
-    def add_hint(self, number, most):
+    def add_hint(self, number: str, most: int) -> int:
         """Count one more hint, up to `most`. Return the count. Raises LessonError as set_state."""
         self._change(lambda: self.hints.update({number: min(self.hints.get(number, 0) + 1, most)}))
         return self.hints[number]
 
-    def restore(self, states):
+    def restore(self, states: Mapping[str, str]) -> None:
         """Take these states for exercises that have none. Raises LessonError as set_state."""
-        self._change(lambda: self.states.update(states | self.states))
+        self._change(lambda: self.states.update({**states, **self.states}))
 
-    def _change(self, change):
+    def _change(self, change: Callable[[], None]) -> None:
         with writing():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._path.with_name(".progress.lock")):
@@ -50,7 +53,7 @@ class Progress:
                 _put(new, self._path)
                 self.damaged = False
 
-    def _read(self):
+    def _read(self) -> None:
         try:
             text = self._path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
@@ -65,21 +68,22 @@ class Progress:
             if hints:
                 self.hints[number] = int(hints)
 
-    def _numbers(self):
+    def _numbers(self) -> list[str]:
         numbers = self.states.keys() | self.hints.keys()
         return sorted(numbers, key=lambda number: [int(part) for part in number.split(".")])
 
-    def _line(self, number):
+    def _line(self, number: str) -> str:
         line = f"{number:6}{self.states.get(number, '')}"
         if hints := self.hints.get(number):
             line += f"  hints: {hints}"
         return f"{line}\n"
 
 
-def _put(new, path):
+def _put(new: Path, path: Path) -> None:
     for _ in range(20):
         try:
-            return new.replace(path)
+            new.replace(path)
+            return
         except PermissionError:  # on Windows, while somebody reads it
             time.sleep(0.05)
     new.replace(path)

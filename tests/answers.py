@@ -1,8 +1,8 @@
 """Somebody's work on exercises, for the tests."""
 
 from channels_live.exercise import task
-from channels_live.lesson import project_before
-from channels_live.working_copy import lay_out
+from channels_live.workspace import project_before
+from channels_live.workspace import lay_out
 
 RIGHT_5_1 = """\
 from channels.generic.websocket import WebsocketConsumer

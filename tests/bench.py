@@ -23,10 +23,11 @@ from statistics import median, quantiles
 import psutil
 
 from channels_live.exercise import tasks
-from channels_live.lesson import SAMPLE, project_before
+from channels_live.workspace import SAMPLE, project_before
 from channels_live.progress import RIGHT
-from channels_live.server import Server, free_port
-from channels_live.working_copy import copy_project, lay_out
+from channels_live.server import Server
+from channels_live.server.ports import free_port
+from channels_live.workspace import copy_project, lay_out
 
 PAIRS, QUICK = 15, 3
 APPLICATION = "myproject.asgi:application"

@@ -22,9 +22,10 @@ from statistics import quantiles
 
 from bench import ANSWER, FRAME, bare, connect
 
-from channels_live.lesson import SAMPLE
-from channels_live.server import Server, free_port
-from channels_live.working_copy import copy_project
+from channels_live.workspace import SAMPLE
+from channels_live.server import Server
+from channels_live.server.ports import free_port
+from channels_live.workspace import copy_project
 
 CLIENTS = (100, 500)
 SECONDS, QUICK = 2.5, 1.0

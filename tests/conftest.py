@@ -8,9 +8,9 @@ import pytest
 from clients import DAPHNE
 from playwright.sync_api import sync_playwright
 
-from channels_live.lesson import SAMPLE
+from channels_live.workspace import SAMPLE
 from channels_live.server import Server
-from channels_live.working_copy import copy_project
+from channels_live.workspace import copy_project
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from channels_live.authoring import AuthoringError, finished, notebooks
-from channels_live.lesson import NOTEBOOKS, SAMPLE, written_files
-from channels_live.working_copy import ROOT, copy_project
+from channels_live.workspace import NOTEBOOKS, SAMPLE
+from channels_live.notebook import read, written_files
+from channels_live.workspace import ROOT, copy_project
 
 
 def write_notebook(path, *sources):
@@ -402,7 +403,7 @@ def test_make_finished_builds_and_checks(course, monkeypatch, capsys):
 
 
 def test_a_cell_is_built_as_the_kernel_writes_it(executed):
-    ((name, text),) = written_files(executed.path)
+    ((name, text),) = written_files(read(executed.path).cells)
     assert (executed.path.parent / name).read_bytes() == text.encode()
 
 

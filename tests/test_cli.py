@@ -16,7 +16,7 @@ from clients import eventually
 from channels_live.cli import main
 from channels_live.exercise import task, tasks
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
-from channels_live.working_copy import ROOT
+from channels_live.workspace import ROOT
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
 TASKS = tasks()

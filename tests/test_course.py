@@ -14,7 +14,7 @@ from answers import RIGHT_5_1, WRONG_5_1, work_on
 import channels_live
 from channels_live import course, overview
 from channels_live.exercise import tasks
-from channels_live.lesson import NOTEBOOKS
+from channels_live.workspace import NOTEBOOKS
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 
 TASKS = tasks()

@@ -16,7 +16,7 @@ import pytest
 from clients import gone
 
 from channels_live.doctor import STEPS, Broken, _within
-from channels_live.working_copy import ROOT
+from channels_live.workspace import ROOT
 
 NAMES = [step.name for step in STEPS]
 PROGRAM = "import sys; from channels_live.cli import main; sys.exit(main())"

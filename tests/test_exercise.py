@@ -15,11 +15,12 @@ from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
 from clients import talk
 
 from channels_live import Exercise, LessonError
-from channels_live.exercise import BEGIN, END, task, tasks
-from channels_live.lesson import project_before
+from channels_live.exercise import task, tasks
+from channels_live.notebook import BEGIN, END
+from channels_live.workspace import project_before
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
-from channels_live.working_copy import ROOT
+from channels_live.workspace import ROOT
 
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 ANSWER = "myapp/answer.py"

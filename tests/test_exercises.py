@@ -4,15 +4,14 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from channels_live import checks
-from channels_live.authoring.exercises import EXERCISES, differences
-from channels_live.exercise import SOLUTIONS, tasks
-from channels_live.lesson import NOTEBOOKS, project_before
+from channels_live import notebook
+from channels_live.checks import client
+from channels_live.authoring.exercises import differences
+from channels_live.exercise import tasks
+from channels_live.workspace import EXERCISES, NOTEBOOKS, SOLUTIONS, lay_out, project_before
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
-from channels_live.working_copy import lay_out
 
 TASKS = tasks()
 WRONG = {}
@@ -58,7 +57,7 @@ class Judged:
         assert "the check met" not in outcome.details, outcome
 
     def test_wrong_answer_gets_the_message_meant_for_it(self, task, wrong, answer, monkeypatch):
-        monkeypatch.setattr(checks, "WAIT", 1.5)  # seconds: a third of these answers is silence
+        monkeypatch.setattr(client, "WAIT", 1.5)  # seconds: a third of these answers is silence
         files = dict(task.files(solved=True))
         for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
             if old:
@@ -101,23 +100,23 @@ def test_every_lesson_has_exercises():
 
 
 def test_every_lesson_has_something_to_repair():
-    repairs = {task.lesson for task in TASKS if kind(task) == "repair"}
+    repairs = {task.lesson for task in TASKS if task.page.kind == "repair"}
     assert repairs == {task.lesson for task in TASKS}
 
 
 @every_task
 def test_exercise_is_complete(task):
     assert 5 <= task.minutes <= 15
-    assert re.search(rf"^\*{task.minutes} minutes · ", task.cells[0].source, re.M)
-    assert kind(task) in ("repair", "complete", "build")
-    assert "**Goal.**" in task.cells[0].source
-    assert "**Not asked.**" in task.cells[0].source
+    assert re.search(rf"^\*{task.minutes} minutes · ", task.page.cells[0].source, re.M)
+    assert task.page.kind in ("repair", "complete", "build")
+    assert "**Goal.**" in task.page.cells[0].source
+    assert "**Not asked.**" in task.page.cells[0].source
     assert len(task.hints) >= 2
     assert getattr(task.checks, f"check_{task.number.replace('.', '_')}")
     assert len({wrong.title for wrong in WRONG[task.number]}) >= 3
-    assert any("solution" in cell.metadata.get("tags", []) for cell in task.cells)
+    assert any(cell.is_solution for cell in task.page.cells)
     assert dict(task.files()) != dict(task.files(solved=True))
-    assert any(cell.source == f"ex{task.number[-1]}.check()" for cell in task.cells)
+    assert any(cell.source == f"ex{task.number[-1]}.check()" for cell in task.page.cells)
 
 
 def test_no_check_hint_or_wrong_answer_without_exercise():
@@ -130,7 +129,7 @@ def test_no_check_hint_or_wrong_answer_without_exercise():
 
 @pytest.mark.parametrize("path", sorted(SOLUTIONS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_page_tells_its_minutes_and_links_back_and_on(path):
-    cells = nbformat.read(path, as_version=4).cells
+    cells = notebook.read(path).cells
     number = int(path.name[:2])
     minutes = sum(task.minutes for task in TASKS if task.lesson == number)
     assert cells[0].source.startswith(f"# {number} · Exercises: ")
@@ -140,13 +139,8 @@ def test_page_tells_its_minutes_and_links_back_and_on(path):
     assert all((SOLUTIONS / link).exists() for link in links)
     following = sorted(NOTEBOOKS.glob(f"{number + 1:02}_*.ipynb"))
     assert all(f"../notebooks/{next_one.name}" in links for next_one in following)
-    assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+    assert all(cell.execution_count for cell in cells if cell.kind == "code")
 
 
 def test_exercises_are_as_built_from_the_solutions():
     assert differences(SOLUTIONS, EXERCISES) == []
-
-
-def kind(task):
-    """Return what sort of exercise it is, as the line below its title says."""
-    return re.search(r"^\*\d+ minutes · (\w+)\*$", task.cells[0].source, re.M)[1]

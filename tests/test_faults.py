@@ -6,8 +6,9 @@ import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, talk
 
-from channels_live import server as server_module
-from channels_live.server import PortTaken, ServerError, free_port
+from channels_live.server import ports
+from channels_live.server import ServerError
+from channels_live.server.ports import free_port
 
 NO_RELOAD = f"{RUNSERVER} --noreload"
 
@@ -80,7 +81,7 @@ def test_port_may_be_taken_just_after_a_look(start, monkeypatch, capsys, command
         others.append(socket.create_server((host, port)))
         return True
 
-    monkeypatch.setattr(server_module, "is_free", look)
+    monkeypatch.setattr(ports, "is_free", look)
     port = free_port()
     server = start(command.format(port))
     assert server.port != port
@@ -96,8 +97,9 @@ def test_port_beyond_all_ports(fails, monkeypatch):
 
 
 def test_error_of_a_taken_port_can_be_told_from_others(start, taken):
-    with pytest.raises(PortTaken):
+    with pytest.raises(ServerError) as caught:
         start(f"daphne -p {taken} myproject.asgi:application", fallback=False)
+    assert caught.value.port_taken
 
 
 # The learner's files

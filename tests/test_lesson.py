@@ -11,10 +11,12 @@ import pytest
 from clients import DAPHNE, HELLO, gone, talk
 from jupyter_client.manager import start_new_kernel
 
-from channels_live import Lesson, LessonError, ServerError, lesson
-from channels_live.lesson import NOTEBOOKS, SAMPLE, notebook_of, written_files
-from channels_live.server import free_port
-from channels_live.working_copy import workspace_folder
+from channels_live import Lesson, LessonError, ServerError
+from channels_live.kernel import KERNEL
+from channels_live.workspace import NOTEBOOKS, SAMPLE
+from channels_live.notebook import lesson_path, read, written_files
+from channels_live.server.ports import free_port
+from channels_live.workspace import ROOT, workspace_folder
 
 MANIFEST = ".channels_live.json"
 
@@ -24,12 +26,13 @@ def workspace(tmp_path, monkeypatch):
     """Return an empty workspace, in a kernel that has made no lesson yet."""
     folder = tmp_path / "workspace"
     monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", str(folder))
-    monkeypatch.setattr(lesson, "_locks", {})
-    monkeypatch.setattr(lesson, "_lessons", {})
+    monkeypatch.setattr(KERNEL, "_locks", [])
+    monkeypatch.setattr(KERNEL, "_claimed", {})
+    monkeypatch.setattr(KERNEL, "lessons", {})
     monkeypatch.chdir(tmp_path)
     environment = dict(os.environ)
     yield folder
-    for one in lesson._lessons.values():
+    for one in KERNEL.lessons.values():
         one.stop()
     os.environ.clear()
     os.environ.update(environment)
@@ -86,9 +89,9 @@ def test_unknown_lesson_is_named_with_those_that_there_are(workspace, number):
 
 def test_workspace_does_not_move_with_the_current_folder(monkeypatch):
     monkeypatch.delenv("CHANNELS_LIVE_WORKSPACE")
-    assert workspace_folder() == lesson.ROOT / "workspace"
+    assert workspace_folder() == ROOT / "workspace"
     monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", "elsewhere/workspace")
-    assert workspace_folder() == lesson.ROOT / "elsewhere/workspace"
+    assert workspace_folder() == ROOT / "elsewhere/workspace"
 
 
 def test_current_folder_may_have_been_deleted(workspace, tmp_path):
@@ -151,7 +154,7 @@ def test_nothing_kept_is_overwritten(workspace):
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_file_from_a_cell_of_the_notebook_is_no_change(workspace, line_end):
     folder = Lesson(5).folder
-    path, text = next(written_files(notebook_of(5)))
+    path, text = next(written_files(read(lesson_path(5)).cells))
     (folder / path).write_text(text, newline=line_end)
     Lesson(5)
     assert not kept(workspace)

@@ -7,7 +7,7 @@ import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, talk
 from IPython.lib.pretty import pretty
 
-from channels_live.log import Log, plain
+from channels_live.server.log import Log, plain
 from channels_live.server import Server
 
 FOLDER = Path("/home/learner/workspace/05")

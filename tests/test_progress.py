@@ -8,7 +8,7 @@ import pytest
 
 from channels_live import LessonError
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
-from channels_live.working_copy import workspace_folder
+from channels_live.workspace import workspace_folder
 
 
 @pytest.fixture(autouse=True)

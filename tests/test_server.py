@@ -9,7 +9,9 @@ import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, eventually, family, gone, talk
 
-from channels_live.server import Command, ServerError, free_port, is_free
+from channels_live.server import ServerError
+from channels_live.server.command import parse
+from channels_live.server.ports import free_port, is_free
 
 WEB = "myproject.asgi:application"
 
@@ -44,7 +46,7 @@ WEB = "myproject.asgi:application"
     ],
 )
 def test_port_is_read_from_the_command(line, port):
-    assert Command(line).port == port
+    assert parse(line).port == port
 
 
 @pytest.mark.parametrize(
@@ -68,12 +70,12 @@ def test_port_is_read_from_the_command(line, port):
     ],
 )
 def test_command_can_be_given_another_port(line, words):
-    assert Command(line).argv(9000) == [sys.executable, *words]
+    assert parse(line).argv(9000) == [sys.executable, *words]
 
 
 def test_command_is_run_word_for_word_on_its_own_port():
     typed = ["-v", "2", "--port=8001", "--root-path", "/a b", WEB]
-    argv = Command(f"daphne -v 2 --port=8001 --root-path '/a b' {WEB}").argv(8001)
+    argv = parse(f"daphne -v 2 --port=8001 --root-path '/a b' {WEB}").argv(8001)
     assert argv == [sys.executable, "-m", "daphne", *typed]
 
 

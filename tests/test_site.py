@@ -12,9 +12,10 @@ import pytest
 from clients import DAPHNE, client, eventually, talk
 from playwright.sync_api import expect
 
-from channels_live.lesson import SAMPLE
-from channels_live.server import Server, free_port
-from channels_live.working_copy import copy_project
+from channels_live.workspace import SAMPLE
+from channels_live.server import Server
+from channels_live.server.ports import free_port
+from channels_live.workspace import copy_project
 
 ORIGIN = "http://localhost"
 PASSWORD = "correct-horse"

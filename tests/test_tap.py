@@ -14,7 +14,7 @@ from clients import DAPHNE, HELLO, RUNSERVER, client, eventually, family, gone, 
 from jupyter_client.manager import start_new_kernel
 
 from channels_live import tap
-from channels_live.server import free_port
+from channels_live.server.ports import free_port
 
 TAP = Path(tap.__file__).parent / "site"
 NO_RELOAD = f"{RUNSERVER} --noreload"

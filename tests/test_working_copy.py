@@ -7,7 +7,7 @@ import pytest
 from answers import everything
 from jupyter_client.manager import start_new_kernel
 
-from channels_live.working_copy import (
+from channels_live.workspace import (
     changed_files,
     clear,
     copy_project,

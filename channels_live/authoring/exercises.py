@@ -7,10 +7,8 @@ import nbformat
 
 from channels_live.authoring import AuthoringError
 from channels_live.authoring.notebooks import execute
-from channels_live.exercise import LAID_OUT, SOLUTIONS, is_solution, stripped, tags
-from channels_live.working_copy import ROOT
-
-EXERCISES = ROOT / "exercises"
+from channels_live.notebook import LAID_OUT, SOLUTION, stripped
+from channels_live.workspace import EXERCISES, SOLUTIONS
 
 
 def built(solution):
@@ -20,7 +18,9 @@ def built(solution):
     """
     notebook = nbformat.read(solution, as_version=4)
     notebook.cells = [
-        cell for cell in notebook.cells if not is_solution(cell) and LAID_OUT not in tags(cell)
+        cell
+        for cell in notebook.cells
+        if not {SOLUTION, LAID_OUT} & set(cell.metadata.get("tags", []))
     ]
     for cell in notebook.cells:
         cell.id = cell.id.replace("solution", "exercise")

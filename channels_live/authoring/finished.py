@@ -6,11 +6,9 @@ import sys
 import tempfile
 from pathlib import Path, PurePosixPath
 
-import nbformat
-
 from channels_live.authoring import AuthoringError
-from channels_live.lesson import NOTEBOOKS, SAMPLE, written_files
-from channels_live.working_copy import copy_project
+from channels_live.notebook import read, written_files
+from channels_live.workspace import NOTEBOOKS, SAMPLE, copy_project
 
 BUILT = ("steps", "finished")
 _FILE_CELL = re.compile(r"\s*%%(write)?file\b")
@@ -47,8 +45,9 @@ def lesson_files(notebook):
 
     notebook: its path. Raises AuthoringError if a cell names anything but a file below the project.
     """
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        if cell.cell_type == "code" and _FILE_CELL.match(cell.source):
+    cells = read(notebook).cells
+    for cell in cells:
+        if cell.kind == "code" and _FILE_CELL.match(cell.source):
             head = cell.source.partition("\n")[0]
             match = _HEAD.fullmatch(head)
             path = PurePosixPath(match[1] if match else "/")
@@ -57,7 +56,7 @@ def lesson_files(notebook):
                     f"{notebook.name}: a cell begins with {head!r}. "
                     "Only `%%writefile folder/file.py`, below the project, can be built."
                 )
-    return dict(written_files(notebook))  # the last of several cells wins
+    return dict(written_files(cells))  # the last of several cells wins
 
 
 def rebuild(notebooks, sample):

@@ -18,7 +18,8 @@ from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKerne
 from tqdm import tqdm
 
 from channels_live.authoring import AuthoringError
-from channels_live.lesson import NOTEBOOKS, notebook_of
+from channels_live.notebook import lesson_path
+from channels_live.workspace import NOTEBOOKS
 
 CELL_TIMEOUT = 120  # seconds
 # As JupyterLab writes it, so that opening and saving there changes nothing either.
@@ -118,7 +119,7 @@ def main(arguments=None):
     for word in which:
         if not word.isdigit():
             paths.append(Path(word))
-        elif path := notebook_of(int(word)):
+        elif path := lesson_path(int(word)):
             paths.append(path)
         else:
             parser.error(f"there is no lesson {word}")

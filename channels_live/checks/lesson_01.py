@@ -4,7 +4,7 @@ import random
 import re
 
 from channels_live.checks import NotYet, word
-from channels_live.server import free_port
+from channels_live.server.ports import free_port
 
 HINTS = {
     "1.1": [

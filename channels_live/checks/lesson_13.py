@@ -4,8 +4,8 @@ import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 
-from channels_live import broker
 from channels_live.checks import NotYet, at_once, number, shown, word
+from channels_live.kernel import KERNEL
 
 HINTS = {
     "13.1": [
@@ -236,9 +236,9 @@ def _broker(site):
     try:
         address = site.twin().serve(BROKER, look).url()
     except NotYet:
-        if not broker.own_address:
+        if not KERNEL.own_broker:
             raise
-        address = broker.own_address
+        address = KERNEL.own_broker
     return {"REDIS_URL": address}
 
 

@@ -1,6 +1,6 @@
 """Wrong answers to the exercises of lesson 7."""
 
-from channels_live.lesson import SAMPLE
+from channels_live.workspace import SAMPLE
 
 from . import Wrong
 

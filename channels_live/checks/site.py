@@ -1,0 +1,256 @@
+"""`Site`: a served copy of a learner's project."""
+
+import contextlib
+import copy
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.sync.client import connect
+
+from channels_live.checks import client as clients
+from channels_live.checks.client import Client
+from channels_live.checks.not_yet import NotYet, shown
+from channels_live.checks.values import at_once
+from channels_live.server import Server, ServerError
+from channels_live.server.ports import free_port
+from channels_live.server.process import run
+from channels_live.server.server import Events
+from channels_live.workspace import ROOT, copy_project
+
+if TYPE_CHECKING:
+    import httpx
+
+DAPHNE = "daphne -v 2 -p 0 myproject.asgi:application"  # -v 2 tells of a forgotten await
+ORIGIN = "http://localhost"
+PAGE_WAIT = 6.0  # seconds: the first page loads all URLs, and one of an error is long
+START_LIMIT = 10.0  # seconds that a server may take to start, also on a busy machine
+RAISED = re.compile(r"^Traceback.*\n(?:(?:[ \t].*)?\n)*(\S.*)", re.M)  # the last of a traceback
+GOES_ON = "whether something in your files goes on for ever"
+NAME_A_BROKER = ("REDIS_URL", "CHANNEL_LAYER")  # variables that do
+
+
+class Site:
+    """A copy of a learner's project, to be served. The learner's own files stay untouched.
+
+    folder: the project, a path. Raises OSError if it cannot be copied.
+
+    server: the one that was started last, or None.
+    alone: whether this server is the only one, so that it knows of all that may come.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        temporary = tempfile.TemporaryDirectory(
+            prefix="channels_live_", ignore_cleanup_errors=True
+        )
+        with contextlib.ExitStack() as stack:
+            self._temporary = Path(stack.enter_context(temporary))
+            self.folder = self._temporary / "site"
+            copy_project(folder, self.folder)
+            self._stack = stack.pop_all()
+        self._server: Server | None = None
+        self._twins: list[Site] = []
+        self._meant = 0  # exceptions of this server that a refusal brings with it
+        self.alone = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        at_once(*(site._server.end for site in (self, *self._twins) if site._server))
+        self._stack.close()
+
+    @property
+    def server(self) -> Server:
+        """The server that was started last."""
+        if self._server is None:
+            raise RuntimeError("the check has started no server")
+        return self._server
+
+    def twin(self) -> "Site":
+        """Return a Site with the same files, for one more server at the same time."""
+        twin = copy.copy(self)
+        twin._server, twin._twins, twin._meant = None, [], 0
+        self.alone = twin.alone = False
+        self._twins.append(twin)
+        return twin
+
+    def serve(
+        self,
+        command: str = DAPHNE,
+        look: str | None = None,
+        ready: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Server:
+        """Start a server (another one, if there is one). Return it.
+
+        environment: variables that it gets.
+
+        Raises NotYet with the server's own words if it does not start.
+        """
+        options: dict[str, Any] = {"environment": _environment() | dict(environment or {})}
+        if "-p 0" not in command:
+            options["port"] = free_port()
+        try:
+            server = Server(
+                command,
+                self.folder,
+                ready=ready,
+                timeout=START_LIMIT,
+                remove=self._temporary,
+                **options,
+            )
+        except ServerError as error:
+            own_words = "the server's own words: it did not start with your files"
+            look = look or (GOES_ON if error.timed_out else own_words)
+            typed = command.replace("-v 2 -p 0", "-p 8000")  # as the lessons have it
+            got = error.message(typed) if error.command else error.reason
+            expected = "a running server"
+            raise NotYet(look, sent=typed, got=got, expected=expected, error=error) from None
+        self._server, self._meant = self._stack.enter_context(server), 0
+        return server
+
+    @contextlib.contextmanager
+    def client(
+        self,
+        path: str,
+        look: str = "whether your consumer accepts the handshake",
+        **options: Any,
+    ) -> Iterator[Client]:
+        """Open a WebSocket and give the Client. Raises NotYet if the server does not accept it."""
+        sent = _handshake(path, options)
+        wait = clients.WAIT
+        options = {"origin": ORIGIN, "open_timeout": wait, "close_timeout": 1.0} | options
+        stack = contextlib.ExitStack()
+        status, got = None, f"no answer to the handshake within {wait:g} seconds"
+        try:
+            websocket = stack.enter_context(connect(self.server.ws(path), proxy=None, **options))
+        except InvalidStatus as refused:
+            status = refused.response.status_code
+            got = f"HTTP {status}"
+        except (TimeoutError, InvalidHandshake, OSError):
+            pass
+        else:
+            with stack:
+                yield Client(websocket, self, sent)
+            return
+        raise NotYet(look, sent=sent, got=got, expected="101 accepted", status=status)
+
+    def refused(self, path: str, status: int, look: str, **options: Any) -> None:
+        """Raise NotYet unless a handshake is answered with this HTTP status."""
+        expected = f"HTTP {status}"
+        try:
+            with self.client(path, look, **options) as client:
+                raise NotYet(look, sent=client.sent, got="101 accepted", expected=expected)
+        except NotYet as problem:
+            problem.expected = expected
+            if problem.status != status:
+                raise
+        if status == 500:  # where another status is right, an exception is never meant
+            self._meant = len(self.events("error"))
+
+    def page(
+        self, path: str, look: str, status: int = 200, method: str = "GET", **options: Any
+    ) -> "httpx.Response":
+        """Request a page and return the httpx.Response. Raises NotYet if its status is another."""
+        import httpx  # costs 0.1 s, and many checks never need it
+
+        sent, expected = f"{method} {path}", f"HTTP {status}"
+        try:
+            answer = self.server.http(path, method, **{"timeout": PAGE_WAIT} | options)
+        except httpx.HTTPError as error:
+            raise NotYet(look, sent=sent, got=str(error), expected=expected) from None
+        if answer.status_code != status:
+            got = f"HTTP {answer.status_code}"
+            problem = NotYet(
+                look, sent=sent, got=got, expected=expected, status=answer.status_code
+            )
+            # Django keeps the exception to itself
+            if answer.status_code >= 500 and (raised := RAISED.findall(self.server.log())):
+                problem.more["the log says"] = shown(raised[-1])
+            raise problem
+        return answer
+
+    def python(self, *arguments: str, limit: float = START_LIMIT) -> tuple[int, str]:
+        """Run Python in the project, as `python manage.py …`. Return (exit status, output).
+
+        Raises NotYet if it takes longer than so many seconds.
+        """
+        try:
+            return run(
+                [sys.executable, *arguments],
+                folder=self.folder,
+                environment=_environment(),
+                timeout=limit,
+                remove=self._temporary,
+            )
+        except TimeoutError:
+            got = f"no end within {limit:g} seconds"
+            raise NotYet(GOES_ON, sent=f"python {' '.join(arguments)}", got=got) from None
+
+    def migrate(self) -> None:
+        """Make the tables of `myapp`. Raises NotYet with the last words if that fails."""
+        status, output = self.python("manage.py", "migrate", "myapp", "--verbosity", "0")
+        if status:
+            got = output.strip().rpartition("\n")[2]
+            look = "whether `manage.py` still works with your files"
+            raise NotYet(look, sent="python manage.py migrate", got=got)
+
+    def events(self, kind: str | None = None, **fields: Any) -> Events:
+        """Return what the server did, once it has nothing in hand, as `channels_live.tap` tells.
+
+        kind, fields: only events of this kind with these values.
+        """
+        wanted = fields | ({"kind": kind} if kind else {})
+        return [
+            event
+            for event in self.server.events(clients.WAIT)
+            if all(event.get(name) == value for name, value in wanted.items())
+        ]
+
+    def trouble(self) -> dict[str, str]:
+        """End the servers. Return what one had to complain of, as details of an outcome."""
+        for site in (self, *reversed(self._twins)):  # a broker, which is the first twin, at last
+            if complaint := site._complaint():
+                return complaint
+        return {}
+
+    def _complaint(self) -> dict[str, str]:
+        if self._server is None:
+            return {}
+        self._server.end()
+        complaint = {}
+        if errors := self.events("error")[self._meant :]:
+            # that somebody is gone is a consequence of another's error
+            own = [event for event in errors if event["type"] != "Disconnected"]
+            error = (own or errors)[-1]
+            place = f", in {error['file']}, line {error['line']}" if error.get("file") else ""
+            complaint["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
+        if forgotten := self._server.log(contains="was never awaited", last=1):
+            said = str(forgotten).strip()
+            if str(ROOT) in said:  # Python has noticed it only in the tap
+                said = said.rpartition("RuntimeWarning: ")[2]
+            complaint["the log says"] = shown(said)
+        return complaint
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables for what a check runs, without those that name a broker."""
+    return {name: value for name, value in os.environ.items() if name not in NAME_A_BROKER}
+
+
+def _handshake(path: str, options: Mapping[str, Any]) -> str:
+    """Return what is sent to open a WebSocket, as a text."""
+    sent = f"GET {path}"
+    if "origin" in options:
+        sent += f", Origin: {options['origin'] or 'none'}"
+    if offered := options.get("subprotocols"):
+        sent += f", offering {', '.join(offered)}"
+    if "Cookie" in options.get("additional_headers", ()):
+        sent += ", with the cookie of somebody logged in"
+    return sent

@@ -1,0 +1,191 @@
+"""This kernel: its servers, its lessons and their locks, and what goes on behind its cells."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from IPython import get_ipython
+
+from channels_live import workspace
+from channels_live.server import Server, command
+from channels_live.server.broker import OwnBroker
+from channels_live.workspace import LessonError
+
+MOST_COPIES = 100  # of a lesson, for notebooks that are at work in it at once
+
+
+class Kernel:
+    """What this process holds for as long as it lives. There is one, KERNEL.
+
+    lessons: number → the working copy of a lesson that was made last.
+    own_broker: the address in REDIS_URL, as it was before a lesson has set it; or None.
+    """
+
+    def __init__(self) -> None:
+        self.lessons: dict[int, WorkingCopy] = {}
+        self.own_broker = os.environ.get("REDIS_URL")
+        self._servers: list[Server] = []  # of all working copies, which share the ports
+        self._claimed: dict[int, str] = {}  # number of a lesson → the name of its folder
+        self._locks: list[FileLock] = []  # on these folders, held until the kernel ends
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Let clients, and commands in `!` cells, behave the same for everybody."""
+        for name in ("no_proxy", "NO_PROXY"):
+            hosts = [*filter(None, os.environ.get(name, "").split(",")), "127.0.0.1", "localhost"]
+            os.environ[name] = ",".join(dict.fromkeys(hosts))
+        folder = os.path.dirname(sys.executable)  # not resolved: a venv's Python is a link
+        path = os.environ.get("PATH", "").split(os.pathsep)
+        os.environ["PATH"] = os.pathsep.join(dict.fromkeys([folder, *path]))
+        os.environ.update(
+            PYTHONUNBUFFERED="1",
+            PYTHONDONTWRITEBYTECODE="1",
+            NO_COLOR="1",
+            DJANGO_COLORS="nocolor",
+            COLUMNS="80",
+        )
+        os.environ.pop("FORCE_COLOR", None)
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # of another project
+        for name in ("REDIS_URL", "CHANNEL_LAYER"):  # until a lesson sets them: layers in memory
+            os.environ.pop(name, None)
+        if not self._prepared:
+            self._prepared = True
+            _listen_for_interrupts()
+            _watch_written_files()
+
+    def claim(self, number: int) -> Path:
+        """Return the folder for a lesson that no other kernel uses, and hold it.
+
+        Raises LessonError if there is none, OSError if the workspace cannot be written.
+        """
+        folder = workspace.workspace_folder()
+        locks = folder / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        if number in self._claimed:
+            return folder / self._claimed[number]
+        for copy in range(1, MOST_COPIES + 1):
+            name = f"{number:02}" if copy == 1 else f"{number:02}-{copy}"
+            lock = FileLock(locks / f"{name}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            self._claimed[number] = name
+            self._locks.append(lock)
+            return folder / name
+        raise LessonError(f"A hundred notebooks are at work in lesson {number}. Close some.")
+
+    def start(
+        self, line: str, folder: Path, *, ready: str | None, fallback: bool, timeout: float
+    ) -> Server:
+        """Start a command in a folder. The arguments and errors are those of WorkingCopy.start."""
+        if self.own_broker and command.starts_broker(line):
+            return OwnBroker(line, folder, self.own_broker)
+        port = None
+        wanted = command.parse(line).port
+        self._servers = [server for server in self._servers if server.running]
+        for server in self._servers:
+            same = server.command == line and server.folder == folder
+            if same or (wanted is not None and server.typed_port == wanted):
+                if fallback:
+                    server.stop()
+                else:
+                    port = server.port
+        options: dict[str, Any] = {"ready": ready, "timeout": timeout, "port": port}
+        server = Server(line, folder, fallback=fallback, **options)
+        self._servers.append(server)
+        print(f"Running: {line}")
+        return server
+
+    def stop(self, folder: Path) -> None:
+        """Stop every server that was started in a folder and still runs."""
+        for server in self._servers:
+            if server.running and server.folder == folder:
+                server.stop()
+
+
+class WorkingCopy:
+    """A project folder in which servers are started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(
+        self,
+        command: str,
+        *,
+        ready: str | None = None,
+        fallback: bool = True,
+        timeout: float = 30.0,
+    ) -> Server:
+        """Start what one would type in a terminal, in the background. Return its Server.
+
+        command: the line as typed, for example "daphne -p 8000 myproject.asgi:application".
+        ready: a text in its output that shows it is ready. None, for daphne, runserver, runworker
+            and a broker: it is known.
+        fallback: whether to take the port from a server of this notebook that has it (which is
+            stopped), or a free one where another program has it. False: fail, as a terminal would.
+        timeout: how long it may take, in seconds.
+
+        Where REDIS_URL was set when the notebook began, a command that starts a broker is not run,
+        and that broker is used instead.
+
+        Raises ServerError with the reason and the last lines of the log if the command does not
+        get ready.
+        """
+        return KERNEL.start(command, self.folder, ready=ready, fallback=fallback, timeout=timeout)
+
+    def stop(self) -> None:
+        """Stop every server that was started here and still runs."""
+        KERNEL.stop(self.folder)
+
+
+def _listen_for_interrupts() -> None:
+    """Let the notebook's interrupt button end a cell that awaits, at once.
+
+    The kernel sees an interrupt only when its event loop wakes up, so wake it twice a second.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return  # not in a notebook
+
+    def tick() -> None:
+        loop.call_later(0.5, tick)
+
+    tick()
+
+
+def _watch_written_files() -> None:
+    """Keep what a learner has written in an editor, when a `%%writefile` cell replaces it."""
+    shell: Any = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is None:
+        return
+    original: Callable[[str, str], None] = shell.find_cell_magic("writefile")
+    from_cells: dict[Path, str] = {}
+
+    def writefile(line: str, cell: str) -> None:
+        options = original.parser.parse_argstring(line)  # type: ignore[attr-defined]
+        # as the original reads it
+        name = re.sub(r"""^(['"])(.*)\1$""", r"\2", options.filename)
+        file, new = Path(name).expanduser().resolve(), workspace.digest(cell.encode())
+        if not options.append and file.is_file():
+            old = workspace.digest(file.read_bytes())
+            if old not in (from_cells.get(file), new, workspace.laid_out_digest(file)):
+                kept = workspace.room_in_kept(file.stem, file.suffix)
+                shutil.copy(file, kept)
+                print(f"The {name} that was there before is kept in {workspace.shown(kept)}.")
+        original(line, cell)
+        if not options.append:
+            from_cells[file] = new
+
+    shell.register_magic_function(writefile, "cell", "writefile")
+
+
+KERNEL = Kernel()

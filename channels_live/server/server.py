@@ -1,0 +1,355 @@
+"""`Server`: what cells call."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from channels_live.record import SETTLE_LIMIT, deadline
+from channels_live.server import command as commands
+from channels_live.server import ports
+from channels_live.server.diagnosis import ServerError
+from channels_live.server.log import MOST_LINES, MOST_READ, Follower, Log, relative
+from channels_live.server.run import LOOK, Run
+from channels_live.timeline import Overlaps, Timeline
+
+if TYPE_CHECKING:
+    import httpx
+
+PATIENCE = 0.1  # seconds; what runs for longer without a sign of life is not waited for by a log
+REDRAW = 0.1  # seconds between two pictures of a timeline that is watched
+STARTS = 3  # tries, if others take the port after we had looked
+
+Events = list[dict[str, Any]]
+
+
+class Server:
+    """A command that runs in the background. `Lesson.start` makes it.
+
+    command: what one would type in a terminal.
+    folder: where it runs, a path.
+    ready: a text in its output that shows it is ready. None, for daphne, runserver, runworker and
+        a broker: it is known.
+    fallback: whether to take a free port where the typed one is taken.
+    timeout: how long it may take to be ready, in seconds.
+    port: the port to use instead of the typed one.
+    environment: the variables that it gets, instead of those of this process.
+    remove: a folder that is deleted if this process dies while the server runs.
+
+    Raises ServerError with the reason and the last lines of its log if it does not get ready.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        *,
+        ready: str | None = None,
+        fallback: bool = True,
+        timeout: float = 30.0,
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        remove: Path | None = None,
+    ) -> None:
+        self._command = commands.parse(command)
+        self._folder = Path(folder)
+        self._variables, self._remove, self._timeout = environment, remove, timeout
+        shows_ready = ready or self._command.shows_ready
+        if shows_ready is None:
+            raise ServerError(
+                f"How does `{command}` show that it is ready? "
+                'Say what it then prints: start(..., ready="...").'
+            )
+        self._ready = None if shows_ready == "tap" else shows_ready
+        self._watchers: list[threading.Thread] = []
+        self.port = port or (self._choose_port() if fallback else self._command.port)
+        for attempt in range(STARTS):
+            try:
+                return self._launch()
+            except ServerError as error:
+                if not (error.port_taken and fallback) or attempt == STARTS - 1:
+                    raise
+                self.port = self._another_port()  # somebody took it after we had looked
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def command(self) -> str:
+        """The command as typed."""
+        return self._command.line
+
+    @property
+    def folder(self) -> Path:
+        """Where it runs, a path."""
+        return self._folder
+
+    @property
+    def typed_port(self) -> int | None:
+        """The port that the command names, or None; `port` is the one it got."""
+        return self._command.port
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs."""
+        return self._run.running
+
+    @property
+    def pid(self) -> int:
+        """The number of the program's process."""
+        return self._run.process.pid
+
+    def ws(self, path: str = "/") -> str:
+        """Return the address of a WebSocket on this server."""
+        return f"ws://{self._address()}{path}"
+
+    def url(self, path: str = "/") -> str:
+        """Return the address of a page on this server, or of a broker."""
+        return f"{self._command.scheme}://{self._address()}{path}"
+
+    def _address(self) -> str:
+        if not self.running:
+            raise ServerError(
+                f"This server has been stopped: {self.command}. Run the cell that starts it again."
+            )
+        return f"{self._command.host}:{self.port}"
+
+    def http(self, path: str = "/", method: str = "GET", **options: Any) -> "httpx.Response":
+        """Request a page and return the answer, an httpx.Response.
+
+        options: more arguments of httpx.request, such as timeout (30 seconds). Raises
+        httpx.HTTPError if no answer comes.
+        """
+        import httpx  # costs 0.1 s, and many lessons never need it
+
+        options = {"timeout": 30.0, "trust_env": False} | options
+        return httpx.request(method, self.url(path), **options)
+
+    def timeline(
+        self,
+        client: int | Sequence[int] | None = None,
+        consumer: str | None = None,
+        threads: bool = False,
+    ) -> Timeline:
+        """Return what happened since the server started, once it has nothing left in hand.
+
+        client: only the client with this number, or a list of numbers; -1 is the newest.
+        consumer: only calls of this class, by name.
+        threads: also show the thread that each method ran on.
+        """
+        answered = self._run.record.settle().answered
+        return self._timeline(client, consumer, threads, answered=answered)
+
+    def events(
+        self, timeout: float, until: Callable[[Events], bool] | None = None
+    ) -> Events:
+        """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
+
+        timeout: how long to wait for that, in seconds. until: a function of the events so far that
+        tells whether what one waits for has happened; this is waited for before, as long at most.
+        """
+        record = self._run.record
+        if until is not None:
+            with record.changed:
+                record.changed.wait_for(lambda: until(record.events), timeout)
+        record.settle(timeout)
+        return self._events()
+
+    def is_silent(self, timeout: float) -> bool:
+        """Tell whether it is sure that nothing happens any more unless a client does something.
+
+        timeout: how long to wait for that, in seconds.
+        """
+        settled = self._run.record.settle(timeout)
+        return settled.answered and settled.quiet and not settled.pending
+
+    def watch(
+        self,
+        client: int | Sequence[int] | None = None,
+        consumer: str | None = None,
+        threads: bool = False,
+    ) -> None:
+        """Show the timeline here and keep it up to date while further cells run.
+
+        The arguments are those of `timeline`. It ends with the server.
+        """
+        from IPython.display import display
+
+        run = self._run
+        handle: Any = display(self._timeline(client, consumer, threads), display_id=True)
+
+        def follow(seen: int = 0, ended: bool = False) -> None:
+            record = run.record
+            while not ended:
+                with record.changed:
+                    record.changed.wait_for(lambda n=seen: len(record.events) > n or record.ended)
+                    seen, ended = len(record.events), record.ended
+                handle.update(self._timeline(client, consumer, threads, run))
+                with record.changed:  # a flood is not drawn frame by frame
+                    record.changed.wait_for(lambda: record.ended, timeout=REDRAW)
+
+        watcher = threading.Thread(target=follow, name="watch", daemon=True)
+        self._watchers.append(watcher)
+        watcher.start()
+
+    def overlaps(self, handler: str, consumer: str | None = None) -> Overlaps:
+        """Return which calls of a method ran at the same time, as bars and in words.
+
+        handler: the name of the method, such as "receive". consumer: only calls of this class.
+        """
+        self._run.record.settle()
+        return Overlaps(self._run.events(), handler, consumer)
+
+    def log(
+        self, contains: str | None = None, last: int | None = None, full: bool = False
+    ) -> Log:
+        """Return what the server has printed.
+
+        contains: only lines with this text. last: only so many lines from the end.
+        full: word for word, with times, ports and every frame of a traceback.
+
+        It does not wait for a method that waits itself. Of a very long log the end is shown, and
+        how much is left out.
+        """
+        run = self._run
+        run.record.settle(patience=PATIENCE)
+        for most in (2**16, MOST_READ):
+            text, before = run.log.tail(most)
+            text = text if full else run.plain(text)
+            lines = [line for line in text.splitlines() if contains is None or contains in line]
+            if not before or (last and len(lines) >= last):
+                break
+        shown = lines[-(last or MOST_LINES) :]
+        left_out = []
+        if before and not last:
+            left_out = [f"… the first {before / 2**20:.0f} MB of the log are not looked at"]
+        elif len(shown) < len(lines) and not last:
+            left_out = [f"… {len(lines) - len(shown):,} earlier lines: log(last={len(lines)})"]
+        return Log("\n".join([*left_out, *shown]))
+
+    def restart(self) -> None:
+        """Stop the server and start the same command again, on the same port.
+
+        The timeline and the log begin anew. Raises ServerError as at the first start.
+        """
+        self.end()
+        self._launch()
+        print(f"Running again: {self.command}")
+
+    def wait_for_log(self, text: str, timeout: float = 15.0) -> Log:
+        """Wait until the server has printed a text, and return its first line that has it.
+
+        timeout: how long that may take, in seconds. Raises ServerError if it takes longer.
+        """
+        run, left = self._run, deadline(timeout)
+        follower = Follower(run.log)
+        while True:
+            running = run.running
+            new = follower.lines()
+            for line in run.plain(new).splitlines():
+                if text in line:
+                    return Log(line)
+            if not left() or not (new or running):
+                raise ServerError(
+                    f"The server has not printed '{text}' within {timeout:g} seconds.",
+                    timed_out=running,
+                )
+            if not follower.more():
+                with run.record.changed:
+                    run.record.changed.wait(min(left(), LOOK))  # a log does not announce itself
+
+    def wait_for_reload(self, timeout: float = 15.0) -> None:
+        """Wait until runserver has started again with the files as they are now, and answers.
+
+        timeout: how long that may take, in seconds. Raises ServerError with the reason if the
+        files are broken, or if nothing was reloaded in that time.
+        """
+        try:
+            reloaded = self._run.wait_until_ready(timeout)
+        except ServerError:
+            self._run.wait_for_reloader(5.0)
+            raise
+        self.port = self._run.port
+        if not reloaded:
+            raise ServerError(
+                f"Nothing was reloaded within {timeout:g} seconds. The server goes on with the "
+                "files that it has: change a file first, or save it once more.",
+                timed_out=True,
+            )
+
+    def stop(self) -> None:
+        """End the server, as Control-C would. A server that has ended stays so."""
+        if self.running:
+            self.end()
+            print(f"Stopped: {self.command}")
+        else:
+            print(f"Already ended: {self.command}")
+
+    def end(self) -> None:
+        """End the server as `stop` does, without a word."""
+        self._run.end()
+        while self._watchers:
+            self._watchers.pop().join(1.0)  # so that the last it shows is the end
+
+    def _timeline(
+        self,
+        client: int | Sequence[int] | None,
+        consumer: str | None,
+        threads: bool,
+        run: Run | None = None,
+        answered: bool = True,
+    ) -> Timeline:
+        events = self._events(run)
+        return Timeline(
+            events, self._command.name, client, consumer, threads, answered=answered
+        )
+
+    def _events(self, run: Run | None = None) -> Events:
+        events = (run or self._run).events()
+        for event in events:
+            if event.get("file"):
+                event["file"] = relative(event["file"], self._folder)
+        return events
+
+    def _choose_port(self) -> int | None:
+        wanted, host = self._command.port, self._command.host
+        if wanted is None or (not ports.any_will_do() and ports.is_free(wanted, host)):
+            return wanted
+        return self._another_port()
+
+    def _another_port(self) -> int:
+        port, command = ports.free_port(), self._command
+        # notebooks that are tested at once must not fight for a port, nor tell of it
+        if not ports.any_will_do():
+            print(
+                f"Port {command.port} is taken by another program: "
+                f"this server gets port {port}, {command.scheme}://{command.host}:{port}/"
+            )
+        return port
+
+    def _launch(self) -> None:
+        variables = os.environ if self._variables is None else self._variables
+        try:
+            self._run = Run(
+                self._command,
+                self._folder,
+                self.port,
+                ready=self._ready,
+                variables=variables,
+                remove=self._remove,
+            )
+        except OSError as error:
+            raise ServerError(f"it cannot be run: {error}", command=self.command) from error
+        try:
+            if not self._run.wait_until_ready(self._timeout):
+                raise self._run.never_ready(self._timeout)
+        except BaseException:
+            self.end()
+            raise
+        self.port = self._run.port
+
+

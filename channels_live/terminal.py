@@ -1,0 +1,133 @@
+"""What the commands of `channels-live` do."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from channels_live import notebook
+from channels_live.course import overview
+from channels_live.exercise import Exercise, Task, task, tasks
+from channels_live.kernel import KERNEL
+from channels_live.outcome import Outcome
+from channels_live.progress import NOT_YET, RIGHT, Progress
+from channels_live.workspace import LessonError
+
+
+def run(name: str, options: argparse.Namespace) -> int:
+    """Run a command with the options that the command line gave it. Return its exit status.
+
+    Raises LessonError where it cannot be done.
+    """
+    KERNEL.prepare()
+    return _COMMANDS[name](options)
+
+
+def _list(options: argparse.Namespace) -> int:
+    print(overview())
+    return 0
+
+
+def _next(options: argparse.Namespace) -> int:
+    following = task(options.number) if options.number else overview().next
+    if following is None:
+        print("All exercises are right.")
+        return 0
+    cells = [cell for cell in following.page.cells if cell.is_for_learners]
+    print(cells[0].source, end="\n\n")
+    Exercise(following.number)
+    print(f"  lesson  {notebook.lesson_path(following.lesson)}")
+    for path, _ in notebook.written_files(cells):
+        print(f"  change  {following.folder.parent / path}")
+    print(f"  then    channels-live check {following.number}")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    if bool(options.numbers) == options.all:
+        options.parser.error("name exercises, such as 5.1, or --all")
+    chosen = tasks() if options.all else [task(number) for number in options.numbers]
+    theirs = _workspace(options.workspace) if options.workspace else None
+    hidden = None if len(chosen) > 1 else True  # None: where nobody looks at a terminal
+    outcomes, forgotten = [], None
+    for exercise in tqdm(chosen, unit="exercise", leave=False, disable=hidden):
+        folder = exercise.folder_in(theirs) if theirs else exercise.folder
+        outcome = exercise.judge(folder)
+        if not options.json:
+            outcome.advice = {} if theirs else _advice(outcome, folder)
+            short = len(chosen) > 1 and outcome.state != NOT_YET
+            tqdm.write(str(outcome).partition("\n")[0] if short else str(outcome))
+        outcomes.append(outcome)
+        if not theirs and folder.is_dir():
+            try:
+                Progress().set_state(exercise.number, outcome.state)
+            except LessonError as error:
+                forgotten = error  # go on: who checks wants to know
+    right = sum(outcome.state == RIGHT for outcome in outcomes)
+    if options.json:
+        print(json.dumps([*map(_as_json, chosen, outcomes)], indent=2))
+    elif len(chosen) > 1:
+        print(f"{right} of {len(chosen)} are right.")
+    if forgotten:
+        raise forgotten
+    return 0 if right == len(chosen) else 1
+
+
+def _workspace(folder: Path) -> Path:
+    """Return the folder, a path. Raises LessonError if it is no workspace."""
+    if not folder.is_dir():
+        raise LessonError(f"There is no folder {folder}.")
+    if not any(
+        any(folder.glob(name)) for name in ("exercises/[0-9][0-9]", "progress.txt", ".locks")
+    ):
+        within = folder / "workspace"
+        better = within if within.is_dir() else "the one that `exercises` and `progress.txt` lie in"
+        raise LessonError(f"{folder} is no workspace. Name {better}.")
+    return folder
+
+
+def _advice(outcome: Outcome, folder: Path) -> dict[str, str]:
+    """Return what may come next, in the words of a terminal."""
+    number = outcome.number
+    if not folder.is_dir():
+        return {"begin": f"channels-live next {number} lays them out"}
+    if outcome.state != RIGHT:
+        return {"stuck?": f"channels-live hint {number} gives a hint; after it, another one"}
+    compare = {"compare": f"channels-live solution {number} shows how we did it"}
+    return outcome.advice | compare
+
+
+def _as_json(task: Task, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "number": task.number,
+        "title": task.title,
+        "state": outcome.state,
+        "details": outcome.details,
+    }
+
+
+def _hint(options: argparse.Namespace) -> int:
+    print(task(options.number).more_hints(f"`channels-live solution {options.number}`"))
+    return 0
+
+
+def _solution(options: argparse.Namespace) -> int:
+    print(task(options.number).solution())
+    return 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    Exercise(options.number).reset()
+    return 0
+
+
+_COMMANDS = {
+    "list": _list,
+    "next": _next,
+    "check": _check,
+    "hint": _hint,
+    "solution": _solution,
+    "reset": _reset,
+}
