@@ -16,7 +16,9 @@ def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
     clients: with the rows to be drawn. server: the name of its lane. description: the same as a
     text, for those who cannot see it.
     """
-    lanes, consumers, arrows = [], {}, []
+    lanes: list[str] = []
+    consumers: dict[str, str] = {}
+    arrows: list[str] = []
     for number, client in enumerate(clients, 1):
         lanes.append(f"participant c{number} as {client.name}")
         consumer = "s"
