@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from channels_live.record import deadline
+from channels_live.record import SETTLE_LIMIT, deadline
 from channels_live.server import command as commands
 from channels_live.server import ports
 from channels_live.server.diagnosis import ServerError
