@@ -159,8 +159,8 @@ def test_copy_has_nothing_that_programs_made(copy, tmp_path):
         ("", []),
     ],
 )
-def test_files_that_a_cell_writes_are_known(source, found):
-    assert list(written_text(source)) == found
+def test_files_that_a_cell_writes_are_known(source, files):
+    assert list(written_text(source)) == files
 
 
 # An editor and a notebook

@@ -155,10 +155,10 @@ def tests(site: Site) -> tuple[int, str]:
 
 def failures(said: str) -> str:
     """Return the lines of a run of tests that tell what failed, and why."""
-    found = re.findall(r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception)\b.*)", said, re.M)
+    lines_told = re.findall(r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception)\b.*)", said, re.M)
     if lines := re.findall(r'test_stamps\.py", line (\d+)', said):
-        found.append(f"in myapp/test_stamps.py, line {lines[-1]}")
-    return "\n".join(dict.fromkeys(found)) or said
+        lines_told.append(f"in myapp/test_stamps.py, line {lines[-1]}")
+    return "\n".join(dict.fromkeys(lines_told)) or said
 
 
 class Page(HTMLParser):

@@ -175,19 +175,19 @@ def read(site: Site, notes: list[str], when: str, look: str, lost: str | None = 
     with notebook(site) as carla:
         site.events()
         carla.websocket.ping().wait(WAIT)  # frames keep their order: what was sent is here now
-        found = []
+        frames = []
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             while True:
-                found.append(carla.websocket.recv(timeout=0))
-    if len(found) > len(notes):
+                frames.append(carla.websocket.recv(timeout=0))
+    if len(frames) > len(notes):
         look = "how often a note is written"
-    elif sorted(found) == sorted(notes):
+    elif sorted(frames) == sorted(notes):
         look = "the order: the oldest note first"
-    elif "".join(map(str, found)).replace("\n", "") == "".join(notes):
+    elif "".join(map(str, frames)).replace("\n", "") == "".join(notes):
         look = "the frames: one for each note, with its text and nothing else"
-    elif found == list(dict.fromkeys(notes)):
+    elif frames == list(dict.fromkeys(notes)):
         look = "what becomes of a text that is sent twice: it is two notes"
-    elif found and lost:
+    elif frames and lost:
         look = lost
-    if found != notes:
-        raise NotYet(look, sent=f"GET /ws/notes/, when {when}", got=found, expected=notes)
+    if frames != notes:
+        raise NotYet(look, sent=f"GET /ws/notes/, when {when}", got=frames, expected=notes)

@@ -242,9 +242,9 @@ def command(client: Client, text: str, answer: str) -> None:
 def alone(site: Site, look: str) -> None:
     """Raise NotYet if the sensor is read for anybody but one client, who comes and leaves."""
     with site.client("/ws/oven/") as carla:
-        found = readings(carla, 3)
+        numbers = readings(carla, 3)
         carla.close()
-    if found != list(range(found[0], found[0] + 3)):
+    if numbers != list(range(numbers[0], numbers[0] + 3)):
         got = f"readings {', '.join(map(str, found))}"
         expected = "a sensor that nobody else reads: 1 more each time"
         raise NotYet(look, sent="GET /ws/oven/, by a new client", got=got, expected=expected)

@@ -97,7 +97,7 @@ def check_11_2(site: Site) -> None:
     cool = "what is sent for a temperature that is no alarm: nothing"
     lives = "what becomes of the connection after a line that is no number: nothing"
     own = "whose consumer it is: every thermometer has one of its own"
-    told = "what the consumer is told: all of its own thermometer, in this order, and nothing else"
+    exactly = "what the consumer is told: all of its own thermometer, in this order, and no more"
     left = "what the consumer is told when its thermometer has gone"
     cut = "what the consumer is told when reading has raised `ConnectionResetError`"
     with _reasons(site), _line(site) as bar:
@@ -115,7 +115,7 @@ def check_11_2(site: Site) -> None:
             shop.send(hot)
             shop.expect(f"alarm 1: {hot} degrees", own)
             four = ["connect", "reading", "reading", "reading"]
-            _told(site, 1, four, told, "three readings, and nonsense")
+            _told(site, 1, four, exactly, "three readings, and nonsense")
             bar.close()
             _sign_of_life(site)
             _told(site, 1, [*four, "disconnect"], left, "the end of the connection")

@@ -86,55 +86,57 @@ def check_12_2(site: Site) -> None:
     nobody = "what the sender reads if there is nobody of this name in the room"
     wrong = "what the sender reads if the room would not take the message: `message_in` judges it"
     with (
-        _visitor(site, room, anna) as one,
-        _visitor(site, room, ben) as two,
-        _visitor(site, room, ben) as three,
-        _visitor(site, room, cleo) as four,
+        _visitor(site, room, anna) as in_anna,
+        _visitor(site, room, ben) as in_ben,
+        _visitor(site, room, ben) as in_ben_too,
+        _visitor(site, room, cleo) as in_cleo,
         _visitor(site, word(), dora) as elsewhere,
     ):
-        inside = (one, two, three, four)
+        inside = (in_anna, in_ben, in_ben_too, in_cleo)
         _all_see([anna, ben, ben, cleo], *inside)
         _all_see([dora], elsewhere)
 
         said = word()
-        _send(four, {"message": said}, *inside)
+        _send(in_cleo, {"message": said}, *inside)
         for reader in inside:
             reader.expect({"message": said}, "what becomes of a frame without `to`: as before")
 
         for more in ({}, {"type": "websocket.disconnect"}):
             text = word()
-            _send(one, {"to": ben, "message": text, **more}, *inside)
+            _send(in_anna, {"to": ben, "message": text, **more}, *inside)
             whisper, loud = {"from": anna, "whisper": text}, ({"message": text}, aloud)
-            two.expect(whisper, extra if more else way, loud)
-            three.expect(whisper, same, loud)
-            four.expect_nothing(aloud)
-            one.expect_nothing("what the sender of a whisper reads: nothing")
+            in_ben.expect(whisper, extra if more else way, loud)
+            in_ben_too.expect(whisper, same, loud)
+            in_cleo.expect_nothing(aloud)
+            in_anna.expect_nothing("what the sender of a whisper reads: nothing")
         text = word()
-        _send(four, {"to": anna, "message": text}, one)
-        one.expect({"from": cleo, "whisper": text}, "whom a whisper is from")
+        _send(in_cleo, {"to": anna, "message": text}, in_anna)
+        in_anna.expect({"from": cleo, "whisper": text}, "whom a whisper is from")
 
         for name in (word(), dora):
-            _send(one, {"to": name, "message": word()}, *inside, elsewhere)
-            _error(one, nobody)
+            _send(in_anna, {"to": name, "message": word()}, *inside, elsewhere)
+            _error(in_anna, nobody)
         elsewhere.expect_nothing("who can be whispered to: only those in the same room")
         for message in (" ", "x" * 501, 7):
-            _send(one, {"to": ben, "message": message}, *inside)
-            _error(one, wrong)
-        for reader in (two, three, four):
+            _send(in_anna, {"to": ben, "message": message}, *inside)
+            _error(in_anna, wrong)
+        for reader in (in_ben, in_ben_too, in_cleo):
             reader.expect_nothing("who hears of an error: nobody but the one who sent the frame")
 
-        four.abort()
-        _all_see([anna, ben, ben], one, two, three)
-        one.send({"to": cleo, "message": word()})
-        _error(one, "what the sender reads if somebody of this name has been here, but has left")
+        in_cleo.abort()
+        _all_see([anna, ben, ben], in_anna, in_ben, in_ben_too)
+        in_anna.send({"to": cleo, "message": word()})
+        _error(
+            in_anna, "what the sender reads if somebody of this name has been here, but has left"
+        )
 
         with _visitor(site, room, eva) as new:
             kept = "what is in the history: no whisper, so none may be kept in the database"
             new.expect({"message": said}, kept)
             new.expect({"here": [eva]}, kept)
-            _all_see([anna, ben, ben, eva], one, two, three, new)
+            _all_see([anna, ben, ben, eva], in_anna, in_ben, in_ben_too, new)
             text = word()
-            _send(one, {"to": eva, "message": text}, new)
+            _send(in_anna, {"to": eva, "message": text}, new)
             new.expect({"from": anna, "whisper": text}, "whether newcomers can be whispered to")
 
 
@@ -162,20 +164,20 @@ def check_12_3(site: Site) -> None:
             for reader in (anna, ben):
                 reader.expect_nothing(look)
 
-        one, two, three, four = (f"{word().title()} {word()}" for _ in range(4))
-        post(one)
-        told(one, way, anna, ben)
-        post(two, three)
-        told(two, order, anna, ben)
-        told(three, order, anna, ben)
-        post(four, "???", status=400)
+        first, second, third, fourth = (f"{word().title()} {word()}" for _ in range(4))
+        post(first)
+        told(first, way, anna, ben)
+        post(second, third)
+        told(second, order, anna, ben)
+        told(third, order, anna, ben)
+        post(fourth, "???", status=400)
         not_told(early)
-        post(one.upper())
+        post(first.upper())
         not_told(again)
         ben.abort()
         _has_left(site)
-        post(two.upper(), four)
-        told(four, "whether all goes on as before when somebody has left", anna)
+        post(second.upper(), fourth)
+        told(fourth, "whether all goes on as before when somebody has left", anna)
 
 
 def _shopper(site: Site, flat: str) -> AbstractContextManager[Client]:

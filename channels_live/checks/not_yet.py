@@ -37,8 +37,8 @@ class NotYet(Exception):
     @property
     def details(self) -> dict[str, str]:
         """What is told: label → text."""
-        told = {"sent": self.sent, "got": self.got, "expected": self.expected}
-        details = {label: shown(what) for label, what in told.items() if what is not None}
+        seen = {"sent": self.sent, "got": self.got, "expected": self.expected}
+        details = {label: shown(what) for label, what in seen.items() if what is not None}
         return details | {"look at": self.look} | self.more
 
 

@@ -27,14 +27,14 @@ def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
                 consumer = f"k_{row.consumer}"
                 consumers[consumer] = f"participant {consumer} as {row.consumer}"
             arrows.extend(_arrows(row, f"c{number}", consumer))
-    told = "".join(f"\n    {_escape(line)}" for line in description.splitlines() if line)
+    words = "".join(f"\n    {_escape(line)}" for line in description.splitlines() if line)
     short = len(arrows) <= LIFELINE  # a long one repeats the names at its end
     return "\n".join(
         [
             *[_NO_MIRROR][:short],
             "sequenceDiagram",
             "  accTitle: What happened, frame by frame",
-            f"  accDescr {{{told}\n  }}",
+            f"  accDescr {{{words}\n  }}",
             *(f"  {lane}" for lane in lanes),
             f"  participant s as {server}",
             *(f"  {lane}" for lane in consumers.values()),
