@@ -1,11 +1,9 @@
-"""A working copy: what is changed in it is noticed and kept, also from an editor."""
+"""A working copy: what is changed in it is noticed, and kept."""
 
-import os
 import sys
 
 import pytest
 from answers import everything
-from jupyter_client.manager import start_new_kernel
 
 from channels_live.workspace import (
     changed_files,
@@ -14,7 +12,6 @@ from channels_live.workspace import (
     lay_out,
     missing_files,
     room_in_kept,
-    written_text,
 )
 
 FILES = {"manage.py": "one\n", "app/views.py": "two\n", "app/static/logo.bin": "three\n"}
@@ -144,115 +141,3 @@ def test_copy_has_nothing_that_programs_made(copy, tmp_path):
     copy_project(copy, tmp_path / "copy")
     copied = {name for name, content in everything(tmp_path / "copy").items() if content}
     assert copied == {*FILES, ".channels_live.json"}
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("%%writefile app/views.py\none\ntwo", [("app/views.py", "one\ntwo\n")]),
-        ("%%writefile  manage.py \none\n", [("manage.py", "one\n")]),
-        ("%%writefile manage.py\n", [("manage.py", "\n")]),
-        ("%%writefile -a manage.py\none\n", []),
-        ("%%writefile\none\n", []),
-        ("%%bash\none\n", []),
-        ("open('manage.py')", []),
-        ("", []),
-    ],
-)
-def test_files_that_a_cell_writes_are_known(source, found):
-    assert list(written_text(source)) == found
-
-
-# An editor and a notebook
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    """Start a kernel that has made Exercise("5.1"); return its workspace and a function: run."""
-    workspace = tmp_path_factory.mktemp("kernel") / "workspace"
-    environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(workspace)}
-    manager, client = start_new_kernel(kernel_name="python3", env=environment)
-
-    def run(source):
-        """Run a cell and return what it printed."""
-        printed = []
-
-        def listen(message):
-            content = message["content"]
-            printed.append(content.get("text") or "\n".join(content.get("traceback", [])))
-
-        reply = client.execute_interactive(source, timeout=30, output_hook=listen)
-        assert reply["content"]["status"] == "ok", printed
-        return "".join(printed)
-
-    run("from channels_live import Exercise; ex = Exercise('5.1')")
-    yield workspace, run
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-
-
-@pytest.fixture
-def answer(kernel):
-    """Return a file of the exercise, as it was laid out."""
-    workspace, run = kernel
-    run("ex.reset()")
-    return workspace / "exercises/05/5.1/myapp/answer.py"
-
-
-def cell(text, path="5.1/myapp/answer.py"):
-    return f"%%writefile {path}\n{text}"
-
-
-def write(kernel, text, path="5.1/myapp/answer.py"):
-    """Run a cell that writes a file. Return what is kept through it: name → text."""
-    workspace, run = kernel
-    before = kept(workspace)
-    printed = run(cell(text, path))
-    new = {name: kept(workspace)[name] for name in kept(workspace).keys() - before}
-    said = [f"The {path} that was there before is kept in workspace/kept/{name}.\n" for name in new]
-    assert printed in ["".join(said) + f"{verb} {path}\n" for verb in ("Overwriting", "Writing")]
-    return {name: place.read_text() for name, place in new.items()}
-
-
-def test_cells_replace_what_was_laid_out_and_each_other(kernel, answer):
-    for text in ("one\n", "one\n", "two\n", "two"):
-        assert not write(kernel, text)
-    assert answer.read_text() == "two\n"
-
-
-def test_what_an_editor_has_written_is_kept_before_a_cell_replaces_it(kernel, answer):
-    assert not write(kernel, "cell\n")
-    answer.write_text("an evening of work\n")
-    ((name, text),) = write(kernel, "cell\n").items()
-    assert name.startswith("answer-20")
-    assert name.endswith(".py")
-    assert text == "an evening of work\n"
-    assert answer.read_text() == "cell\n"
-    assert not write(kernel, "cell\n")
-
-
-def test_editor_that_came_before_any_cell(kernel, answer):
-    routing = answer.with_name("routing.py")
-    routing.write_text("edited\n")
-    assert list(write(kernel, "cell\n", "5.1/myapp/routing.py").values()) == ["edited\n"]
-
-
-def test_same_text_is_no_reason_to_keep_it(kernel, answer):
-    assert not write(kernel, "cell\n")
-    answer.write_bytes(b"other\r\n")
-    assert not write(kernel, "other\n")
-
-
-def test_file_of_ones_own(kernel, answer):
-    assert not write(kernel, "one\n", "5.1/mine.txt")
-    (answer.parents[1] / "mine.txt").write_text("edited\n")
-    assert list(write(kernel, "two\n", "5.1/mine.txt").values()) == ["edited\n"]
-
-
-def test_cell_that_appends_keeps_nothing_away(kernel, answer):
-    workspace, run = kernel
-    assert not write(kernel, "one\n")
-    before = kept(workspace)
-    assert run("%%writefile -a 5.1/myapp/answer.py\ntwo\n") == "Appending to 5.1/myapp/answer.py\n"
-    assert kept(workspace) == before
-    assert answer.read_text() == "one\ntwo\n"
