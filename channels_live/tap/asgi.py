@@ -66,13 +66,16 @@ class Connection:
 
     def busy(self) -> bool:
         """Tell whether the server has something of it in hand."""
-        queue, wire = self.queue, self.wire
-        if self.failed or queue is not None and not (self.waiting and queue.empty()):
+        queue = self.queue
+        if self.ending() or queue is not None and not (self.waiting and queue.empty()):
             return True
-        if self.protocol == "http":
-            return not self.answered and not self.closed
-        if wire is None:
-            return False
+        return self.protocol == "http" and not self.answered and not self.closed
+
+    def ending(self) -> bool:
+        """Tell whether it is about to end, which takes the server no more than a second."""
+        wire = self.wire  # another thread may take it away
+        if self.failed or self.protocol == "http" or wire is None:
+            return self.failed
         # between a close frame and the end of the TCP connection
         return wire.state == wire.STATE_CLOSING or wire.remoteCloseCode is not None
 

@@ -22,7 +22,8 @@ def settle(patience: float) -> tuple[bool, bool]:
 
     patience: gives up when nothing was recorded for so many seconds, and in as many looks as these
     have room for: a process that gets no time to run must not look like one that waits. What still
-    runs then is taken to wait for something. Gives up in any case after SETTLE_LIMIT seconds.
+    runs then is taken to wait for something. The end of a connection is awaited all the same: it
+    may take daphne a second. Gives up in any case after SETTLE_LIMIT seconds.
 
     quiet: whether it has nothing in hand. pending: whether something of the project's own may yet
     act by itself (see `pending`); it says nothing while the process is not quiet.
@@ -34,8 +35,8 @@ def settle(patience: float) -> tuple[bool, bool]:
         if look.quiet:
             return True, look.pending
         now, looks = time.monotonic(), looks + 1
-        if state.last > seen:
-            seen, looks = state.last, 0
+        if state.last > seen or ending():
+            seen, looks = now, 0
         if now > begin + tap.SETTLE_LIMIT or now > seen + patience and looks * POLL > patience:
             look.given_up = True
             return False, True
@@ -49,6 +50,11 @@ def busy() -> bool:
     return bool(state.calls) or any(
         connection.busy() for connection in list(state.connections.values())
     )
+
+
+def ending() -> bool:
+    """Tell whether a connection is about to end. May be called on any thread."""
+    return any(connection.ending() for connection in list(state.connections.values()))
 
 
 class _Look:
