@@ -341,7 +341,7 @@ def test_servers_on_other_ports_and_workers_go_on(made):
 def test_servers_are_gone_with_a_killed_kernel(workspace, another_kernel):
     process, said = another_kernel(1, f"lesson.start({DAPHNE!r})")
     assert f"Running: {DAPHNE}" in said
-    servers = psutil.Process(process.pid).children()
+    servers = psutil.Process(process.pid).children(recursive=True)
     assert servers
     process.kill()
     process.wait()
