@@ -1,8 +1,7 @@
 """Somebody's work on exercises, for the tests."""
 
 from channels_live.exercise import task
-from channels_live.workspace import project_before
-from channels_live.workspace import lay_out
+from channels_live.workspace import lay_out, project_before
 
 RIGHT_5_1 = """\
 from channels.generic.websocket import WebsocketConsumer

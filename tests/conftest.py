@@ -8,9 +8,8 @@ import pytest
 from clients import DAPHNE
 from playwright.sync_api import sync_playwright
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
 
 
 @pytest.fixture(scope="session")

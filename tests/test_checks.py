@@ -3,9 +3,9 @@
 import psutil
 import pytest
 
+from channels_live.checks import NotYet, Site, at_once, lesson_13
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
-from channels_live.checks import NotYet, Site, at_once, lesson_13
 from channels_live.tap.errors import where
 
 BROKER_OF_ONES_OWN = {"REDIS_URL": "redis://example.test:6380/1", "CHANNEL_LAYER": "some.Layer"}

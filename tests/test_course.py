@@ -14,8 +14,8 @@ from answers import RIGHT_5_1, WRONG_5_1, work_on
 import channels_live
 from channels_live import course, overview
 from channels_live.exercise import tasks
-from channels_live.workspace import NOTEBOOKS
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
+from channels_live.workspace import NOTEBOOKS
 
 TASKS = tasks()
 

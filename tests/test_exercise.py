@@ -17,10 +17,9 @@ from clients import talk
 from channels_live import Exercise, LessonError
 from channels_live.exercise import task, tasks
 from channels_live.notebook import BEGIN, END
-from channels_live.workspace import project_before
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
-from channels_live.workspace import ROOT
+from channels_live.workspace import ROOT, project_before
 
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 ANSWER = "myapp/answer.py"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from channels_live import notebook
-from channels_live.checks import client
 from channels_live.authoring.exercises import differences
+from channels_live.checks import client
 from channels_live.exercise import tasks
-from channels_live.workspace import EXERCISES, NOTEBOOKS, SOLUTIONS, lay_out, project_before
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
+from channels_live.workspace import EXERCISES, NOTEBOOKS, SOLUTIONS, lay_out, project_before
 
 TASKS = tasks()
 WRONG = {}

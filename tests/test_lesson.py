@@ -13,10 +13,9 @@ from jupyter_client.manager import start_new_kernel
 
 from channels_live import Lesson, LessonError, ServerError
 from channels_live.kernel import KERNEL
-from channels_live.workspace import NOTEBOOKS, SAMPLE
 from channels_live.notebook import lesson_path, read, written_files
 from channels_live.server.ports import free_port
-from channels_live.workspace import ROOT, workspace_folder
+from channels_live.workspace import NOTEBOOKS, ROOT, SAMPLE, workspace_folder
 
 MANIFEST = ".channels_live.json"
 

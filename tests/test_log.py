@@ -7,8 +7,8 @@ import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, talk
 from IPython.lib.pretty import pretty
 
-from channels_live.server.log import Log, plain
 from channels_live.server import Server
+from channels_live.server.log import Log, plain
 
 FOLDER = Path("/home/learner/workspace/05")
 

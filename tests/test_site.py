@@ -16,10 +16,9 @@ import pytest
 from clients import DAPHNE, client, eventually, talk
 from playwright.sync_api import expect
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
 from channels_live.server.ports import free_port
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
 
 ORIGIN = "http://localhost"
 PASSWORD = "correct-horse"

@@ -45,9 +45,7 @@ class Site:
     """
 
     def __init__(self, folder: Path) -> None:
-        temporary = tempfile.TemporaryDirectory(
-            prefix="channels_live_", ignore_cleanup_errors=True
-        )
+        temporary = tempfile.TemporaryDirectory(prefix="channels_live_", ignore_cleanup_errors=True)
         with contextlib.ExitStack() as stack:
             self._temporary = Path(stack.enter_context(temporary))
             self.folder = self._temporary / "site"
@@ -167,9 +165,7 @@ class Site:
             raise NotYet(look, sent=sent, got=str(error), expected=expected) from None
         if answer.status_code != status:
             got = f"HTTP {answer.status_code}"
-            problem = NotYet(
-                look, sent=sent, got=got, expected=expected, status=answer.status_code
-            )
+            problem = NotYet(look, sent=sent, got=got, expected=expected, status=answer.status_code)
             # Django keeps the exception to itself
             if answer.status_code >= 500 and (raised := RAISED.findall(self.server.log())):
                 problem.more["the log says"] = shown(raised[-1])

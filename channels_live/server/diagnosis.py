@@ -58,9 +58,7 @@ def taken(port: int | None, **known: Any) -> ServerError:
     return ServerError(reason, port_taken=True, **known)
 
 
-def crashed(
-    event: Mapping[str, Any], folder: Path, port: int | None, **known: Any
-) -> ServerError:
+def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: Any) -> ServerError:
     """Return the error that a `crash` event tells of.
 
     folder: the project's; paths below it become relative. port: the typed one.
@@ -74,7 +72,9 @@ def crashed(
     return ServerError(f"{place}{event['type']}: {reason}", **known)
 
 
-def exited(log: str, returncode: int | None, port: int | None, left: int, command: str) -> ServerError:
+def exited(
+    log: str, returncode: int | None, port: int | None, left: int, command: str
+) -> ServerError:
     """Return the error of a program that ended before it was ready.
 
     log: what it had printed. left: how many processes it had left behind.
