@@ -8,6 +8,8 @@ A hook never raises, never changes what happens, and never holds an object of th
 Nothing here imports anything of the course, and little else: a server pays for it at its start.
 """
 
+import sys
+
 SETTLE_LIMIT = 10.0  # seconds a process may take to have nothing in hand; known to both ends
 
 
@@ -17,8 +19,11 @@ def install(address: str) -> None:
     address: "PORT TOKEN" of the kernel that started this process. Without that kernel the process
     ends: nobody is left who could stop it.
     """
-    from channels_live.tap import channels, daphne, django, wire
+    stays_uncompiled = sys.dont_write_bytecode
+    sys.dont_write_bytecode = False  # these files do not change while they are served
+    from channels_live.tap import channels, daphne, django, settle, wire  # noqa: F401
 
+    sys.dont_write_bytecode = stays_uncompiled
     wire.open(address)
     for library in (daphne, channels, django):
         library.install()

@@ -1,7 +1,8 @@
 """The connection to the kernel: events go up it, requests come down.
 
 Events go up as one JSON object a line. A request is a line "NUMBER PATIENCE": to say at once that
-this process is alive (`asked`), and to tell as soon as it has nothing left in hand (`settled`).
+this process is alive, and again every second (`asked`), until it has nothing left in hand
+(`settled`).
 Each process of a server (runserver has two) has a connection of its own; a child that it forks
 has none.
 """
@@ -46,16 +47,14 @@ def record(kind: str, **fields: Any) -> float:
 
 def answer(kind: str, **fields: Any) -> None:
     """Answer the kernel, now. This is no sign of life of the server's own: see `settle`."""
-    last = state.last
-    record(kind, **fields)
-    state.last = last
+    state.events.append({"kind": kind, "at": time.monotonic(), **fields})
     flush()
 
 
 if CHECKED in os.environ:
-    from channels_live.tap import events
+    from channels_live.tap.events import checked
 
-    record = events.checked(record)
+    record, answer = checked(record), checked(answer)
 
 
 def flush() -> None:
@@ -141,7 +140,7 @@ def _settle(number: int, patience: float) -> None:
     try:
         from channels_live.tap.settle import settle
 
-        quiet, pending = settle(patience)
+        quiet, pending = settle(patience, lambda: answer("asked", number=number))
     finally:  # the kernel waits for an answer
         answer("settled", number=number, quiet=quiet, pending=pending)
 
