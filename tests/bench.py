@@ -133,12 +133,12 @@ def connect(port, path):
 
 
 def receive(wire, size):
-    found = b""
-    while len(found) < size:
-        if not (part := wire.recv(size - len(found))):
+    content = b""
+    while len(content) < size:
+        if not (part := wire.recv(size - len(content))):
             raise RuntimeError("the server hung up")
-        found += part
-    return found
+        content += part
+    return content
 
 
 def exchange(wire, times):
@@ -164,16 +164,16 @@ def echo_in_turns(ports, path, turns=20, times=100):
 
 
 def echo(site, pairs):
-    found = {"async": [], "sync": []}
+    pairs = {"async": [], "sync": []}
     # the client is a process of its own: the kernel has the record to read
     with multiprocessing.get_context("spawn").Pool(1) as client:
         for _ in range(pairs):
-            with tapped(site / "tapped") as one, bare(site / "bare") as other:
-                for path, measured in found.items():
-                    arguments = ((one.port, other.port), path)
+            with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+                for path, measured in pairs.items():
+                    arguments = ((ours.port, theirs.port), path)
                     measured.append(client.apply(echo_in_turns, arguments))
     return {
-        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in found.items()
+        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in pairs.items()
     }
 
 
@@ -200,11 +200,11 @@ def memory(site, pairs):
 
     fresh, later = [], []
     for _ in range(pairs):
-        with tapped(site / "tapped") as one, bare(site / "bare") as other:
-            fresh.append([(used(one), used(other))])
+        with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+            fresh.append([(used(ours), used(theirs))])
             for path in ("async", "sync"):
-                echo_in_turns((one.port, other.port), path, turns=1, times=125)  # and one before
-            later.append([(used(one), used(other))])
+                echo_in_turns((ours.port, theirs.port), path, turns=1, times=125)  # and one before
+            later.append([(used(ours), used(theirs))])
     return {
         "memory (USS) after start": ("MiB", 1.05, fresh),
         "memory (USS) after 500 echoes": ("MiB", 1.05, later),
@@ -219,10 +219,10 @@ def timeline(site, pairs):
                 exchange(wire, 250)
         for _ in range(pairs):
             begin = time.perf_counter()
-            told = server.timeline()
-            str(told)
+            timeline = server.timeline()
+            str(timeline)
             text.append(time.perf_counter() - begin)
-            told.mermaid()
+            timeline.mermaid()
             diagram.append(time.perf_counter() - begin)
     return {
         "10,000 events as text": ("s", 1.0, text),

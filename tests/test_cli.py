@@ -71,9 +71,9 @@ def test_installed_command_lists_from_any_folder(tmp_path):
 
 
 def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
-    for one in TASKS:
-        if one.number != "5.2":
-            Progress().set_state(one.number, RIGHT)
+    for exercise in TASKS:
+        if exercise.number != "5.2":
+            Progress().set_state(exercise.number, RIGHT)
     status, out, err = run("next")
     assert (status, err) == (0, "")
     assert "## 5.2 · Count what is said" in out
@@ -96,8 +96,8 @@ def test_next_takes_a_number_and_keeps_what_is_there(run):
 
 
 def test_next_where_all_is_right(run, workspace):
-    for one in TASKS:
-        Progress().set_state(one.number, RIGHT)
+    for exercise in TASKS:
+        Progress().set_state(exercise.number, RIGHT)
     assert run("next") == (0, "All exercises are right.\n", "")
     assert not (workspace / "exercises").exists()
 
@@ -184,9 +184,9 @@ def test_json_is_as_documented(run):
         "details": {"so far": "no files are laid out"},
     }
     assert out.isascii()
-    _, told, _ = run("check --help")
+    _, help_text, _ = run("check --help")
     for key in ("number", "title", "state", "details", *details):
-        assert re.search(rf"\b{key}\b", told), key
+        assert re.search(rf"\b{key}\b", help_text), key
 
 
 # Somebody else's work
@@ -211,7 +211,7 @@ def test_work_of_somebody_is_judged_and_nothing_is_written(run, theirs, workspac
     assert status == 1
     assert out == "Exercise 5.3: not attempted\n  so far  the files are as they were laid out\n"
     status, out, _ = run("check --all --workspace workspace --json")
-    states = {one["number"]: one["state"] for one in json.loads(out)}
+    states = {entry["number"]: entry["state"] for entry in json.loads(out)}
     assert {number: state for number, state in states.items() if state != NOT_ATTEMPTED} == {
         "5.1": RIGHT,
         "5.2": NOT_YET,

@@ -45,13 +45,13 @@ def done(workspace):
 def rows():
     """Return the table that a notebook shows, row by row: texts, and the address of the link."""
     table = ET.fromstring(f"<div>{overview()._repr_html_()}</div>").find("table")
-    found = []
+    cells = []
     for row in table.find("tbody"):
         link = row.find("th/a")
-        found.append(
+        cells.append(
             (link.text, *(cell.text or "" for cell in row.findall("td")), link.get("href"))
         )
-    return found
+    return cells
 
 
 # What it shows
@@ -106,11 +106,11 @@ def test_notebook_gets_a_table_in_words(done):
     assert {head.get("scope") for head in heads} == {"col"}
     assert {head.get("scope") for head in root.findall("table/tbody/tr/th")} == {"row"}
     assert not re.search(r"<script|<img|color|onclick|javascript", html)
-    found = {name: (minutes, state, hints) for name, minutes, state, hints, _ in rows()}
+    shown = {name: (minutes, state, hints) for name, minutes, state, hints, _ in rows()}
     for task in TASKS:
         state = (NOT_YET, "2") if task == TASKS[1] else (NOT_ATTEMPTED, "")
-        assert found[f"{task.number} · {task.title}"] == (str(task.minutes), *state)
-    assert found["0 · Start here"] == ("15", "no exercises", "")
+        assert shown[f"{task.number} · {task.title}"] == (str(task.minutes), *state)
+    assert shown["0 · Start here"] == ("15", "no exercises", "")
     first = f"{TASKS[0].number} · {TASKS[0].title}"
     assert root.findall("p")[-1].find("a").text == first
 

@@ -40,10 +40,10 @@ def workspace(tmp_path, monkeypatch):
 @pytest.fixture
 def exercise(capsys):
     """Return Exercise("5.1"), laid out."""
-    one = Exercise("5.1")
+    made = Exercise("5.1")
     capsys.readouterr()
-    yield one
-    one.stop()
+    yield made
+    made.stop()
 
 
 def html(rich):
@@ -55,21 +55,21 @@ def html(rich):
 
 
 def test_files_of_the_exercise_lie_over_the_project_as_the_lesson_leaves_it(workspace, capsys):
-    one = Exercise("5.1")
-    assert one.folder == workspace / "exercises/05/5.1"
-    assert Path.cwd() == one.folder.parent
+    exercise = Exercise("5.1")
+    assert exercise.folder == workspace / "exercises/05/5.1"
+    assert Path.cwd() == exercise.folder.parent
     assert capsys.readouterr().out == (
         "Exercise 5.1: your files are in workspace/exercises/05/5.1\n"
     )
     expected = {}
     for layer in project_before(6):
-        found = (path for path in layer.rglob("*") if path.is_file())
-        expected |= {path.relative_to(layer).as_posix(): path.read_bytes() for path in found}
+        paths = (path for path in layer.rglob("*") if path.is_file())
+        expected |= {path.relative_to(layer).as_posix(): path.read_bytes() for path in paths}
     expected |= {path: text.encode() for path, text in task("5.1").files()}
-    found = everything(one.folder)
+    laid_out = everything(exercise.folder)
     for path, content in expected.items():
         if "__pycache__" not in path and not path.endswith(".sqlite3"):
-            assert found[path][0] == content, path
+            assert laid_out[path][0] == content, path
     assert Progress().states == {"5.1": NOT_ATTEMPTED}
 
 
@@ -89,7 +89,7 @@ def test_exercise_again_keeps_the_files_of_the_learner(exercise, capsys):
 def test_unknown_exercise_is_named_with_those_that_there_are(workspace, number):
     with pytest.raises(LessonError) as caught:
         Exercise(number)
-    numbers = ", ".join(one.number for one in tasks())
+    numbers = ", ".join(task.number for task in tasks())
     said = f"There is no exercise {number!r}. The exercises are {numbers}."
     assert str(caught.value) == said
     assert caught.value._render_traceback_() == [f"LessonError: {said}"]
@@ -122,18 +122,18 @@ def test_hints_say_more_each_time_and_end(exercise):
     assert exercise.hint()._repr_markdown_() == "\n\n".join(said[-1])
 
 
-@pytest.mark.parametrize("one", tasks(), ids=lambda one: one.number)
-def test_solution_shows_code_and_why_and_no_marks(one):
-    said = str(one.solution())
+@pytest.mark.parametrize("task", tasks(), ids=lambda task: task.number)
+def test_solution_shows_code_and_why_and_no_marks(task):
+    said = str(task.solution())
     assert BEGIN not in said
     assert END not in said
     assert "your code here" not in said
     assert "**Why so.**" in said
-    begun = dict(one.files())
-    changed = {path: text for path, text in one.files(solved=True) if begun.get(path) != text}
+    begun = dict(task.files())
+    changed = {path: text for path, text in task.files(solved=True) if begun.get(path) != text}
     for path, text in changed.items():
         code = [line for line in text.rstrip().split("\n") if BEGIN not in line and END not in line]
-        assert f"`{one.number}/{path}`:\n\n```" in said
+        assert f"`{task.number}/{path}`:\n\n```" in said
         assert "\n".join(code) + "\n```" in said
 
 
@@ -297,9 +297,9 @@ def test_two_checks_at_once_do_not_disturb_each_other(exercise):
     other = work_on("5.2", {"myapp/counting.py": "x = ("})
     together = threading.Barrier(3)
 
-    def judge(one, folder):
+    def judge(task, folder):
         together.wait()
-        return one.judge(folder).state
+        return task.judge(folder).state
 
     with ThreadPoolExecutor() as pool, redirect_stdout(sys.stderr):
         results = pool.map(

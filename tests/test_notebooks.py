@@ -98,8 +98,12 @@ def test_sections_are_those_of_every_lesson(page):
 def test_recap_leads_to_the_exercises_with_their_minutes(page):
     mine = [task for task in tasks() if task.lesson == page.number]
     _, _, now_you = page.sections["Recap"].partition("**Now you.**")
-    assert f"(../exercises/{page.path.name}), {sum(one.minutes for one in mine)} minutes" in now_you
-    assert re.findall(r"\*(\d+\.\d+) (.+?)\*", now_you) == [(one.number, one.title) for one in mine]
+    assert (
+        f"(../exercises/{page.path.name}), {sum(task.minutes for one in mine)} minutes" in now_you
+    )
+    assert re.findall(r"\*(\d+\.\d+) (.+?)\*", now_you) == [
+        (task.number, task.title) for task in mine
+    ]
 
 
 @every_step
@@ -158,8 +162,8 @@ def test_outputs_are_the_same_on_every_machine(page):
     here = [os.path.realpath(path) for path in (ROOT, sys.prefix, Path.home())]
     for path in [*here, tempfile.gettempdir(), "site-packages", "/home/", "/Users/", ":\\\\"]:
         assert path == os.sep or path not in outputs
-    found = re.findall(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)|\bport (\d+)", outputs)
-    assert {port for pair in found for port in pair if port} <= PORTS
+    ports = re.findall(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)|\bport (\d+)", outputs)
+    assert {port for pair in ports for port in pair if port} <= PORTS
     assert not re.search(r"\b0x[0-9a-f]{6,}", outputs)
 
 

@@ -123,11 +123,13 @@ class Site:
         """Open a WebSocket and give the Client. Raises NotYet if the server does not accept it."""
         sent = _handshake(path, options)
         wait = clients.WAIT
-        options = {"origin": ORIGIN, "open_timeout": wait, "close_timeout": 1.0} | options
+        defaults: dict[str, Any] = {"origin": ORIGIN, "open_timeout": wait, "close_timeout": 1.0}
         stack = contextlib.ExitStack()
         status, got = None, f"no answer to the handshake within {wait:g} seconds"
         try:
-            websocket = stack.enter_context(connect(self.server.ws(path), proxy=None, **options))
+            websocket = stack.enter_context(
+                connect(self.server.ws(path), proxy=None, **defaults | options)
+            )
         except InvalidStatus as refused:
             status = refused.response.status_code
             got = f"HTTP {status}"
