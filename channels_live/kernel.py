@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from IPython import get_ipython
 
 from channels_live import workspace
 from channels_live.server import Server, command
@@ -164,7 +163,8 @@ def _listen_for_interrupts() -> None:
 
 def _watch_written_files() -> None:
     """Keep what a learner has written in an editor, when a `%%writefile` cell replaces it."""
-    shell: Any = get_ipython()  # type: ignore[no-untyped-call]
+    ipython: Any = sys.modules.get("IPython")  # a terminal does without
+    shell = ipython and ipython.get_ipython()
     if shell is None:
         return
     original: Callable[[str, str], None] = shell.find_cell_magic("writefile")

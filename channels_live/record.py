@@ -1,117 +1,213 @@
 """The kernel's end of the tap: gathers what the processes of one server tell (see `tap`)."""
 
+from __future__ import annotations
+
 import contextlib
 import json
+import os
 import secrets
 import socket
 import threading
 import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from channels_live.tap import SETTLE_LIMIT
+
+ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
+_records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the processes of a server have answered.
+
+    answered: each has shown all the time that it is alive; one that is stopped, or hangs in a call
+        that Python cannot interrupt, does not.
+    quiet: each has answered, and has nothing left in hand.
+    pending: something of the project's own may yet act by itself, such as a timer. It means
+        something only where `quiet` is true. False is certain; in doubt it is True.
+    """
+
+    answered: bool
+    quiet: bool
+    pending: bool
+
+
+@dataclass
+class _Answer:
+    """What one process has answered to one request."""
+
+    heard: float  # when it was asked, or last showed that it is alive
+    alive: bool = False
+    settled: bool = False
+    quiet: bool = False
+    pending: bool = True
+
+    def limit(self) -> float:
+        """Return how many seconds it is still waited for if it stays silent."""
+        return 0.0 if self.settled else max(0.0, self.heard + ANSWER_LIMIT - time.monotonic())
 
 
 class Record:
     """The events of one server, from all of its processes.
 
-    `events` is a list of dicts as `channels_live.tap` describes them, each with the number of its
-    `process` added. `changed` is a condition that is notified after every event and whenever a
-    process comes or goes. Closing the record (`closed` is then true) ends every process that is
-    connected to it.
+    `events` is a list of dicts as `channels_live.tap.events` describes them, each with the number
+    of its `process` added. `changed` is a condition that is notified after every event and whenever
+    a process comes or goes; whoever reads or changes anything here holds it. Closing the record
+    (`closed` is then true) ends every process that is connected to it. `address` is what
+    `channels_live.tap.install` needs.
     """
 
-    def __init__(self):
-        self.events = []
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
         self.changed = threading.Condition()
         self.closed = False
-        self._settled = {}  # connection → the last request it has answered
+        self._processes: set[socket.socket] = set()  # those that have said who they are
+        self._requests: dict[int, dict[socket.socket, _Answer]] = {}  # those that somebody awaits
         self._request = 0
         self._token = secrets.token_hex(16).encode()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets = {self._listener}  # all that are open; changed by single operations only
         self.address = f"{self._listener.getsockname()[1]} {self._token.decode()}"
+        _records.add(self)
         threading.Thread(target=self._accept, name="record", daemon=True).start()
 
     @property
-    def connected(self):
+    def connected(self) -> bool:
         """Whether any process of the server is connected."""
-        return bool(self._settled)
+        return bool(self._processes)
 
     @property
-    def ended(self):
+    def ended(self) -> bool:
         """Whether the record is closed and nothing more can come."""
-        return self.closed and not self._settled
+        return self.closed and not self._processes
 
-    def settle(self, timeout=SETTLE_LIMIT + 5):
+    def settle(
+        self, timeout: float = SETTLE_LIMIT + 5.0, patience: float = SETTLE_LIMIT
+    ) -> Settled:
         """Wait until the server has nothing in hand and has told everything.
 
-        timeout: how long at the most, in seconds.
+        timeout: how long at the most, in seconds; a process that does not answer at all is waited
+            for no longer than ANSWER_LIMIT.
+        patience: give up after so many seconds in which a process has still something in hand, but
+            tells nothing of it.
         """
+        left = deadline(timeout)
         with self.changed:
             self._request += 1
-            for connection in self._settled:
+            number = self._request
+            now = time.monotonic()
+            answers = {process: _Answer(now) for process in self._processes}
+            self._requests[number] = answers  # one that disconnects is taken out of it
+            for process in list(answers):
                 with contextlib.suppress(OSError):
-                    connection.sendall(b"%d\n" % self._request)
-            self.changed.wait_for(
-                lambda: all(number >= self._request for number in self._settled.values()),
-                timeout=timeout,
+                    process.sendall(f"{number} {patience}\n".encode())
+            # until all that are alive have settled
+            try:
+                while limits := [*filter(None, (answer.limit() for answer in answers.values()))]:
+                    if not left():
+                        break
+                    self.changed.wait(min(left(), *limits))
+            finally:
+                del self._requests[number]
+            return Settled(
+                answered=all(
+                    answer.settled or answer.alive and answer.limit() for answer in answers.values()
+                ),
+                quiet=all(answer.quiet for answer in answers.values()),
+                pending=any(answer.pending for answer in answers.values()),
             )
 
-    def wait_for_end(self, timeout):
+    def wait_for_end(self, timeout: float) -> None:
         """Wait until every process has disconnected, for `timeout` seconds at the most."""
         with self.changed:
-            self.changed.wait_for(lambda: not self._settled, timeout=timeout)
+            self.changed.wait_for(lambda: not self._processes, timeout=timeout)
 
-    def close(self):
+    def close(self) -> None:
         """Hang up: each process then ends itself."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # Linux needs it to wake who accepts
         self._listener.close()
+        self._sockets.discard(self._listener)
         with self.changed:
             self.closed = True
             self.changed.notify_all()
-            for connection in self._settled:
+            for process in self._processes:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_WR)  # it may still tell how it ends
+                    process.shutdown(socket.SHUT_WR)  # it may still tell how it ends
 
-    def _accept(self):
-        process = 0
+    def _accept(self) -> None:
+        number = 0
         while True:
             try:
-                connection, _ = self._listener.accept()
+                process, _ = self._listener.accept()
             except OSError:
                 return  # closed
-            process += 1
-            threading.Thread(target=self._read, args=(connection, process), daemon=True).start()
+            self._sockets.add(process)
+            number += 1
+            threading.Thread(target=self._read, args=(process, number), daemon=True).start()
 
-    def _read(self, connection, process):
-        with connection, connection.makefile("rb") as lines:
+    def _read(self, process: socket.socket, number: int) -> None:
+        with process, process.makefile("rb") as lines:
             try:
                 if not secrets.compare_digest(lines.readline().strip(), self._token):
                     return
                 with self.changed:
                     if self.closed:
                         return  # a process that started too late
-                    self._settled[connection] = 0
+                    self._processes.add(process)
                     self.changed.notify_all()
                 for line in lines:
-                    self._add(json.loads(line), connection, process)
+                    self._add(json.loads(line), process, number)
             except (OSError, ValueError):
                 pass  # the process was killed, perhaps in the middle of a line
             finally:
+                self._sockets.discard(process)
                 with self.changed:
-                    self._settled.pop(connection, None)
+                    self._processes.discard(process)
+                    for answers in self._requests.values():
+                        answers.pop(process, None)
                     self.changed.notify_all()
 
-    def _add(self, event, connection, process):
+    def _add(self, event: dict[str, Any], process: socket.socket, number: int) -> None:
         with self.changed:
-            if event["kind"] == "settled":
-                self._settled[connection] = max(self._settled[connection], event["number"])
+            if event["kind"] in ("asked", "settled"):
+                # nobody may wait for it any more
+                answer = self._requests.get(event["number"], {}).get(process, _Answer(0.0))
+                answer.alive, answer.heard = True, time.monotonic()
+                if event["kind"] == "settled":
+                    answer.settled = True
+                    answer.quiet, answer.pending = event["quiet"], event["pending"]
             else:
-                event["process"] = process
+                event["process"] = number
                 self.events.append(event)
             self.changed.notify_all()
 
+    def _leave_to_parent(self) -> None:
+        """Close our copies of its sockets in a forked child, where no thread of ours runs.
 
-def deadline(seconds):
+        Otherwise a child that outlives the kernel would keep its servers from noticing its end.
+        """
+        for open_socket in self._sockets:
+            with contextlib.suppress(OSError):
+                os.close(open_socket.detach())  # close() would wait for the file made of it
+        self._sockets, self._processes, self.closed = set(), set(), True
+        self.changed = threading.Condition()  # another thread may have held it
+
+
+def _leave_all_to_parent() -> None:
+    for record in list(_records):
+        record._leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+def deadline(seconds: float) -> Callable[[], float]:
     """Return a function that tells how many of `seconds` are left, never less than 0."""
     end = time.monotonic() + seconds
     return lambda: max(0.0, end - time.monotonic())

@@ -65,9 +65,7 @@ def project_before(lesson: int) -> list[Path]:
     return [SAMPLE / "start", *(step for step in steps if step.is_dir())]
 
 
-def lay_out(
-    folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str]] = ()
-) -> None:
+def lay_out(folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str]] = ()) -> None:
     """Make a working copy: layers, folders laid over each other; then files, path and text."""
     for layer in layers:
         copy_project(layer, folder)

@@ -22,10 +22,9 @@ from statistics import quantiles
 
 from bench import ANSWER, FRAME, bare, connect
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
 from channels_live.server.ports import free_port
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
 
 CLIENTS = (100, 500)
 SECONDS, QUICK = 2.5, 1.0

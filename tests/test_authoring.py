@@ -13,9 +13,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from channels_live.authoring import AuthoringError, finished, notebooks
-from channels_live.workspace import NOTEBOOKS, SAMPLE
 from channels_live.notebook import read, written_files
-from channels_live.workspace import ROOT, copy_project
+from channels_live.workspace import NOTEBOOKS, ROOT, SAMPLE, copy_project
 
 
 def write_notebook(path, *sources):

@@ -6,7 +6,6 @@ import pytest
 from channels_live.checks import NotYet, Site, at_once, lesson_13
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
-from channels_live.tap import where
 
 BROKER_OF_ONES_OWN = {"REDIS_URL": "redis://example.test:6380/1", "CHANNEL_LAYER": "some.Layer"}
 
@@ -83,15 +82,3 @@ def test_at_once_raises_what_one_of_them_raises():
     with pytest.raises(NotYet):
         at_once(lambda: 1, lambda: (_ for _ in ()).throw(NotYet("it")))
     assert at_once(lambda: 1, lambda: 2) == [1, 2]
-
-
-def test_error_in_a_compiled_module_is_placed_in_the_file_that_called_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    own = tmp_path / "own.py"
-    own.write_text("def call(inner):\n    inner()\n")
-    inner, outer = {}, {}
-    exec(compile("def inner():\n    raise ValueError", "some/_packer.pyx", "exec"), inner)
-    exec(compile(own.read_text(), str(own), "exec"), outer)
-    with pytest.raises(ValueError) as caught:
-        outer["call"](inner["inner"])
-    assert where(caught.value) == (str(own), 2)

@@ -334,11 +334,11 @@ def test_help_explains_itself(run):
 
 
 def test_missing_package_is_named_and_the_doctor_recommended(tmp_path):
-    (tmp_path / "nbformat.py").write_text("raise ImportError('nbformat is not installed')")
+    (tmp_path / "filelock.py").write_text("raise ImportError('filelock is not installed')")
     process = real("list", env=os.environ | {"PYTHONPATH": str(tmp_path)})
     out, err = process.communicate()
     assert (process.returncode, out) == (2, "")
-    assert err == "nbformat is not installed. `channels-live doctor` says what to do.\n"
+    assert err == "filelock is not installed. `channels-live doctor` says what to do.\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
@@ -354,7 +354,7 @@ def test_interrupt_ends_it_without_a_traceback(workspace):
     folder = work_on("5.1", {"myapp/answer.py": "while True:\n    pass\n"})
     process = real("check", "5.1", env=os.environ | {"TMPDIR": str(workspace)})
     # a copy of the project is there: the check has begun
-    assert eventually(lambda: list(workspace.glob("tmp*/site/manage.py")), within=20)
+    assert eventually(lambda: list(workspace.glob("channels_live_*/site/manage.py")), within=20)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (2, "", "Interrupted.\n")

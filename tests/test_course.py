@@ -80,7 +80,7 @@ def test_states_hints_and_one_next_step(done):
     assert f"2 of {len(TASKS)} exercises are right." in text
     assert f": {TASKS[0].minutes + TASKS[3].minutes} of these are behind you." in text
     assert text.endswith(f"Next: {TASKS[1].number} · {TASKS[1].title}")
-    assert overview().next is TASKS[1]
+    assert overview().next == TASKS[1]
 
 
 def test_nothing_is_next_where_all_is_right(done):
@@ -108,7 +108,7 @@ def test_notebook_gets_a_table_in_words(done):
     assert not re.search(r"<script|<img|color|onclick|javascript", html)
     shown = {name: (minutes, state, hints) for name, minutes, state, hints, _ in rows()}
     for task in TASKS:
-        state = (NOT_YET, "2") if task is TASKS[1] else (NOT_ATTEMPTED, "")
+        state = (NOT_YET, "2") if task == TASKS[1] else (NOT_ATTEMPTED, "")
         assert shown[f"{task.number} · {task.title}"] == (str(task.minutes), *state)
     assert shown["0 · Start here"] == ("15", "no exercises", "")
     first = f"{TASKS[0].number} · {TASKS[0].title}"
@@ -128,7 +128,7 @@ def test_lesson_that_somebody_has_edited_is_listed_all_the_same(tmp_path, monkey
     (tmp_path / "04_end_it.ipynb").write_text(
         '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     )
-    monkeypatch.setattr(course, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(course.notebook, "NOTEBOOKS", tmp_path)
     assert re.search(r"^ 3 · Go on +0\b", str(overview()), re.M)
     assert re.search(r"^ 4 · End it +0\b", str(overview()), re.M)
     assert "<a href" in overview()._repr_html_()
@@ -180,7 +180,7 @@ def test_progress_that_is_lost_between_two_exercises_comes_back(workspace):
 
 def test_workspace_that_cannot_be_written_is_shown(workspace):
     workspace.write_text("a file in the place of a folder")
-    assert overview().next is TASKS[0]
+    assert overview().next == TASKS[0]
 
 
 # Where it comes from

@@ -161,8 +161,8 @@ def test_package_that_is_there_and_broken(doctor):
         "psutil.py": "raise ImportError('psutil is broken')",
     }
     report = doctor(stub)
-    assert report.failed["workspace"].startswith("ImportError: psutil is broken\n")
-    assert "-m pip install -r " in report.failed["workspace"]
+    assert report.failed["server"].startswith("ImportError: psutil is broken\n")
+    assert "-m pip install -r " in report.failed["server"]
 
 
 def test_server_that_does_not_start_and_no_jupyterlab(doctor, course, tmp_path):

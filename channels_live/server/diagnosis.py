@@ -40,12 +40,12 @@ class ServerError(Exception):
     def __str__(self) -> str:
         return self.message(self.command)
 
-    def message(self, command: str | None) -> str:
+    def message(self, command: str | None, with_log: bool = True) -> str:
         """Return it in words, with a command in place of the one that was run."""
         if command is None:
             return self.reason
         message = f"`{command}` did not start.\n{self.reason}"
-        log = self.log.rstrip()
+        log = self.log.rstrip() if with_log else ""
         # those lines would say the reason again, and nothing else
         only_libraries = log.startswith("Traceback") and '  File "' not in log
         if log and not only_libraries:

@@ -6,6 +6,7 @@ import re
 import sysconfig
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,28 @@ class Follower:
         text = self._rest + self.text()
         self._rest = text.rpartition("\n")[2]
         return text
+
+
+def shown(
+    file: LogFile, plain: Callable[[str], str], contains: str | None, last: int | None
+) -> Log:
+    """Return the lines of a log, or of a very long one its end, and how much is left out.
+
+    plain: makes of the text what is to be shown. contains: only lines with this text. last: only
+    so many lines from the end.
+    """
+    lines, before = [], 0
+    for most in (_AT_ONCE, MOST_READ):
+        text, before = file.tail(most)
+        lines = [line for line in plain(text).splitlines() if contains is None or contains in line]
+        if not before or (last and len(lines) >= last):
+            break
+    note = []
+    if before and not last:
+        note = [f"… the first {before / 2**20:.0f} MB of this log are not looked at"]
+    elif len(lines) > MOST_LINES and not last:
+        note = [f"… {len(lines) - MOST_LINES:,} earlier lines: log(last={len(lines)}) shows them"]
+    return Log("\n".join([*note, *lines[-(last or MOST_LINES) :]]))
 
 
 def plain(text: str, folder: Path, port: int | None = None, real_port: int | None = None) -> str:

@@ -28,3 +28,25 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     except OSError as error:
         return error.errno != errno.EADDRINUSE
     return True
+
+
+def choose(wanted: int | None, host: str, scheme: str) -> int | None:
+    """Return the port that a server gets: the one it wants if that is free, else another.
+
+    wanted: None for a server that listens nowhere. host, scheme: of its address.
+    """
+    if wanted is None or (not any_will_do() and is_free(wanted, host)):
+        return wanted
+    return another(wanted, host, scheme)
+
+
+def another(wanted: int | None, host: str, scheme: str) -> int:
+    """Return a free port in place of a taken one, and say so. The arguments are those of choose."""
+    port = free_port()
+    # notebooks that are tested at once must not fight for a port, nor tell of it
+    if not any_will_do():
+        print(
+            f"Port {wanted} is taken by another program: "
+            f"this server gets port {port}, {scheme}://{host}:{port}/"
+        )
+    return port

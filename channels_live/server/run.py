@@ -137,6 +137,20 @@ class Run:
             self.record.changed.wait_for(lambda: self._happened("watching"), timeout=seconds)
         self._look_from_here()
 
+    def wait_for_line(self, text: str, seconds: float) -> str | None:
+        """Wait for a line of the log that has a text, and return it; None after so many seconds."""
+        left, follower = deadline(seconds), Follower(self.log)
+        while True:
+            running = self.running
+            new = self.plain(follower.lines())
+            if line := next((line for line in new.splitlines() if text in line), None):
+                return line
+            if not left() or not (running or follower.more()):
+                return None
+            if not follower.more():
+                with self.record.changed:
+                    self.record.changed.wait(min(left(), LOOK))  # a log does not announce itself
+
     def end(self) -> None:
         """End the program and all that it has started, as Control-C would."""
         self.process.stop()
@@ -184,5 +198,3 @@ class _Sought:
             self._seen = self._text in self._end + new
             self._end = (self._end + new)[-len(self._text) :]
         return self._seen
-
-

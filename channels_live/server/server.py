@@ -6,19 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from channels_live.record import SETTLE_LIMIT, deadline
 from channels_live.server import command as commands
 from channels_live.server import ports
 from channels_live.server.diagnosis import ServerError
-from channels_live.server.log import MOST_LINES, MOST_READ, Follower, Log, relative
-from channels_live.server.run import LOOK, Run
+from channels_live.server.log import Log, relative, shown
+from channels_live.server.run import Run
+from channels_live.server.watch import watch
 from channels_live.timeline import Overlaps, Timeline
 
 if TYPE_CHECKING:
     import httpx
 
 PATIENCE = 0.1  # seconds; what runs for longer without a sign of life is not waited for by a log
-REDRAW = 0.1  # seconds between two pictures of a timeline that is watched
 STARTS = 3  # tries, if others take the port after we had looked
 
 Events = list[dict[str, Any]]
@@ -63,14 +62,15 @@ class Server:
             )
         self._ready = None if shows_ready == "tap" else shows_ready
         self._watchers: list[threading.Thread] = []
-        self.port = port or (self._choose_port() if fallback else self._command.port)
+        wanted = (self._command.port, self._command.host, self._command.scheme)
+        self.port = port or (ports.choose(*wanted) if fallback else self._command.port)
         for attempt in range(STARTS):
             try:
                 return self._launch()
             except ServerError as error:
                 if not (error.port_taken and fallback) or attempt == STARTS - 1:
                     raise
-                self.port = self._another_port()  # somebody took it after we had looked
+                self.port = ports.another(*wanted)  # somebody took it after we had looked
 
     def __enter__(self) -> Self:
         return self
@@ -144,9 +144,7 @@ class Server:
         answered = self._run.record.settle().answered
         return self._timeline(client, consumer, threads, answered=answered)
 
-    def events(
-        self, timeout: float, until: Callable[[Events], bool] | None = None
-    ) -> Events:
+    def events(self, timeout: float, until: Callable[[Events], bool] | None = None) -> Events:
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
 
         timeout: how long to wait for that, in seconds. until: a function of the events so far that
@@ -177,24 +175,10 @@ class Server:
 
         The arguments are those of `timeline`. It ends with the server.
         """
-        from IPython.display import display
-
         run = self._run
-        handle: Any = display(self._timeline(client, consumer, threads), display_id=True)
-
-        def follow(seen: int = 0, ended: bool = False) -> None:
-            record = run.record
-            while not ended:
-                with record.changed:
-                    record.changed.wait_for(lambda n=seen: len(record.events) > n or record.ended)
-                    seen, ended = len(record.events), record.ended
-                handle.update(self._timeline(client, consumer, threads, run))
-                with record.changed:  # a flood is not drawn frame by frame
-                    record.changed.wait_for(lambda: record.ended, timeout=REDRAW)
-
-        watcher = threading.Thread(target=follow, name="watch", daemon=True)
-        self._watchers.append(watcher)
-        watcher.start()
+        self._watchers.append(
+            watch(run.record, lambda: self._timeline(client, consumer, threads, run))
+        )
 
     def overlaps(self, handler: str, consumer: str | None = None) -> Overlaps:
         """Return which calls of a method ran at the same time, as bars and in words.
@@ -204,9 +188,7 @@ class Server:
         self._run.record.settle()
         return Overlaps(self._run.events(), handler, consumer)
 
-    def log(
-        self, contains: str | None = None, last: int | None = None, full: bool = False
-    ) -> Log:
+    def log(self, contains: str | None = None, last: int | None = None, full: bool = False) -> Log:
         """Return what the server has printed.
 
         contains: only lines with this text. last: only so many lines from the end.
@@ -215,21 +197,8 @@ class Server:
         It does not wait for a method that waits itself. Of a very long log the end is shown, and
         how much is left out.
         """
-        run = self._run
-        run.record.settle(patience=PATIENCE)
-        for most in (2**16, MOST_READ):
-            text, before = run.log.tail(most)
-            text = text if full else run.plain(text)
-            lines = [line for line in text.splitlines() if contains is None or contains in line]
-            if not before or (last and len(lines) >= last):
-                break
-        shown = lines[-(last or MOST_LINES) :]
-        left_out = []
-        if before and not last:
-            left_out = [f"… the first {before / 2**20:.0f} MB of the log are not looked at"]
-        elif len(shown) < len(lines) and not last:
-            left_out = [f"… {len(lines) - len(shown):,} earlier lines: log(last={len(lines)})"]
-        return Log("\n".join([*left_out, *shown]))
+        self._run.record.settle(patience=PATIENCE)
+        return shown(self._run.log, str if full else self._run.plain, contains, last)
 
     def restart(self) -> None:
         """Stop the server and start the same command again, on the same port.
@@ -245,22 +214,13 @@ class Server:
 
         timeout: how long that may take, in seconds. Raises ServerError if it takes longer.
         """
-        run, left = self._run, deadline(timeout)
-        follower = Follower(run.log)
-        while True:
-            running = run.running
-            new = follower.lines()
-            for line in run.plain(new).splitlines():
-                if text in line:
-                    return Log(line)
-            if not left() or not (new or running):
-                raise ServerError(
-                    f"The server has not printed '{text}' within {timeout:g} seconds.",
-                    timed_out=running,
-                )
-            if not follower.more():
-                with run.record.changed:
-                    run.record.changed.wait(min(left(), LOOK))  # a log does not announce itself
+        line = self._run.wait_for_line(text, timeout)
+        if line is None:
+            raise ServerError(
+                f"The server has not printed '{text}' within {timeout:g} seconds.",
+                timed_out=self.running,
+            )
+        return Log(line)
 
     def wait_for_reload(self, timeout: float = 15.0) -> None:
         """Wait until runserver has started again with the files as they are now, and answers.
@@ -304,9 +264,7 @@ class Server:
         answered: bool = True,
     ) -> Timeline:
         events = self._events(run)
-        return Timeline(
-            events, self._command.name, client, consumer, threads, answered=answered
-        )
+        return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
 
     def _events(self, run: Run | None = None) -> Events:
         events = (run or self._run).events()
@@ -314,22 +272,6 @@ class Server:
             if event.get("file"):
                 event["file"] = relative(event["file"], self._folder)
         return events
-
-    def _choose_port(self) -> int | None:
-        wanted, host = self._command.port, self._command.host
-        if wanted is None or (not ports.any_will_do() and ports.is_free(wanted, host)):
-            return wanted
-        return self._another_port()
-
-    def _another_port(self) -> int:
-        port, command = ports.free_port(), self._command
-        # notebooks that are tested at once must not fight for a port, nor tell of it
-        if not ports.any_will_do():
-            print(
-                f"Port {command.port} is taken by another program: "
-                f"this server gets port {port}, {command.scheme}://{command.host}:{port}/"
-            )
-        return port
 
     def _launch(self) -> None:
         variables = os.environ if self._variables is None else self._variables
@@ -351,5 +293,3 @@ class Server:
             self.end()
             raise
         self.port = self._run.port
-
-

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 
-from channels_live import tap
+from channels_live.tap import wire
 
 
 def main():
     # The tap's Control-C: here it must not end the waiting. (The program would inherit a SIG_IGN.)
     signal.signal(signal.SIGINT, lambda *_: None)
     program = subprocess.Popen(sys.argv[1:])
-    tap.programs.append(program)
+    wire.programs.append(program)
     return program.wait()
 
 

@@ -1,0 +1,62 @@
+"""What the tap knows of its process, in one object."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections import deque
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from types import CodeType
+
+    from channels_live.tap.asgi import Connection
+    from channels_live.tap.channels import Call
+
+
+class State:
+    """All that the tap knows. There is one, `state`.
+
+    Who may touch what: hooks run on whatever thread the project's code runs on, mostly the event
+    loop's and those of sync consumers; requests of the kernel are answered each on a thread of its
+    own. There is no lock but `sending`, which holds whoever reads from `events` and writes to
+    `kernel`: hooks must never wait. All else is changed by single operations only (append, add,
+    discard, `pop` with a default, one assignment), and read from a copy (`list(...)`), because
+    another thread may change it meanwhile. What belongs to one connection is changed by the thread
+    that serves it, and read by all.
+    """
+
+    def __init__(self) -> None:
+        # wire
+        self.kernel: socket.socket | None = None
+        self.events: deque[dict[str, Any]] = deque()  # not sent yet
+        self.awake = threading.Event()  # there is something to send
+        self.sending = threading.Lock()
+        self.last = 0.0  # when the last event was recorded
+        # who is busy
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.connections: dict[int, Connection] = {}  # those that may still be busy, by number
+        self.calls: set[int] = set()  # those that have not returned
+        self.receiving: set[CodeType] = set()  # the code of receive() of the channel layers
+        # names
+        self.folder = os.path.realpath(os.getcwd()) + os.sep  # the project
+        self.numbers = itertools.count(1)  # of connections
+        self.call_numbers = itertools.count(1)
+        self.thread_numbers = itertools.count(1)
+        self.threads: dict[int, str] = {}  # thread ident → its name in the record
+        # what has happened
+        self.listening = False
+        self.broken = False  # runserver's files are
+        self.watching = False
+        self.stopping = False
+        # what happens here, in this task or thread
+        self.connection: ContextVar[Connection | None] = ContextVar("tap_connection", default=None)
+        self.dispatching: ContextVar[Call | None] = ContextVar("tap_dispatching", default=None)
+        self.in_layer: ContextVar[bool] = ContextVar("tap_in_layer", default=False)
+
+
+state = State()
