@@ -106,7 +106,7 @@ def start() -> None:
 def _hang_up() -> None:
     """Forget the kernel in a forked child, which must not keep its parent's connection open."""
     if state.kernel:
-        state.kernel.close()
+        os.close(state.kernel.detach())  # close() would wait for the file that _obey reads
     state.kernel = None
     state.events = deque(maxlen=0)
     state.sending = threading.Lock()  # another thread may have held it
