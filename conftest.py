@@ -9,7 +9,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 FOLDER = pytest.StashKey[Path]()
-LIVE = {"browser", "daphne", "kernel", "start"}  # fixtures that start a program
+LIVE = {"another_kernel", "browser", "daphne", "executed", "kernel", "made", "server", "start"}
 
 
 def pytest_configure(config):

@@ -22,6 +22,7 @@ def served(project):
         yield first, second
 
 
+@pytest.mark.live
 def test_twins_have_the_same_files_and_servers_of_their_own(served):
     first, second = served
     assert first.folder == second.folder
@@ -38,6 +39,7 @@ def test_twins_have_the_same_files_and_servers_of_their_own(served):
     assert not first.server.running and not second.server.running
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("which", [0, 1])
 def test_exception_in_any_server_is_told(served, which):
     with pytest.raises(NotYet), served[which].client("/ws/broken/"):
@@ -45,6 +47,7 @@ def test_exception_in_any_server_is_told(served, which):
     assert "out of order" in served[0].trouble()["your code raised"]
 
 
+@pytest.mark.live
 def test_broker_of_ones_own_reaches_only_what_is_meant_to_have_it(served, monkeypatch):
     first, second = served
     for name, value in BROKER_OF_ONES_OWN.items():

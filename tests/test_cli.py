@@ -105,6 +105,7 @@ def test_next_where_all_is_right(run, workspace):
 # check
 
 
+@pytest.mark.live
 def test_check_tells_what_came_of_it_and_remembers_it(run):
     folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     before = everything(folder)
@@ -140,6 +141,7 @@ def test_check_before_anything_is_laid_out_says_how_and_writes_nothing(run, work
     assert not workspace.exists()
 
 
+@pytest.mark.live
 def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
     work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
     work_on("5.2", {"myapp/counting.py": "x = ("})
@@ -153,6 +155,7 @@ def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
     assert Progress().states == {"5.1": RIGHT, "5.2": NOT_YET}
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_check_shows_a_bar_in_a_terminal():
     import pty
@@ -168,6 +171,7 @@ def test_check_shows_a_bar_in_a_terminal():
     assert out.endswith("0 of 2 are right.\n")
 
 
+@pytest.mark.live
 def test_json_is_as_documented(run):
     work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     status, out, err = run("check 5.1 5.2 --json")
@@ -204,6 +208,7 @@ def theirs(tmp_path):
     return folder
 
 
+@pytest.mark.live
 def test_work_of_somebody_is_judged_and_nothing_is_written(run, theirs, workspace, monkeypatch):
     before = everything(theirs)
     monkeypatch.chdir(theirs.parent)
@@ -349,6 +354,7 @@ def test_reader_that_has_seen_enough():
     assert process.wait() == 2
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
 def test_interrupt_ends_it_without_a_traceback(workspace):
     folder = work_on("5.1", {"myapp/answer.py": "while True:\n    pass\n"})

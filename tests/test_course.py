@@ -143,6 +143,7 @@ def test_ordinary_case_starts_no_server(done):
     assert re.search(r"5\.1 · .+  right", str(overview()))
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("damage", [None, "", "5.2   right\n?\n"])
 def test_what_is_lost_is_judged_again_and_remembered(workspace, capsys, damage):
     work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
@@ -169,6 +170,7 @@ def test_what_can_be_read_is_not_judged_again(workspace):
     assert (workspace / "progress.txt").read_text() == "5.1   right  hints: 3\n"
 
 
+@pytest.mark.live
 def test_progress_that_is_lost_between_two_exercises_comes_back(workspace):
     work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
     Progress().add_hint("5.1", 3)

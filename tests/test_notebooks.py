@@ -99,7 +99,7 @@ def test_recap_leads_to_the_exercises_with_their_minutes(page):
     mine = [task for task in tasks() if task.lesson == page.number]
     _, _, now_you = page.sections["Recap"].partition("**Now you.**")
     assert (
-        f"(../exercises/{page.path.name}), {sum(task.minutes for one in mine)} minutes" in now_you
+        f"(../exercises/{page.path.name}), {sum(task.minutes for task in mine)} minutes" in now_you
     )
     assert re.findall(r"\*(\d+\.\d+) (.+?)\*", now_you) == [
         (task.number, task.title) for task in mine
@@ -212,6 +212,7 @@ def run_pytest(folder, *arguments, **environment):
     return result.stdout, result.returncode
 
 
+@pytest.mark.live
 def test_changed_outputs_fail_and_nothing_else_does(tmp_path):
     page = Page(PAGES[0].path)
     streams, diagrams = {}, {}
@@ -232,6 +233,7 @@ def test_changed_outputs_fail_and_nothing_else_does(tmp_path):
     assert f"{len(page.code) - 2} passed" in printed
 
 
+@pytest.mark.live
 def test_skipped_tests_fail_where_nothing_may_be_skipped(tmp_path):
     (tmp_path / "test_one.py").write_text(
         "import pytest\n"
@@ -258,6 +260,7 @@ def test_tests_have_a_workspace_of_their_own():
 # What a learner does in one lesson does not reach the next
 
 
+@pytest.mark.live
 def test_an_edited_lesson_leaves_the_next_unharmed(tmp_path):
     """Lesson 4 is laid out alike from this project and from one whose lesson 3 was scribbled in."""
     edited = tmp_path / "edited"

@@ -258,7 +258,7 @@ client 1       leaves group room""",
 client 1  ──▶  GET /ws/room/                                Room.connect()
 client 1  ◀──  101 accepted
 client 1       no.such event                                Room has no no_such()
-               raised ValueError: No one
+               raised ValueError: No handler
 client 1  ◀──  close 1011""",
     ),
     "frames that come faster than they are dealt with": (

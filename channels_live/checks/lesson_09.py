@@ -245,6 +245,6 @@ def alone(site: Site, look: str) -> None:
         numbers = readings(carla, 3)
         carla.close()
     if numbers != list(range(numbers[0], numbers[0] + 3)):
-        got = f"readings {', '.join(map(str, found))}"
+        got = f"readings {', '.join(map(str, numbers))}"
         expected = "a sensor that nobody else reads: 1 more each time"
         raise NotYet(look, sent="GET /ws/oven/, by a new client", got=got, expected=expected)
