@@ -89,6 +89,7 @@ class Process:
             self.stop()
             raise
         if not self.pid:
+            self._ended.wait()
             raise OSError(self._error, os.strerror(self._error), argv[0])
 
     @property
