@@ -11,7 +11,9 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-KEEPER = Path(__file__).with_name("keeper.py")
+START = "import sys; sys.path.append(sys.argv.pop(1)); import keeper; keeper.main()"
+# imported, not run as a script, which would be compiled each time
+KEEPER = [sys.executable, "-I", "-S", "-c", START, str(Path(__file__).parent)]
 STOP_LIMIT = 3.0  # seconds that a keeper has to end everything
 OPTIONS = (  # so that neither Jupyter's interrupt nor the end of a terminal reaches the keeper
     {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -60,7 +62,6 @@ class Process:
         self._started, self._ended = threading.Event(), threading.Event()
         self._owner = os.getpid()
         removed = str(remove.absolute()) if remove else ""
-        keeper = [sys.executable, "-I", "-S", str(KEEPER), str(self._owner), removed]
         with _changing:
             stdin, ask = os.pipe()
             answer, stdout = os.pipe()
@@ -68,7 +69,7 @@ class Process:
             _processes.add(self)
             try:
                 self._keeper = subprocess.Popen(
-                    [*keeper, *argv],
+                    [*KEEPER, str(self._owner), removed, *argv],
                     cwd=folder,
                     env=environment,
                     stdin=stdin,

@@ -36,8 +36,7 @@ def held():
 
 def main():
     os.close(os.open(os.ttyname(0), os.O_RDWR))  # makes it the terminal of this session
-    commands, keeper, folder = json.loads(sys.argv[1])
-    process.KEEPER = Path(keeper)
+    commands, process.KEEPER, folder = json.loads(sys.argv[1])
     options = {"folder": Path.cwd(), "environment": os.environ, "log": 2, "remove": Path(folder)}
     with ThreadPoolExecutor() as pool:  # these threads end; what they have started must not
         programs.extend(pool.map(lambda argv: process.Process(argv, **options), commands))

@@ -145,7 +145,7 @@ class Owner:
         self.removed.mkdir()
         (self.removed / "file").touch()
         self.terminal, theirs = pty.openpty()
-        options = json.dumps([programs, str(keeper), str(self.removed)])
+        options = json.dumps([programs, keeper, str(self.removed)])
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("owner.py"), options],
@@ -223,22 +223,18 @@ def test_nothing_is_left(own, seen, end):
 
 
 ELSEWHERE = """
-import os, runpy, sys
+import os, sys
 sys.platform, sys.modules["ctypes"] = "darwin", None
 del os.pidfd_open
-sys.argv[0] = {!r}
-runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
 @pytest.fixture
-def keeper_elsewhere(tmp_path):
+def keeper_elsewhere():
     """Return a keeper that has only what every POSIX system has."""
     if not shutil.which("ps"):
         pytest.skip("there is no program called ps")
-    script = tmp_path / "keeper.py"
-    script.write_text(ELSEWHERE.format(str(KEEPER)))
-    return script
+    return [*KEEPER[:-2], ELSEWHERE + KEEPER[-2], KEEPER[-1]]
 
 
 def test_nothing_is_left_without_what_only_linux_has(own, seen, keeper_elsewhere):
@@ -387,7 +383,7 @@ def test_two_stops_at_once(start):
 
 @pytest.mark.parametrize("word", [b"", b"\n", b"\xff\0 garbage"])
 def test_any_word_and_none_are_an_end(word):
-    command = [sys.executable, "-I", "-S", KEEPER, str(os.getpid()), "", "sleep", "300"]
+    command = [*KEEPER, str(os.getpid()), "", "sleep", "300"]
     done = subprocess.run(command, input=word, stdout=subprocess.PIPE, timeout=WITHIN)
     pid, end = done.stdout.decode().splitlines()
     assert pid.startswith("pid ") and end == "end -2 0"
