@@ -11,7 +11,7 @@ A process of its own, because the owner may be killed, and the program may hang,
 no Python at all. It imports nothing of ours and little else: every start waits for it.
 """
 
-import _signal as signal  # signal itself makes enums of its names, a third of the time of a start
+import _signal as signal  # without the enums of `signal`, which take a third of the start
 import os
 import select
 import sys
@@ -19,7 +19,6 @@ import time
 
 GRACE = 1.0  # seconds between a polite end and a hard one
 LINGER = 0.1  # seconds in which what a program leaves behind may still end by itself
-GIVE_UP = 1.0  # seconds after which what SIGKILL does not end is left alone
 TICK = 0.05  # seconds between two looks at what does not announce itself
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
@@ -83,12 +82,10 @@ class Keeper:
         if asked or gone:  # Control-C in a terminal; what is stopped hears it when it goes on
             self.send(signal.SIGINT, signal.SIGCONT)
         elif self.remains(LINGER):
-            left_behind = len(self.family)
             self.send(signal.SIGTERM, signal.SIGCONT)
+            left_behind = len(self.family)
         self.remains(GRACE)
-        end = time.monotonic() + GIVE_UP
-        while self.remains(0) and time.monotonic() < end:
-            self.send(signal.SIGKILL)
+        while self.remains(0) and self.send(signal.SIGKILL):
             self.remains(TICK)  # and what it has started meanwhile
         status = -signal.SIGKILL if self.status is None else self.status
         tell(f"end {status} {left_behind}")
@@ -136,39 +133,52 @@ class Keeper:
     def remains(self, seconds):
         """Return whether something of the family is left after so many seconds, at the most."""
         end = time.monotonic() + seconds
-        while True:
-            if self.reap() and self.adopts:
-                self.family = set()  # no need to look
-            else:
-                self.look()
+        while alive := self.is_alive():
             left = end - time.monotonic()
-            if not self.family or left <= 0:
-                return bool(self.family)
+            if left <= 0:
+                break
             wait = left if self.adopts else min(left, TICK)  # only children announce their end
             if select.select([self.signals], [], [], wait)[0]:
                 os.read(self.signals, 512)
+        return alive
+
+    def is_alive(self):
+        """Return whether something of the family is left."""
+        children = self.reap()
+        if self.adopts:
+            return children
+        for _ in range(2):  # while it looks, one may fork another and end
+            self.look()
+            if self.family:
+                return True
+        return False
 
     def reap(self):
-        """Take in how children have ended. Return whether there is none any more."""
+        """Take in how children have ended. Return whether others are left."""
         try:
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
                 if dead[0] == self.program:
                     self.status = os.waitstatus_to_exitcode(dead[1])
         except ChildProcessError:
-            return True
-        return False
+            return False
+        return True
 
     def send(self, *signals):
+        """Send signals to the family. Return whether they were allowed, if only in part."""
         found = self.look()
         # a group at once, so that nobody is missed who is just being forked
         groups = {pid: found[pid][1] for pid in self.family}
         targets = {-self.program if groups[pid] == self.program else pid for pid in groups}
+        refused = set()
         for number in signals:
             for target in targets:
                 try:
                     os.kill(target, number)
-                except OSError:
-                    pass  # it has just ended, or has become another user's
+                except PermissionError:
+                    refused.add(target)  # it runs as another user, as below sudo
+                except ProcessLookupError:
+                    pass  # it has just ended
+        return not targets or refused != targets
 
     def look(self):
         """Find the family among all processes, and return these."""
@@ -191,7 +201,8 @@ def processes():
     if sys.platform != "linux":
         import subprocess
 
-        ps = subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,pgid="], stdout=subprocess.PIPE)
+        command = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid="]
+        ps = subprocess.Popen(command, stdout=subprocess.PIPE)
         rows = [tuple(map(int, line.split())) for line in ps.communicate()[0].splitlines()]
         return {pid: (parent, group) for pid, parent, group in rows if pid != ps.pid}
     found = {}

@@ -24,7 +24,7 @@ from channels_live.process import KEEPER, Process, run
 WITHIN = 3.0  # seconds in which everything must have ended
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 PRELUDE = """
-import itertools, os, re, signal, socket, subprocess
+import itertools, os, re, signal, socket, subprocess, time
 
 def seen(pid=None, port=0):
     with open(os.environ["SEEN"], "a") as file:
@@ -408,6 +408,22 @@ def test_program_that_cannot_be_executed(start, tmp_path):
         start(["no-such-program"])
 
 
+def test_program_that_starts_ever_more(start, seen):
+    code = """
+ignore(signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+while True:
+    time.sleep(0.005)
+    if os.fork() == 0:
+        os.setsid()
+        seen()
+        signal.pause()
+"""
+    process = start(python(code))
+    seen.processes(10)
+    process.stop()
+    assert not any(map(psutil.pid_exists, seen.pids()))
+
+
 def test_signals_that_the_owner_ignores(start, tmp_path):
     ignored = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
@@ -418,6 +434,12 @@ def test_signals_that_the_owner_ignores(start, tmp_path):
 
 
 # The keeper itself
+
+
+def test_keeper_that_does_not_start(start, monkeypatch):
+    monkeypatch.setattr(process_module, "KEEPER", [sys.executable, "-I", "-S", "-c", ""])
+    with pytest.raises(ChildProcessError):
+        start(["true"])
 
 
 def test_keeper_may_be_killed(start, seen):
