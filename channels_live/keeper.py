@@ -145,13 +145,7 @@ class Keeper:
     def is_alive(self):
         """Return whether something of the family is left."""
         children = self.reap()
-        if self.adopts:
-            return children
-        for _ in range(2):  # while it looks, one may fork another and end
-            self.look()
-            if self.family:
-                return True
-        return False
+        return children if self.adopts else any(map(exists, [-self.program, *self.family]))
 
     def reap(self):
         """Take in how children have ended. Return whether others are left."""
@@ -194,6 +188,15 @@ class Keeper:
             self.family |= more
             more = {pid for pid, (parent, _) in found.items() if parent in more}
         return found
+
+
+def exists(target):
+    """Return whether there is such a process, or such a group."""
+    try:
+        os.kill(target, 0)
+    except OSError:
+        return False
+    return True
 
 
 def processes():
