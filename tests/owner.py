@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from channels_live import process
+from channels_live.server import process
 
 programs = []
 inodes = set()  # of the pipes to their keepers

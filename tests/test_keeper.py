@@ -18,8 +18,8 @@ import pytest
 from clients import eventually, gone
 from jupyter_client.manager import start_new_kernel
 
-from channels_live import process as process_module
-from channels_live.process import KEEPER, Process, run
+from channels_live.server import process as process_module
+from channels_live.server.process import KEEPER, Process, run
 
 WITHIN = 3.0  # seconds in which everything must have ended
 PYTHON = [sys.executable, "-I", "-S", "-c"]
@@ -249,7 +249,7 @@ def test_nothing_is_left_without_what_only_linux_has(own, seen, keeper_elsewhere
 KERNEL = """
 import os
 from pathlib import Path
-from channels_live.process import Process
+from channels_live.server.process import Process
 options = {{"folder": Path.cwd(), "environment": os.environ, "log": 2}}
 programs = [Process(argv, **options) for argv in {!r}]
 """

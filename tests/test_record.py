@@ -93,7 +93,7 @@ def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
     talk(daphne, "/ws/chat/", HELLO)
     before = str(daphne.timeline())
     for token in ("", "wrong", "\0" * 100_000):
-        assert hung_up(connect(daphne._record, event("crash"), token=token))
+        assert hung_up(connect(daphne._run.record, event("crash"), token=token))
     assert str(daphne.timeline()) == before
     assert talk(daphne, "/ws/chat/", HELLO) == [HELLO]
 

@@ -1,6 +1,7 @@
 """A program behind its keeper (see `keeper.py`): what its owner knows of it, and how to end it."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,11 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-KEEPER = Path(__file__).parent.parent / "keeper.py"
+from channels_live import keeper
+
+START = "import sys; sys.path.append(sys.argv.pop(1)); import keeper; keeper.main()"
+# imported, not run as a script, which would be compiled each time
+KEEPER = [sys.executable, "-I", "-S", "-c", START, str(Path(keeper.__file__).parent)]
 STOP_LIMIT = 3.0  # seconds that a keeper has to end everything
 OPTIONS = (  # so that neither Jupyter's interrupt nor the end of a terminal reaches the keeper
     {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -56,11 +61,10 @@ class Process:
         self.returncode: int | None = None
         self.left_behind = 0
         self._on_end = on_end
-        self._error = 0
+        self._error = errno.ECHILD  # unless the keeper tells another
         self._started, self._ended = threading.Event(), threading.Event()
         self._owner = os.getpid()
         removed = str(remove.absolute()) if remove else ""
-        keeper = [sys.executable, "-I", "-S", str(KEEPER), str(self._owner), removed]
         with _changing:
             stdin, ask = os.pipe()
             answer, stdout = os.pipe()
@@ -68,7 +72,7 @@ class Process:
             _processes.add(self)
             try:
                 self._keeper = subprocess.Popen(
-                    [*keeper, *argv],
+                    [*KEEPER, str(self._owner), removed, *argv],
                     cwd=folder,
                     env=environment,
                     stdin=stdin,
@@ -89,6 +93,7 @@ class Process:
             self.stop()
             raise
         if not self.pid:
+            self._ended.wait()
             raise OSError(self._error, os.strerror(self._error), argv[0])
 
     @property
@@ -133,7 +138,7 @@ class Process:
         self._keeper.wait()
         if self.pid and status is None:  # somebody has killed the keeper
             self._kill(self.pid)
-        self.returncode = -signal.SIGKILL if status is None else int(status)
+        self.returncode = -9 if status is None else int(status)
         with _changing:
             self._close()
         self._ended.set()
