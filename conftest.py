@@ -9,7 +9,17 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 FOLDER = pytest.StashKey[Path]()
-LIVE = {"another_kernel", "browser", "daphne", "executed", "kernel", "made", "server", "start"}
+LIVE = {
+    "another_kernel",
+    "browser",
+    "daphne",
+    "executed",
+    "kernel",
+    "later",
+    "made",
+    "server",
+    "start",
+}
 
 
 def pytest_configure(config):

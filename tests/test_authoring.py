@@ -187,6 +187,7 @@ def test_nbval_agrees_with_what_is_stored(executed, tmp_path):
     assert f"{len(MADE_UP)} passed" in result.stdout
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -413,6 +414,7 @@ def test_steps_and_finished_are_as_built():
     assert finished.differences(NOTEBOOKS, SAMPLE) == []
 
 
+@pytest.mark.live
 def test_the_tests_of_the_finished_site_pass(tmp_path):
     copy_project(SAMPLE / "finished", tmp_path)
     result = subprocess.run(

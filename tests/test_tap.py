@@ -338,6 +338,7 @@ def test_servers_survive_an_interrupt_of_the_kernel(kernel, code):
     assert all(process.is_running() for process in processes)
 
 
+@pytest.mark.live
 def test_process_whose_kernel_is_gone_runs_without_a_tap():
     environment = os.environ | {"PYTHONPATH": str(TAP), "CHANNELS_LIVE_TAP": f"{free_port()} token"}
     command = [sys.executable, "-c", "import sys; print('wrapt' in sys.modules)"]
@@ -355,6 +356,7 @@ servers[0].timeline()
 """
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     "crash",
     ["os.abort()", WAITING],
