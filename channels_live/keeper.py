@@ -11,7 +11,8 @@ A process of its own, because the owner may be killed, and the program may hang,
 no Python at all. It imports nothing of ours and little else: every start waits for it.
 """
 
-import _signal as signal  # without the enums of `signal`, which take a third of the start
+# without the enums of `signal`, which take a third of the start
+import _signal as signal  # type: ignore[import-not-found]
 import os
 import select
 import sys
@@ -23,7 +24,7 @@ TICK = 0.05  # seconds between two looks at what does not announce itself
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
-def main():
+def main() -> None:
     owner, folder, *command = sys.argv[1:]
     keep = keep_on_windows if os.name == "nt" else Keeper(int(owner)).keep
     owner_is_gone = keep(command)
@@ -35,7 +36,7 @@ def main():
     os._exit(0)  # there is nothing to tidy up, and somebody waits
 
 
-def tell(line):
+def tell(line: str) -> None:
     try:
         os.write(1, f"{line}\n".encode())
     except OSError:
@@ -45,10 +46,10 @@ def tell(line):
 class Keeper:
     """The keeper where there are process groups."""
 
-    def __init__(self, owner):
+    def __init__(self, owner: int) -> None:
         self.owner = owner
-        self.family = set()  # pids of what came of the program and has not ended
-        self.status = None  # how the program itself ended
+        self.family: set[int] = set()  # pids of what came of the program and has not ended
+        self.status: int | None = None  # how the program itself ended
         self.signals, write = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
@@ -63,10 +64,10 @@ class Keeper:
 
             self.prctl = CDLL(None).prctl
         except (ImportError, AttributeError):  # not Linux
-            self.prctl = lambda *_: -1
+            self.prctl = lambda *_: -1  # type: ignore[assignment]
         self.adopts = self.prctl(SET_CHILD_SUBREAPER, 1) == 0  # what loses its parent
 
-    def keep(self, command):
+    def keep(self, command: list[str]) -> bool:
         """Run the program until nothing is left of it. Return whether the owner is gone."""
         try:
             self.program = self.start(command)
@@ -91,7 +92,7 @@ class Keeper:
         tell(f"end {status} {left_behind}")
         return gone or os.getppid() != self.owner
 
-    def start(self, command):
+    def start(self, command: list[str]) -> int:
         """Execute the program in a session of its own and return its pid, or raise OSError."""
         keeper = os.getpid()
         read, write = os.pipe()
@@ -113,13 +114,13 @@ class Keeper:
             finally:
                 os._exit(127)
         os.close(write)
-        number = os.read(read, 16)  # nothing, as soon as the program has taken over
+        refused = os.read(read, 16)  # nothing, as soon as the program has taken over
         os.close(read)
-        if number:
-            raise OSError(int(number), "")
+        if refused:
+            raise OSError(int(refused), "")
         return pid
 
-    def listen(self):
+    def listen(self) -> tuple[bool, bool]:
         """Wait until something happens. Return whether to end, and whether the owner is gone."""
         wait = None if self.owner_ends else 5 * TICK
         ready, *_ = select.select([0, self.signals, *self.owner_ends], [], [], wait)
@@ -130,7 +131,7 @@ class Keeper:
             asked, gone = asked or bool(word), gone or not word
         return asked, gone
 
-    def remains(self, seconds):
+    def remains(self, seconds: float) -> bool:
         """Return whether something of the family is left after so many seconds, at the most."""
         end = time.monotonic() + seconds
         while alive := self.is_alive():
@@ -142,12 +143,12 @@ class Keeper:
                 os.read(self.signals, 512)
         return alive
 
-    def is_alive(self):
+    def is_alive(self) -> bool:
         """Return whether something of the family is left."""
         children = self.reap()
         return children if self.adopts else any(map(exists, [-self.program, *self.family]))
 
-    def reap(self):
+    def reap(self) -> bool:
         """Take in how children have ended. Return whether others are left."""
         try:
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
@@ -157,7 +158,7 @@ class Keeper:
             return False
         return True
 
-    def send(self, *signals):
+    def send(self, *signals: int) -> bool:
         """Send signals to the family. Return whether they were allowed, if only in part."""
         found = self.look()
         # a group at once, so that nobody is missed who is just being forked
@@ -174,7 +175,7 @@ class Keeper:
                     pass  # it has just ended
         return not targets or refused != targets
 
-    def look(self):
+    def look(self) -> dict[int, tuple[int, int]]:
         """Find the family among all processes, and return these."""
         found, me = processes(), os.getpid()
         # who loses its parent becomes a child of this process; elsewhere it may be in the group
@@ -190,7 +191,7 @@ class Keeper:
         return found
 
 
-def exists(target):
+def exists(target: int) -> bool:
     """Return whether there is such a process, or such a group."""
     try:
         os.kill(target, 0)
@@ -199,7 +200,7 @@ def exists(target):
     return True
 
 
-def processes():
+def processes() -> dict[int, tuple[int, int]]:
     """Return the parent and the group of every process, by its pid."""
     if sys.platform != "linux":
         import subprocess
@@ -220,7 +221,7 @@ def processes():
     return found
 
 
-def keep_on_windows(command):
+def keep_on_windows(command: list[str]) -> bool:
     import subprocess
     import threading
 
@@ -229,7 +230,7 @@ def keep_on_windows(command):
             command,
             stdin=subprocess.DEVNULL,
             stdout=2,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except OSError as error:
         tell(f"error {error.errno}")
@@ -237,7 +238,7 @@ def keep_on_windows(command):
     tell(f"pid {program.pid}")
     words = []
 
-    def obey():
+    def obey() -> None:
         words.append(os.read(0, 512))
         program.send_signal(signal.CTRL_BREAK_EVENT)
         try:

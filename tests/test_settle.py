@@ -263,7 +263,7 @@ def test_what_is_under_way_is_told_also_to_the_impatient(start, site):
         with client(server, "/later/Last/"):
             pass
         assert server._run.record.settle(patience=0.1) == QUIET
-        assert server._read_log().count("gone") == number
+        assert server.log(full=True).count("gone") == number
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows stops no process")
@@ -308,5 +308,5 @@ def test_all_are_answered_that_ask_at_once_while_connections_come_and_go(start, 
         list(visits)
         slowest = max(answer.result()[1] for answer in answers)
     assert slowest < SETTLE_LIMIT + 1.0, "a thread that dies would leave its question unanswered"
-    assert "Traceback" not in server._read_log()
+    assert "Traceback" not in server.log(full=True)
     assert settle(server)[0] == QUIET

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from channels_live import keeper
 
@@ -18,13 +19,13 @@ START = "import sys; sys.path.append(sys.argv.pop(1)); import keeper; keeper.mai
 # imported, not run as a script, which would be compiled each time
 KEEPER = [sys.executable, "-I", "-S", "-c", START, str(Path(keeper.__file__).parent)]
 STOP_LIMIT = 3.0  # seconds that a keeper has to end everything
-OPTIONS = (  # so that neither Jupyter's interrupt nor the end of a terminal reaches the keeper
-    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+OPTIONS: dict[str, Any] = (  # so that neither Jupyter's interrupt nor a terminal's end reaches it
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if os.name == "nt"
     else {"start_new_session": True}
 )
 
-_processes = weakref.WeakSet()
+_processes: "weakref.WeakSet[Process]" = weakref.WeakSet()
 _changing = threading.RLock()  # held while descriptors come or go, and during a fork
 
 
@@ -56,7 +57,7 @@ class Process:
         log: int,
         remove: Path | None = None,
         on_end: Callable[[], None] | None = None,
-    ):
+    ) -> None:
         self.pid = 0
         self.returncode: int | None = None
         self.left_behind = 0
@@ -123,8 +124,8 @@ class Process:
             self._kill(self._keeper.pid)
             self._ended.wait(1.0)
 
-    def _follow(self):
-        status = None
+    def _follow(self) -> None:
+        status: int | None = None
         with open(self._pipes[1], closefd=False) as answer:
             for line in answer:
                 match line.split():
@@ -132,13 +133,13 @@ class Process:
                         self.pid = int(pid)
                     case ["error", number]:
                         self._error = int(number)
-                    case ["end", status, left_behind]:
-                        self.left_behind = int(left_behind)
+                    case ["end", number, left_behind]:
+                        status, self.left_behind = int(number), int(left_behind)
                 self._started.set()
         self._keeper.wait()
         if self.pid and status is None:  # somebody has killed the keeper
             self._kill(self.pid)
-        self.returncode = -9 if status is None else int(status)
+        self.returncode = -9 if status is None else status
         with _changing:
             self._close()
         self._ended.set()
@@ -146,7 +147,7 @@ class Process:
         if self._on_end and self.pid:
             self._on_end()
 
-    def _kill(self, head):
+    def _kill(self, head: int) -> None:
         """Kill a process and all below it, and the program's group: what a keeper would do."""
         import psutil
 
@@ -159,7 +160,7 @@ class Process:
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def _close(self):
+    def _close(self) -> None:
         while self._pipes:
             os.close(self._pipes.pop())
 
@@ -180,8 +181,9 @@ def run(
     longer.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        options = {"folder": folder, "environment": environment, "remove": remove}
-        process = Process(argv, log=log.fileno(), **options)
+        process = Process(
+            argv, folder=folder, environment=environment, log=log.fileno(), remove=remove
+        )
         try:
             status = process.wait(timeout)
         finally:
@@ -192,7 +194,7 @@ def run(
         return status, log.read()
 
 
-def _let_go():
+def _let_go() -> None:
     """Close in a fork what belongs to its parent: else a keeper could not tell that it is gone."""
     for process in _processes:
         process._close()

@@ -16,8 +16,8 @@ SETTLE_LIMIT = 10.0  # seconds a process may take to have nothing in hand; known
 def install(address: str) -> None:
     """Connect to the kernel and start to record.
 
-    address: "PORT TOKEN" of the kernel that started this process. Where that kernel is gone, nothing
-    is recorded, and the process is left to its keeper.
+    address: "PORT TOKEN" of the kernel that started this process. Where that is gone, nothing is
+    recorded, and the process is left to its keeper.
     """
     stays_uncompiled = sys.dont_write_bytecode
     sys.dont_write_bytecode = False  # these files do not change while they are served
