@@ -57,7 +57,7 @@ class Record:
     `events` is a list of dicts as `channels_live.tap.events` describes them, each with the number
     of its `process` added. `changed` is a condition that is notified after every event and whenever
     a process comes or goes; whoever reads or changes anything here holds it. Closing the record
-    (`closed` is then true) ends every process that is connected to it. `address` is what
+    (`closed` is then true) hangs up on all of them. `address` is what
     `channels_live.tap.install` needs.
     """
 
@@ -127,7 +127,7 @@ class Record:
             self.changed.wait_for(lambda: not self._processes, timeout=timeout)
 
     def close(self) -> None:
-        """Hang up: each process then ends itself."""
+        """Hang up: what a process still tells of its end is heard, and no other is let in."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # Linux needs it to wake who accepts
         self._listener.close()

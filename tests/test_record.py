@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
-from clients import HELLO, talk
+from clients import HELLO, eventually, talk
 
 from channels_live import record as record_module
+from channels_live import tap
 from channels_live.record import Record, Settled, deadline
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -91,7 +93,7 @@ def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
     talk(daphne, "/ws/chat/", HELLO)
     before = str(daphne.timeline())
     for token in ("", "wrong", "\0" * 100_000):
-        assert hung_up(connect(daphne._record, event("crash"), token=token))
+        assert hung_up(connect(daphne._run.record, event("crash"), token=token))
     assert str(daphne.timeline()) == before
     assert talk(daphne, "/ws/chat/", HELLO) == [HELLO]
 
@@ -271,6 +273,35 @@ def test_child_of_a_killed_kernel_does_not_keep_its_servers():
                     socket.create_connection(("127.0.0.1", int(port)), timeout=5)
             finally:
                 child.kill()
+
+
+SERVER = """
+import os, sys, threading
+if child := os.fork():
+    print(child, flush=True)
+    sys.stdin.read()
+else:
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_child_of_a_server_does_not_keep_its_connection(record):
+    site = Path(tap.__file__).parent / "site"
+    environment = os.environ | {"PYTHONPATH": str(site), "CHANNELS_LIVE_TAP": record.address}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-W", "ignore", "-c", SERVER]
+    with subprocess.Popen(command, env=environment, **pipes) as server:
+        child = psutil.Process(int(server.stdout.readline()))
+        try:
+            assert eventually(lambda: record.connected, within=5)
+            server.stdin.close()
+            server.wait(5)
+            record.wait_for_end(5)
+            assert not record.connected
+            assert child.is_running()
+        finally:
+            child.kill()
 
 
 def test_deadline_never_tells_less_than_nothing():

@@ -173,7 +173,7 @@ def later(project, tmp_path_factory):
 def settle(server, **options):
     """Return what the server answers, and how long that took."""
     begin = time.monotonic()
-    return server._record.settle(**options), time.monotonic() - begin
+    return server._run.record.settle(**options), time.monotonic() - begin
 
 
 # Nothing may come by itself
@@ -262,8 +262,8 @@ def test_what_is_under_way_is_told_also_to_the_impatient(start, site):
     for number in range(1, 11):
         with client(server, "/later/Last/"):
             pass
-        assert server._record.settle(patience=0.1) == QUIET
-        assert server._read_log().count("gone") == number
+        assert server._run.record.settle(patience=0.1) == QUIET
+        assert server.log(full=True).count("gone") == number
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows stops no process")
@@ -285,7 +285,7 @@ def test_process_that_hangs_in_a_call_is_not_waited_for(start, site):
     server = start(DAPHNE, with_later(site))
     with client(server, "/later/Hung/", close_timeout=0) as websocket:
         websocket.send("x")
-        assert eventually(lambda: not server._record.settle(timeout=0.1).answered, within=5)
+        assert eventually(lambda: not server._run.record.settle(timeout=0.1).answered, within=5)
         answer, seconds = settle(server)
         assert not answer.answered and not answer.quiet
         assert seconds < ANSWER_LIMIT + 1.0
@@ -308,5 +308,5 @@ def test_all_are_answered_that_ask_at_once_while_connections_come_and_go(start, 
         list(visits)
         slowest = max(answer.result()[1] for answer in answers)
     assert slowest < SETTLE_LIMIT + 1.0, "a thread that dies would leave its question unanswered"
-    assert "Traceback" not in server._read_log()
+    assert "Traceback" not in server.log(full=True)
     assert settle(server)[0] == QUIET

@@ -80,7 +80,7 @@ def _known_timer(handle: Any) -> bool:
 def _put_off() -> bool:
     """Tell whether a call that daphne's reactor has put off is not daphne's own."""
     reactor = sys.modules.get("twisted.internet.reactor")
-    calls = reactor.getDelayedCalls() if reactor else []  # type: ignore[attr-defined]
+    calls = reactor.getDelayedCalls() if reactor else []
     return any(not _module(call.func).startswith(PUT_OFF) for call in calls)
 
 
