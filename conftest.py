@@ -1,6 +1,7 @@
 """What every test run needs: a workspace of its own, groups for xdist, and exceptions for nbval."""
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 FOLDER = pytest.StashKey[Path]()
+EXERCISE = re.compile(r"\[(\d+\.\d+)\b")  # its number, in the name of a test
 LIVE = {
     "another_kernel",
     "browser",
@@ -55,22 +57,34 @@ def pytest_runtest_setup(item):
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(folder / "workspace")
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m and xdist look at the marks
-def pytest_collection_modifyitems(items):
-    """Say which tests are live, and keep those of a file in one worker if they do not say more."""
-    for item in items:
-        if isinstance(item, IPyNbCell) or LIVE & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.live)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let workers share out files, so that a notebook has one kernel; and exercises, one by one.
+
+    Not by the marks of --dist=loadgroup, which pytest-xdist 3.8 does not see with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file, _, test = nodeid.partition("::")
+            exercise = EXERCISE.search(test) if file.endswith("test_exercises.py") else None
+            return f"{file} {exercise[1]}" if exercise else file
+
+    return Scheduler(config, log)
 
 
 def pytest_itemcollected(item):
-    """Ignore the drawing that JupyterLab stores beside the diagram it was made from."""
-    if isinstance(item, IPyNbCell):
-        for output in item.cell.outputs:
-            if "text/vnd.mermaid" in output.get("data", {}):
-                output.data.pop("image/svg+xml", None)
+    """Say whether a test is live.
+
+    Of a notebook, ignore the drawing that JupyterLab stores beside the diagram it was made from.
+    """
+    is_cell = isinstance(item, IPyNbCell)
+    if is_cell or LIVE & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.live)
+    for output in item.cell.outputs if is_cell else ():
+        if "text/vnd.mermaid" in output.get("data", {}):
+            output.data.pop("image/svg+xml", None)
 
 
 @pytest.hookimpl(wrapper=True)

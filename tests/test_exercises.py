@@ -19,27 +19,15 @@ for path in sorted((Path(__file__).parent / "wrong_answers").glob("lesson_*.py")
     WRONG |= import_module(f"wrong_answers.{path.stem}").WRONG
 
 
-def each(answers):
-    """Return a parameter for each of these: tuples that begin with a task, with a name.
-
-    What belongs to one exercise stays in one worker, and the workers share the exercises out.
-    """
-    return [
-        pytest.param(
-            *values, id=name, marks=pytest.mark.xdist_group(f"exercise {values[0].number}")
-        )
-        for name, *values in answers
-    ]
-
-
-every_task = pytest.mark.parametrize("task", each((task.number, task) for task in TASKS))
+# the names of these tests begin with the number: by it, conftest.py lets workers share them out
+every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
 every_wrong_answer = pytest.mark.parametrize(
     ("task", "wrong"),
-    each(
-        (f"{task.number} {wrong.title}", task, wrong)
+    [
+        pytest.param(task, wrong, id=f"{task.number} {wrong.title}")
         for task in TASKS
         for wrong in WRONG.get(task.number, [])
-    ),
+    ],
 )
 
 
