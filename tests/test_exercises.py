@@ -58,6 +58,16 @@ def answer(tmp_path):
     return answer
 
 
+def files_of(task, wrong):
+    """Return the files of a wrong answer: path → text."""
+    files = dict(task.files(solved=True))
+    for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
+        if old:
+            assert files[path].count(old) == 1, f"{old!r} in {path}"
+        files[path] = files[path].replace(old, new) if old else new
+    return files
+
+
 # What the checks say
 
 
@@ -80,7 +90,7 @@ def test_solution_is_right(task):
 
 @pytest.mark.live
 @every_task
-def test_emptied_files_are_not_right(task, answer):
+def test_emptied_files_are_not_right(task, answer, forked):
     begun, solved = dict(task.files()), dict(task.files(solved=True))
     emptied = {path: "" for path, text in solved.items() if begun.get(path) != text}
     assert emptied
@@ -91,17 +101,32 @@ def test_emptied_files_are_not_right(task, answer):
 
 @pytest.mark.live
 @every_wrong_answer
-def test_wrong_answer_gets_the_message_meant_for_it(task, wrong, answer, monkeypatch):
-    monkeypatch.setattr(client, "WAIT", 1.5)  # seconds: a third of these answers is silence
-    files = dict(task.files(solved=True))
-    for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
-        if old:
-            assert files[path].count(old) == 1, f"{old!r} in {path}"
-        files[path] = files[path].replace(old, new) if old else new
-    outcome = task.judge(answer(task, files))
+def test_wrong_answer_gets_the_message_meant_for_it(task, wrong, answer, forked, monkeypatch):
+    monkeypatch.setattr(client, "WAIT", 1.5)  # seconds, where an answer may still come
+    outcome = task.judge(answer(task, files_of(task, wrong)))
     assert outcome.state == NOT_YET, outcome
     assert wrong.message in str(outcome) + repr(outcome.details), outcome
     assert "the check met" not in outcome.details, outcome
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("task", "wrong"),
+    each((task.number, task, WRONG[task.number][0]) for task in TASKS if task.number[-2:] == ".1"),
+)
+def test_plain_way_has_the_same_outcome(task, wrong, answer, request):
+    """What is judged above on forked servers is judged alike on those that a learner has."""
+    folder = answer(task, files_of(task, wrong))
+    plain = task.judge(folder)
+    request.getfixturevalue("forked")
+    forked = task.judge(folder)
+    assert forked.state == plain.state
+    assert list(forked.details) == list(plain.details)
+    for label in ("look at", "your code raised", "the log says"):
+        drawn = re.compile(r"\d+|\b[bcdfghklmnprstvwz]{5}\b")  # at random, at each run
+        assert drawn.sub("…", forked.details.get(label, "")) == drawn.sub(
+            "…", plain.details.get(label, "")
+        )
 
 
 # Nothing is unlisted
