@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, talk
+from inline_snapshot import snapshot
 from IPython.lib.pretty import pretty
 
 from channels_live.server import Server
@@ -103,8 +104,46 @@ def test_log_is_the_same_at_every_run(project, command):
         server.http("/accounts/login/")
         logs.append(server.log())
         server.stop()
-    assert "/ws/chat/" in logs[0]
     assert logs[0] == logs[1]
+    words = logs[0].replace("CTRL-BREAK", "CONTROL-C")  # on Windows
+    assert (
+        words
+        == snapshot(
+            {
+                "daphne -p 8000 myproject.asgi:application": """\
+INFO     Starting server at tcp:port=8000:interface=127.0.0.1
+INFO     HTTP/2 support not enabled (install the http2 and tls Twisted extras)
+INFO     Configuring endpoint tcp:port=8000:interface=127.0.0.1
+INFO     Listening on TCP address 127.0.0.1:8000
+127.0.0.1 - - "WSCONNECTING /ws/chat/" - -
+127.0.0.1 - - "WSCONNECT /ws/chat/" - -
+127.0.0.1 - - "WSDISCONNECT /ws/chat/" - -
+127.0.0.1 - - "WSCONNECTING /ws/refusing/" - -
+127.0.0.1 - - "WSREJECT /ws/refusing/" - -
+127.0.0.1 - - "WSDISCONNECT /ws/refusing/" - -
+127.0.0.1 - - "GET /accounts/login/" 200 1179\
+""",
+                "python manage.py runserver --noreload": """\
+Performing system checks...
+
+System check identified no issues (0 silenced).
+
+You have 19 unapplied migration(s). Your project may not work properly until you apply the migrations for app(s): admin, auth, contenttypes, myapp, sessions.
+Run 'python manage.py migrate' to apply them.
+Django version 5.2.19, using settings 'myproject.settings'
+Starting ASGI/Daphne version 4.2.3 development server at http://127.0.0.1:8000/
+Quit the server with CONTROL-C.
+WebSocket HANDSHAKING /ws/chat/
+WebSocket CONNECT /ws/chat/
+WebSocket DISCONNECT /ws/chat/
+WebSocket HANDSHAKING /ws/refusing/
+WebSocket REJECT /ws/refusing/
+WebSocket DISCONNECT /ws/refusing/
+HTTP GET /accounts/login/ 200\
+""",
+            }
+        )[command]
+    )
 
 
 def test_log_holds_the_exception_of_a_client_that_is_gone_already(daphne):
