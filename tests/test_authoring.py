@@ -237,6 +237,17 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
         asyncio.run(notebooks.execute(path))
 
 
+def test_a_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
+    path = write_notebook(tmp_path / "lessons" / "02_begin.ipynb", "1")
+
+    async def start(client, **options):
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr(notebooks.NotebookClient, "async_execute", start)
+    with pytest.raises(AuthoringError, match=r"^lessons/02_begin\.ipynb: its kernel did not start"):
+        asyncio.run(notebooks.execute(path))
+
+
 def test_what_an_author_saves_meanwhile_is_not_overwritten(tmp_path):
     source = "from pathlib import Path; _ = Path('02_edit.ipynb').write_text('mine')"
     path = write_notebook(tmp_path / "lessons" / "02_edit.ipynb", source)

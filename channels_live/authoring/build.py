@@ -21,7 +21,6 @@ from channels_live.authoring import AuthoringError, exercises, finished, texts
 from channels_live.authoring.course import Course
 from channels_live.authoring.notebooks import execute, load
 from channels_live.authoring.seals import Seals
-from channels_live.notebook import read
 
 AT_ONCE = 2  # notebooks that are executed at the same time
 # What is derived as whole files, as .gitattributes writes it; `make lock` makes one more.
@@ -32,20 +31,17 @@ DERIVED = (*(f"sample_project/{name}/**" for name in finished.BUILT), "exercises
 class Page:
     """A notebook to be executed.
 
-    path: its file. solution: the file of solutions that it is built from; None: it is executed as
-    it is.
+    path: its file. cells: how many code cells it has, about: a bar needs no more.
+    solution: the file of solutions that it is built from; None: it is executed as it is.
     """
 
     path: Path
+    cells: int
     solution: Path | None = None
 
     def load(self) -> NotebookNode:
         """Return what is to be executed. Raises AuthoringError if it cannot be loaded or built."""
         return exercises.built(self.solution) if self.solution else load(self.path)
-
-    def cells(self) -> int:
-        """Return how many code cells it has."""
-        return len(read(self.solution or self.path).code)  # about: a bar needs no more
 
 
 def differences(course: Course) -> list[str]:
@@ -69,11 +65,10 @@ def pages_to_execute(
     or not. Raises AuthoringError if a notebook cannot be read.
     """
     chosen = set(lessons) or course.lessons().keys()
-    pages = [Page(page.path) for page in (*course.lessons().values(), *course.solved().values())]
     changed = [
-        page
-        for page in pages
-        if int(page.path.name[:2]) in chosen and (everything or not seals.is_built(page.path))
+        Page(page.path, len(page.code))
+        for page in (*course.lessons().values(), *course.solved().values())
+        if page.number in chosen and (everything or not seals.is_built(page.path))
     ]
     for number, solution in course.solved().items():
         path = course.exercises / solution.path.name
@@ -83,7 +78,7 @@ def pages_to_execute(
             or _is_stale(solution.path, path)
             or not seals.is_built(path)
         ):
-            changed.append(Page(path, solution.path))
+            changed.append(Page(path, len(solution.code), solution.path))
     return changed
 
 
@@ -121,7 +116,7 @@ async def _execute(course: Course, seals: Seals, pages: list[Page]) -> list[str]
 
     async def execute_page(page: Page) -> None:
         async with slots:
-            name, left = course.shown(page.path), page.cells()
+            name, left = course.shown(page.path), page.cells
 
             def count(cells: int = 1) -> None:
                 nonlocal left
@@ -140,7 +135,7 @@ async def _execute(course: Course, seals: Seals, pages: list[Page]) -> list[str]
             count(left)
 
     # No bar where nobody watches it: there each of its states would be a line.
-    total = sum(page.cells() for page in pages)
+    total = sum(page.cells for page in pages)
     with tqdm(total=total, unit="cell", disable=None, dynamic_ncols=True) as bar:
         async with asyncio.TaskGroup() as tasks:
             for page in pages:

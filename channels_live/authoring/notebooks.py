@@ -65,7 +65,8 @@ async def execute(
 
     Raises AuthoringError, and leaves the file as it was, if that changes meanwhile, if its cells
     have no ids or the same ones, or if a cell raises an exception that its tags do not announce
-    (`raises-exception`), takes longer than CELL_TIMEOUT, or ends the kernel.
+    (`raises-exception`), takes longer than CELL_TIMEOUT, or ends the kernel, or if that does not
+    start.
     """
     name = f"{path.parent.name}/{path.name}"
     before = path.read_bytes() if path.exists() else None
@@ -91,7 +92,9 @@ async def execute(
         inherited = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
         try:
             await client.async_execute(env=inherited | own, cleanup_kc=True)
-        except (CellControlSignal, DeadKernelError) as error:
+        except (CellControlSignal, RuntimeError) as error:
+            if not isinstance(error, CellControlSignal | DeadKernelError):
+                raise AuthoringError(f"{name}: its kernel did not start: {error}") from error
             number = client.code_cells_executed  # as JupyterLab shows it beside the cell
             place = f"{name}, cell [{number}]"
             if not isinstance(error, CellExecutionError):
