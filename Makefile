@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV = .venv
 RUN = $(VENV)/bin/python -m
 PIP = $(RUN) pip install --disable-pip-version-check
-# Touched last, so that an interrupted installation is taken up again.
+# What learners need, and with it what developers need, from one lock. Each is touched last, so that
+# an interrupted installation is taken up again.
 READY = $(VENV)/.installed
+TOOLS = $(VENV)/.tools
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test lint format lock build new picture bench
+.PHONY: help lab test quick coverage lint format lock build new picture bench
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -18,19 +20,30 @@ lab: $(READY) ## open the lessons in JupyterLab
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
 # Three workers on two cores: most tests wait for a server.
-test: $(READY) ## run all tests and compare every output of every lesson
-	$(RUN) pytest -n 3 $(ARGS)
+test: $(TOOLS) ## run all tests and compare every output of every lesson
+	$(RUN) pytest -n 3 --durations=10 $(ARGS)
 
-lint: $(READY) ## check style and spelling, notebooks included
+quick: $(TOOLS) ## run the tests that need no server, no kernel and no browser
+	$(RUN) pytest -n 2 -m "not live" tests $(ARGS)
+
+coverage: $(TOOLS) ## run all tests, and list the lines that none of them reaches
+	$(RUN) coverage erase
+	$(RUN) coverage run -m pytest -n 3 $(ARGS)
+	$(RUN) coverage combine --quiet
+	$(RUN) coverage report
+
+lint: $(TOOLS) ## check style, spelling, types and imports, notebooks included
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) codespell_lib
+	$(RUN) mypy
+	$(VENV)/bin/lint-imports
 
-format: $(READY) ## repair what lint can repair by itself
+format: $(TOOLS) ## repair what lint can repair by itself
 	$(RUN) ruff check --fix-only
 	$(RUN) ruff format
 
-lock: $(READY) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)
+lock: $(TOOLS) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)
 	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --extra dev \
 		--annotation-style line --custom-compile-command "make lock" \
 		--output-file requirements.txt pyproject.toml $(ARGS)
@@ -42,7 +55,7 @@ build: $(READY) ## derive all that is derived, only what changed (one lesson: AR
 new: $(READY) ## cut a lesson from the frame: make new N=14 TITLE="Run many servers"
 	@$(RUN) channels_live.authoring.new "$$N" "$$TITLE"
 
-picture: $(READY) ## renew the picture in the README
+picture: $(TOOLS) ## renew the picture in the README
 	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py
 
 bench: $(READY) ## measure what watching a server costs, and how fast a room is
@@ -56,6 +69,9 @@ $(READY): requirements.txt pyproject.toml lab/channels_live.json
 		echo "'$(PYTHON)' cannot make virtual environments." \
 			"On Debian and Ubuntu install its part that can: apt install python3-venv"; exit 1; }
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) -c requirements.txt -e .
+	@touch $@
+
+$(TOOLS): $(READY)
 	$(PIP) -r requirements.txt
-	$(PIP) --no-deps -e .
 	@touch $@

@@ -1,4 +1,4 @@
-"""What every test run needs: a workspace of its own, and two exceptions for nbval."""
+"""What every test run needs: a workspace of its own, groups for xdist, and exceptions for nbval."""
 
 import os
 import shutil
@@ -9,6 +9,17 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 FOLDER = pytest.StashKey[Path]()
+LIVE = {
+    "another_kernel",
+    "browser",
+    "daphne",
+    "executed",
+    "kernel",
+    "later",
+    "made",
+    "server",
+    "start",
+}
 
 
 def pytest_configure(config):
@@ -42,6 +53,16 @@ def pytest_runtest_setup(item):
     """Give each test file and each notebook a workspace that no other has written to."""
     folder = item.config.stash[FOLDER] / item.path.parent.name / item.path.stem
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(folder / "workspace")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m and xdist look at the marks
+def pytest_collection_modifyitems(items):
+    """Say which tests are live, and keep those of a file in one worker if they do not say more."""
+    for item in items:
+        if isinstance(item, IPyNbCell) or LIVE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.live)
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}"))
 
 
 def pytest_itemcollected(item):

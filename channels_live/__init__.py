@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors
+    from channels_live.course import overview
     from channels_live.exercise import Exercise
     from channels_live.lesson import Lesson
-    from channels_live.course import overview
     from channels_live.server import Server, ServerError
     from channels_live.workspace import LessonError
 

@@ -12,9 +12,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+    from channels_live.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = "channels-live"  # as installed
@@ -42,7 +48,7 @@ class Broken(Exception):
     another than that of the step.
     """
 
-    def __init__(self, what, code="", remedy=None):
+    def __init__(self, what: str, code: str = "", remedy: str | None = None) -> None:
         super().__init__(what)
         self.code, self.remedy = code, remedy
 
@@ -52,7 +58,7 @@ class Step(NamedTuple):
 
     name: str
     seconds: float  # it may take
-    needs: tuple  # steps without which it makes no sense
+    needs: tuple[str, ...]  # steps without which it makes no sense
     remedy: str
 
 
@@ -73,10 +79,11 @@ STEPS = [
 ]
 
 
-def main():
+def main() -> int:
     """Try everything, and print a line about each step. Return the exit status."""
     left = _deadline(LONGEST)
-    failed, skipped = {}, []  # names; and of those that failed, what the code line tells
+    failed: dict[str, str] = {}  # names, and what the code line tells
+    skipped: list[str] = []
     with contextlib.ExitStack() as stack:
         examination = Examination(stack)
         for step in STEPS:
@@ -102,12 +109,14 @@ def main():
 class Examination:
     """The steps. Each returns what it has found; what it raises is what is wrong."""
 
-    def __init__(self, stack):
+    _server: "Server"
+    _websocket: "ClientConnection"
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._server = self._websocket = None
         self._ended = False
 
-    def python(self):
+    def python(self) -> str:
         from packaging.specifiers import SpecifierSet
 
         needed = _course().metadata["Requires-Python"]
@@ -116,38 +125,44 @@ class Examination:
             raise Broken(f"{version}; the course needs {needed}")
         return version
 
-    def packages(self):
+    def packages(self) -> str:
         from packaging.requirements import Requirement
 
-        needed = [Requirement(line) for line in _course().requires]
-        needed = [one for one in needed if not one.marker or one.marker.evaluate({"extra": ""})]
+        listed = [Requirement(line) for line in _course().requires or ()]
+        needed = [
+            package
+            for package in listed
+            if not package.marker or package.marker.evaluate({"extra": ""})
+        ]
         wrong = {}
-        for one in needed:
-            version = _version(one.name)
+        for package in needed:
+            version = _version(package.name)
             if version is None:
-                wrong[one.name] = "is missing"
-            elif not one.specifier.contains(version, prereleases=True):
-                wrong[one.name] = f"{version} does not fit: the course needs {one.specifier}"
+                wrong[package.name] = "is missing"
+            elif not package.specifier.contains(version, prereleases=True):
+                wrong[package.name] = (
+                    f"{version} does not fit: the course needs {package.specifier}"
+                )
         if wrong:
-            told = "\n".join(f"{name} {what}" for name, what in wrong.items())
-            raise Broken(told, code=",".join(wrong))
+            lines = "\n".join(f"{name} {what}" for name, what in wrong.items())
+            raise Broken(lines, code=",".join(wrong))
         return f"{len(needed)} are there, in versions that fit"
 
-    def workspace(self):
+    def workspace(self) -> str:
         from channels_live.workspace import workspace_folder
 
         folder = workspace_folder()
         if folder.exists() and not folder.is_dir():
             raise Broken(f"{folder} is a file, not a folder", code="file")
-        new = [one for one in (folder, *folder.parents) if not one.exists()]
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"written")
-        for one in new:
-            one.rmdir()
+        for path in new:
+            path.rmdir()
         return f"{folder} can be written"
 
-    def port(self):
+    def port(self) -> str:
         socket.create_server(("127.0.0.1", 0)).close()
         try:
             socket.create_server(("127.0.0.1", 8000)).close()
@@ -155,7 +170,7 @@ class Examination:
             return "there are free ones; 8000 is taken, and the lessons will use another"
         return "there are free ones, 8000 is among them"
 
-    def server(self):
+    def server(self) -> str:
         from channels_live.kernel import KERNEL
         from channels_live.server import Server, ServerError
         from channels_live.server.ports import free_port
@@ -170,25 +185,26 @@ class Examination:
         try:
             self._server = Server(command, site, timeout=8)
         except ServerError as error:
-            raise Broken(error.reason) from None
+            raise Broken(error.message(command, with_log=False)) from None
         self._stack.callback(self._end, 2)
         return f"daphne answers, after {time.monotonic() - begin:.1f} seconds"
 
-    def page(self):
+    def page(self) -> str:
         path = "/accounts/login/"
         answer = self._server.http(path, timeout=2)
         if answer.status_code != 200:
             raise Broken(f"{path} answers {answer.status_code}, not 200")
         return f"{path} answers 200"
 
-    def websocket(self):
+    def websocket(self) -> str:
         from websockets.sync.client import connect
 
-        path, origin = "/ws/chat/", "http://localhost"
-        self._websocket = connect(self._server.ws(path), origin=origin, proxy=None, open_timeout=2)
+        path = "/ws/chat/"
+        options: dict[str, Any] = {"origin": "http://localhost", "open_timeout": 2}
+        self._websocket = connect(self._server.ws(path), proxy=None, **options)
         return f"{path} accepts it"
 
-    def frame(self):
+    def frame(self) -> str:
         self._websocket.send(FRAME)
         try:
             answer = self._websocket.recv(timeout=2)
@@ -198,35 +214,35 @@ class Examination:
             raise Broken(f"sent {FRAME}, got {answer!r}")
         return f"{FRAME} came back"
 
-    def end(self):
+    def end(self) -> str:
         import psutil
 
         process = psutil.Process(self._server.pid)
         family = [process, *process.children(recursive=True)]
         self._end(FOR_THE_END - 0.5)
         alive = []
-        for one in family:
+        for member in family:
             with contextlib.suppress(psutil.Error):
-                if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
-                    alive.append(str(one.pid))
+                if member.is_running() and member.status() != psutil.STATUS_ZOMBIE:
+                    alive.append(str(member.pid))
         if alive:
             raise Broken(f"process {', '.join(alive)} of the server goes on")
         return "the server is gone"
 
-    def _end(self, seconds):
+    def _end(self, seconds: float) -> None:
         if not self._ended:
             self._ended = True
             with contextlib.suppress(Broken):
                 _within(seconds, self._server.end)
 
-    def jupyterlab(self):
+    def jupyterlab(self) -> str:
         from jupyterlab.commands import get_app_dir
 
         if not Path(get_app_dir(), "static", "index.html").is_file():
             raise Broken("the package is there, but not the files of its pages")
-        return _version("jupyterlab")
+        return metadata.version("jupyterlab")
 
-    def kernel(self):
+    def kernel(self) -> str:
         from jupyter_client.kernelspec import KernelSpecManager
 
         spec = KernelSpecManager().get_kernel_spec("python3")
@@ -241,45 +257,45 @@ class Examination:
         return "python3 is this Python"
 
 
-def _say(mark, step, what):
+def _say(mark: str, step: Step, what: str) -> None:
     print(_indented(f"[{mark}] {step.name}: {what}", first=""), flush=True)
 
 
-def _indented(text, first="       "):
+def _indented(text: str, first: str = "       ") -> str:
     return first + text.replace("\n", "\n       ")
 
 
-def _described(error):
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _kind(error):
+def _kind(error: Exception) -> str:
     """Return what the code line may tell of an exception: nothing that could hold a path."""
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
+    if isinstance(error, OSError) and error.errno and error.errno in errno.errorcode:
         return errno.errorcode[error.errno]
     return type(error).__name__ if not isinstance(error, Broken) else ""
 
 
-def _verdict(failed, skipped):
+def _verdict(failed: dict[str, str], skipped: list[str]) -> str:
     if not failed and not skipped:
         return "All is well. If something is wrong all the same, send this line to your instructor:"
     return "If that does not help, send this line to your instructor:"
 
 
-def _code(failed, skipped):
+def _code(failed: dict[str, str], skipped: list[str]) -> str:
     """Return a line that tells what there is and what has failed, and nothing about the person."""
-    release = re.match(r"[\d.]*", platform.release())[0]
+    release = "".join(re.findall(r"^[\d.]+", platform.release()))
     wsl = "-wsl" if "microsoft" in platform.release().lower() else ""
     system = f"{platform.system()}-{release}{wsl}-{platform.machine()}".lower()
     versions = [f"{name}-{_version(name) or 'missing'}" for name in IN_CODE]
-    told = [f"{name}({what})" if what else name for name, what in failed.items()]
-    outcome = [f"failed={','.join(told)}"] if failed else []
+    steps = [f"{name}({what})" if what else name for name, what in failed.items()]
+    outcome = [f"failed={','.join(steps)}"] if failed else []
     outcome += [f"skipped={','.join(skipped)}"] if skipped else []
     python = f"python-{platform.python_version()}"
     return " ".join([*versions, python, system, *(outcome or ["ok"])])
 
 
-def _course():
+def _course() -> metadata.Distribution:
     """Return the distribution of the course. Raises Broken if it is not installed."""
     try:
         return metadata.distribution(COURSE)
@@ -287,7 +303,7 @@ def _course():
         raise Broken("the course is not installed here", COURSE, _INSTALL) from None
 
 
-def _version(name):
+def _version(name: str) -> str | None:
     """Return the installed version of a package, or None."""
     try:
         return metadata.version(name)
@@ -295,11 +311,11 @@ def _version(name):
         return None
 
 
-def _within(seconds, function):
+def _within(seconds: float, function: Callable[[], Any]) -> Any:
     """Call a function and return what it returns. Raises Broken if it takes longer than that."""
-    results = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
-    def call():
+    def call() -> None:
         try:
             results.put((function(), None))
         except BaseException as error:
@@ -315,6 +331,6 @@ def _within(seconds, function):
     return result
 
 
-def _deadline(seconds):
+def _deadline(seconds: float) -> Callable[[], float]:
     end = time.monotonic() + seconds
     return lambda: end - time.monotonic()

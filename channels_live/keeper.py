@@ -1,6 +1,6 @@
 """Runs one program, and ends all that came of it when its owner is gone or says so.
 
-    python -I -S keeper.py OWNER REMOVE PROGRAM ARGUMENT…
+    python -I -S -c START FOLDER OWNER REMOVE PROGRAM ARGUMENT…   (START: see process.py)
 
 OWNER: the pid of the process that starts this one. REMOVE: a folder to delete if the owner is gone
 at the end, or an empty word. stdin: any byte asks to end, and so does its end. stdout: two lines,
@@ -11,20 +11,20 @@ A process of its own, because the owner may be killed, and the program may hang,
 no Python at all. It imports nothing of ours and little else: every start waits for it.
 """
 
+# without the enums of `signal`, which take a third of the start
+import _signal as signal  # type: ignore[import-not-found]
 import os
 import select
-import signal
 import sys
 import time
 
 GRACE = 1.0  # seconds between a polite end and a hard one
 LINGER = 0.1  # seconds in which what a program leaves behind may still end by itself
-GIVE_UP = 1.0  # seconds after which what SIGKILL does not end is left alone
 TICK = 0.05  # seconds between two looks at what does not announce itself
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
-def main():
+def main() -> None:
     owner, folder, *command = sys.argv[1:]
     keep = keep_on_windows if os.name == "nt" else Keeper(int(owner)).keep
     owner_is_gone = keep(command)
@@ -33,9 +33,10 @@ def main():
 
         os.chdir(os.sep)  # Windows does not delete where somebody is
         shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)  # there is nothing to tidy up, and somebody waits
 
 
-def tell(line):
+def tell(line: str) -> None:
     try:
         os.write(1, f"{line}\n".encode())
     except OSError:
@@ -45,10 +46,10 @@ def tell(line):
 class Keeper:
     """The keeper where there are process groups."""
 
-    def __init__(self, owner):
+    def __init__(self, owner: int) -> None:
         self.owner = owner
-        self.family = set()  # pids of what came of the program and has not ended
-        self.status = None  # how the program itself ended
+        self.family: set[int] = set()  # pids of what came of the program and has not ended
+        self.status: int | None = None  # how the program itself ended
         self.signals, write = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
@@ -63,10 +64,10 @@ class Keeper:
 
             self.prctl = CDLL(None).prctl
         except (ImportError, AttributeError):  # not Linux
-            self.prctl = lambda *_: -1
+            self.prctl = lambda *_: -1  # type: ignore[assignment]
         self.adopts = self.prctl(SET_CHILD_SUBREAPER, 1) == 0  # what loses its parent
 
-    def keep(self, command):
+    def keep(self, command: list[str]) -> bool:
         """Run the program until nothing is left of it. Return whether the owner is gone."""
         try:
             self.program = self.start(command)
@@ -82,18 +83,16 @@ class Keeper:
         if asked or gone:  # Control-C in a terminal; what is stopped hears it when it goes on
             self.send(signal.SIGINT, signal.SIGCONT)
         elif self.remains(LINGER):
-            left_behind = len(self.family)
             self.send(signal.SIGTERM, signal.SIGCONT)
+            left_behind = len(self.family)
         self.remains(GRACE)
-        end = time.monotonic() + GIVE_UP
-        while self.remains(0) and time.monotonic() < end:
-            self.send(signal.SIGKILL)
+        while self.remains(0) and self.send(signal.SIGKILL):
             self.remains(TICK)  # and what it has started meanwhile
         status = -signal.SIGKILL if self.status is None else self.status
-        tell(f"end {status:d} {left_behind}")
+        tell(f"end {status} {left_behind}")
         return gone or os.getppid() != self.owner
 
-    def start(self, command):
+    def start(self, command: list[str]) -> int:
         """Execute the program in a session of its own and return its pid, or raise OSError."""
         keeper = os.getpid()
         read, write = os.pipe()
@@ -115,13 +114,13 @@ class Keeper:
             finally:
                 os._exit(127)
         os.close(write)
-        number = os.read(read, 16)  # nothing, as soon as the program has taken over
+        refused = os.read(read, 16)  # nothing, as soon as the program has taken over
         os.close(read)
-        if number:
-            raise OSError(int(number), "")
+        if refused:
+            raise OSError(int(refused), "")
         return pid
 
-    def listen(self):
+    def listen(self) -> tuple[bool, bool]:
         """Wait until something happens. Return whether to end, and whether the owner is gone."""
         wait = None if self.owner_ends else 5 * TICK
         ready, *_ = select.select([0, self.signals, *self.owner_ends], [], [], wait)
@@ -132,40 +131,51 @@ class Keeper:
             asked, gone = asked or bool(word), gone or not word
         return asked, gone
 
-    def remains(self, seconds):
+    def remains(self, seconds: float) -> bool:
         """Return whether something of the family is left after so many seconds, at the most."""
         end = time.monotonic() + seconds
-        while True:
-            self.reap()
-            self.look()
+        while alive := self.is_alive():
             left = end - time.monotonic()
-            if not self.family or left <= 0:
-                return bool(self.family)
+            if left <= 0:
+                break
             wait = left if self.adopts else min(left, TICK)  # only children announce their end
             if select.select([self.signals], [], [], wait)[0]:
                 os.read(self.signals, 512)
+        return alive
 
-    def reap(self):
+    def is_alive(self) -> bool:
+        """Return whether something of the family is left."""
+        children = self.reap()
+        return children if self.adopts else any(map(exists, [-self.program, *self.family]))
+
+    def reap(self) -> bool:
+        """Take in how children have ended. Return whether others are left."""
         try:
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
                 if dead[0] == self.program:
                     self.status = os.waitstatus_to_exitcode(dead[1])
         except ChildProcessError:
-            pass
+            return False
+        return True
 
-    def send(self, *signals):
+    def send(self, *signals: int) -> bool:
+        """Send signals to the family. Return whether they were allowed, if only in part."""
         found = self.look()
         # a group at once, so that nobody is missed who is just being forked
         groups = {pid: found[pid][1] for pid in self.family}
         targets = {-self.program if groups[pid] == self.program else pid for pid in groups}
+        refused = set()
         for number in signals:
             for target in targets:
                 try:
                     os.kill(target, number)
-                except OSError:
-                    pass  # it has just ended, or has become another user's
+                except PermissionError:
+                    refused.add(target)  # it runs as another user, as below sudo
+                except ProcessLookupError:
+                    pass  # it has just ended
+        return not targets or refused != targets
 
-    def look(self):
+    def look(self) -> dict[int, tuple[int, int]]:
         """Find the family among all processes, and return these."""
         found, me = processes(), os.getpid()
         # who loses its parent becomes a child of this process; elsewhere it may be in the group
@@ -181,12 +191,22 @@ class Keeper:
         return found
 
 
-def processes():
+def exists(target: int) -> bool:
+    """Return whether there is such a process, or such a group."""
+    try:
+        os.kill(target, 0)
+    except OSError:
+        return False
+    return True
+
+
+def processes() -> dict[int, tuple[int, int]]:
     """Return the parent and the group of every process, by its pid."""
     if sys.platform != "linux":
         import subprocess
 
-        ps = subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,pgid="], stdout=subprocess.PIPE)
+        command = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid="]
+        ps = subprocess.Popen(command, stdout=subprocess.PIPE)
         rows = [tuple(map(int, line.split())) for line in ps.communicate()[0].splitlines()]
         return {pid: (parent, group) for pid, parent, group in rows if pid != ps.pid}
     found = {}
@@ -201,7 +221,7 @@ def processes():
     return found
 
 
-def keep_on_windows(command):
+def keep_on_windows(command: list[str]) -> bool:
     import subprocess
     import threading
 
@@ -210,7 +230,7 @@ def keep_on_windows(command):
             command,
             stdin=subprocess.DEVNULL,
             stdout=2,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except OSError as error:
         tell(f"error {error.errno}")
@@ -218,7 +238,7 @@ def keep_on_windows(command):
     tell(f"pid {program.pid}")
     words = []
 
-    def obey():
+    def obey() -> None:
         words.append(os.read(0, 512))
         program.send_signal(signal.CTRL_BREAK_EVENT)
         try:
@@ -230,7 +250,3 @@ def keep_on_windows(command):
     threading.Thread(target=obey, daemon=True).start()
     tell(f"end {program.wait()} 0")
     return words == [b""]
-
-
-if __name__ == "__main__":
-    main()

@@ -132,9 +132,9 @@ def _cell(stored: dict[str, Any]) -> Cell:
     )
 
 
-def lesson_paths(folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the paths of a folder's notebooks that have a number, in their order."""
-    return sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+def lesson_paths(folder: Path | None = None) -> list[Path]:
+    """Return the paths of a folder's numbered notebooks, in their order. None: of the lessons."""
+    return sorted((folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
 
 
 def lesson_path(number: int) -> Path | None:

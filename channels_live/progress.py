@@ -25,6 +25,7 @@ class Progress:
         self._path = workspace_folder() / "progress.txt"
         self.states: dict[str, str] = {}
         self.hints: dict[str, int] = {}
+        self.damaged = False
         self._read()
 
     def set_state(self, number: str, state: str) -> None:

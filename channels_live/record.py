@@ -16,7 +16,7 @@ from typing import Any
 
 from channels_live.tap import SETTLE_LIMIT
 
-ANSWER_LIMIT = 2.5  # seconds in which a process says that it is alive
+ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
 _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
 
 
@@ -24,8 +24,8 @@ _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
 class Settled:
     """What the processes of a server have answered.
 
-    answered: each has, in time; one that is stopped, or hangs in a call that Python cannot
-        interrupt, does not.
+    answered: each has shown all the time that it is alive; one that is stopped, or hangs in a call
+        that Python cannot interrupt, does not.
     quiet: each has answered, and has nothing left in hand.
     pending: something of the project's own may yet act by itself, such as a timer. It means
         something only where `quiet` is true. False is certain; in doubt it is True.
@@ -40,10 +40,15 @@ class Settled:
 class _Answer:
     """What one process has answered to one request."""
 
+    heard: float  # when it was asked, or last showed that it is alive
     alive: bool = False
     settled: bool = False
     quiet: bool = False
     pending: bool = True
+
+    def limit(self) -> float:
+        """Return how many seconds it is still waited for if it stays silent."""
+        return 0.0 if self.settled else max(0.0, self.heard + ANSWER_LIMIT - time.monotonic())
 
 
 class Record:
@@ -52,7 +57,7 @@ class Record:
     `events` is a list of dicts as `channels_live.tap.events` describes them, each with the number
     of its `process` added. `changed` is a condition that is notified after every event and whenever
     a process comes or goes; whoever reads or changes anything here holds it. Closing the record
-    (`closed` is then true) ends every process that is connected to it. `address` is what
+    (`closed` is then true) hangs up on all of them. `address` is what
     `channels_live.tap.install` needs.
     """
 
@@ -85,7 +90,7 @@ class Record:
     ) -> Settled:
         """Wait until the server has nothing in hand and has told everything.
 
-        timeout: how long at the most, in seconds; processes that do not answer at all are waited
+        timeout: how long at the most, in seconds; a process that does not answer at all is waited
             for no longer than ANSWER_LIMIT.
         patience: give up after so many seconds in which a process has still something in hand, but
             tells nothing of it.
@@ -94,24 +99,24 @@ class Record:
         with self.changed:
             self._request += 1
             number = self._request
-            answers = {process: _Answer() for process in self._processes}
+            now = time.monotonic()
+            answers = {process: _Answer(now) for process in self._processes}
             self._requests[number] = answers  # one that disconnects is taken out of it
             for process in list(answers):
                 with contextlib.suppress(OSError):
                     process.sendall(f"{number} {patience}\n".encode())
+            # until all that are alive have settled
             try:
-                answered = self.changed.wait_for(
-                    lambda: all(answer.alive for answer in answers.values()),
-                    timeout=min(ANSWER_LIMIT, left()),
-                )
-                self.changed.wait_for(
-                    lambda: all(answer.settled or not answer.alive for answer in answers.values()),
-                    timeout=left(),
-                )
+                while limits := [*filter(None, (answer.limit() for answer in answers.values()))]:
+                    if not left():
+                        break
+                    self.changed.wait(min(left(), *limits))
             finally:
                 del self._requests[number]
             return Settled(
-                answered=answered,
+                answered=all(
+                    answer.settled or answer.alive and answer.limit() for answer in answers.values()
+                ),
                 quiet=all(answer.quiet for answer in answers.values()),
                 pending=any(answer.pending for answer in answers.values()),
             )
@@ -122,7 +127,7 @@ class Record:
             self.changed.wait_for(lambda: not self._processes, timeout=timeout)
 
     def close(self) -> None:
-        """Hang up: each process then ends itself."""
+        """Hang up: what a process still tells of its end is heard, and no other is let in."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # Linux needs it to wake who accepts
         self._listener.close()
@@ -171,8 +176,8 @@ class Record:
         with self.changed:
             if event["kind"] in ("asked", "settled"):
                 # nobody may wait for it any more
-                answer = self._requests.get(event["number"], {}).get(process, _Answer())
-                answer.alive = True
+                answer = self._requests.get(event["number"], {}).get(process, _Answer(0.0))
+                answer.alive, answer.heard = True, time.monotonic()
                 if event["kind"] == "settled":
                     answer.settled = True
                     answer.quiet, answer.pending = event["quiet"], event["pending"]

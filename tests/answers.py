@@ -1,8 +1,7 @@
 """Somebody's work on exercises, for the tests."""
 
 from channels_live.exercise import task
-from channels_live.workspace import project_before
-from channels_live.workspace import lay_out
+from channels_live.workspace import lay_out, project_before
 
 RIGHT_5_1 = """\
 from channels.generic.websocket import WebsocketConsumer
@@ -20,9 +19,9 @@ def work_on(number, files=(), workspace=None):
 
     workspace: a folder; otherwise that of the test.
     """
-    one = task(number)
-    folder = one.folder_in(workspace) if workspace else one.folder
-    lay_out(folder, project_before(one.lesson + 1), one.files())
+    exercise = task(number)
+    folder = exercise.folder_in(workspace) if workspace else exercise.folder
+    lay_out(folder, project_before(exercise.lesson + 1), exercise.files())
     for path, text in dict(files).items():
         (folder / path).write_text(text, encoding="utf-8")
     return folder

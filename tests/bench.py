@@ -21,23 +21,31 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
+from jupyter_client.manager import start_new_kernel
 
 from channels_live.exercise import tasks
-from channels_live.workspace import SAMPLE, project_before
 from channels_live.progress import RIGHT
 from channels_live.server import Server
 from channels_live.server.ports import free_port
-from channels_live.workspace import copy_project, lay_out
+from channels_live.server.process import Process
+from channels_live.workspace import NOTEBOOKS, SAMPLE, copy_project, lay_out, project_before
 
 PAIRS, QUICK = 15, 3
 APPLICATION = "myproject.asgi:application"
 CONSUMERS = """
+import asyncio
+
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 
 
 class AsyncEcho(AsyncWebsocketConsumer):
     async def receive(self, text_data=None, bytes_data=None):
         await self.send(text_data)
+
+
+class Hanging(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        await asyncio.sleep(600)
 
 
 class SyncEcho(WebsocketConsumer):
@@ -52,6 +60,7 @@ from . import bench
 websocket_urlpatterns += [
     path("async/", bench.AsyncEcho.as_asgi()),
     path("sync/", bench.SyncEcho.as_asgi()),
+    path("hanging/", bench.Hanging.as_asgi()),
 ]
 """
 HANDSHAKE = (
@@ -124,12 +133,12 @@ def connect(port, path):
 
 
 def receive(wire, size):
-    found = b""
-    while len(found) < size:
-        if not (part := wire.recv(size - len(found))):
+    content = b""
+    while len(content) < size:
+        if not (part := wire.recv(size - len(content))):
             raise RuntimeError("the server hung up")
-        found += part
-    return found
+        content += part
+    return content
 
 
 def exchange(wire, times):
@@ -155,16 +164,16 @@ def echo_in_turns(ports, path, turns=20, times=100):
 
 
 def echo(site, pairs):
-    found = {"async": [], "sync": []}
+    pairs = {"async": [], "sync": []}
     # the client is a process of its own: the kernel has the record to read
     with multiprocessing.get_context("spawn").Pool(1) as client:
         for _ in range(pairs):
-            with tapped(site / "tapped") as one, bare(site / "bare") as other:
-                for path, measured in found.items():
-                    arguments = ((one.port, other.port), path)
+            with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+                for path, measured in pairs.items():
+                    arguments = ((ours.port, theirs.port), path)
                     measured.append(client.apply(echo_in_turns, arguments))
     return {
-        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in found.items()
+        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in pairs.items()
     }
 
 
@@ -191,11 +200,11 @@ def memory(site, pairs):
 
     fresh, later = [], []
     for _ in range(pairs):
-        with tapped(site / "tapped") as one, bare(site / "bare") as other:
-            fresh.append([(used(one), used(other))])
+        with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+            fresh.append([(used(ours), used(theirs))])
             for path in ("async", "sync"):
-                echo_in_turns((one.port, other.port), path, turns=1, times=125)  # and one before
-            later.append([(used(one), used(other))])
+                echo_in_turns((ours.port, theirs.port), path, turns=1, times=125)  # and one before
+            later.append([(used(ours), used(theirs))])
     return {
         "memory (USS) after start": ("MiB", 1.05, fresh),
         "memory (USS) after 500 echoes": ("MiB", 1.05, later),
@@ -210,10 +219,10 @@ def timeline(site, pairs):
                 exchange(wire, 250)
         for _ in range(pairs):
             begin = time.perf_counter()
-            told = server.timeline()
-            str(told)
+            timeline = server.timeline()
+            str(timeline)
             text.append(time.perf_counter() - begin)
-            told.mermaid()
+            timeline.mermaid()
             diagram.append(time.perf_counter() - begin)
     return {
         "10,000 events as text": ("s", 1.0, text),
@@ -249,7 +258,158 @@ def checks(site, pairs):
     }
 
 
-MEASURES = {measure.__name__: measure for measure in (echo, start, memory, timeline, checks)}
+IN_A_KERNEL = """
+import time
+begin = time.perf_counter()
+{code}
+print(time.perf_counter() - begin)
+"""
+LESSON = """
+from channels_live import Lesson
+lesson = Lesson(5)
+"""
+WITH_US = f"""
+{LESSON}
+server = lesson.start("daphne -p {{port}} myproject.asgi:application")
+address = server.ws("/ws/topics/")
+"""
+BY_HAND = """
+import subprocess, sys
+server = subprocess.Popen(
+    [sys.executable, "-m", "daphne", "-p", "{port}", "myproject.asgi:application"],
+    cwd={folder!r}, stderr=subprocess.PIPE, text=True, start_new_session=True,
+)
+assert any("Listening on TCP address" in line for line in server.stderr)
+address = "ws://127.0.0.1:{port}/ws/topics/"
+"""
+CONNECT = """
+from websockets.asyncio.client import connect
+async with connect(address, origin="http://localhost", proxy=None):
+    pass
+"""
+END = "server.stop() if hasattr(server, 'stop') else server.kill()"
+
+
+@contextlib.contextmanager
+def fresh_kernel(workspace):
+    """Start a kernel. Give a function that runs a cell in it, and returns what it printed."""
+    environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(workspace)}
+    manager, client = start_new_kernel(kernel_name="python3", env=environment)
+
+    def run(source):
+        printed = []
+        reply = client.execute_interactive(
+            source, output_hook=lambda message: printed.append(message["content"].get("text", ""))
+        )
+        if reply["content"]["status"] != "ok":
+            raise RuntimeError(reply["content"]["evalue"])
+        return "".join(printed)
+
+    try:
+        yield run
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def lesson(site, pairs):
+    took = []
+    for _ in range(pairs):
+        with fresh_kernel(site / "workspace") as run:
+            took.append(float(run(IN_A_KERNEL.format(code=LESSON)).split()[-1]))
+    return {"Lesson(5) in a fresh kernel": ("s", 0.25, took)}
+
+
+def kernel(site, pairs):
+    """Time a kernel from its start to the first socket, with the course and with daphne alone."""
+    folder = site / "by_hand"
+    lay_out(folder, project_before(5))
+
+    def time_of(code):
+        begin = time.perf_counter()
+        with fresh_kernel(site / "workspace") as run:
+            run(code.format(port=free_port(), folder=str(folder)))
+            run(CONNECT)
+            took = time.perf_counter() - begin
+            run(END)
+        return took
+
+    time_of(BY_HAND)  # not counted: compiles the site
+    measured = [[(time_of(WITH_US), time_of(BY_HAND))] for _ in range(pairs)]
+    return {"kernel, Lesson(5), first socket": ("s", 1.15, measured)}
+
+
+def command(site, pairs):
+    took = []
+    for _ in range(pairs):
+        begin = time.perf_counter()
+        program = [sys.executable, "-m", "channels_live", "list"]
+        environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(site / "workspace")}
+        subprocess.run(program, env=environment, stdout=subprocess.DEVNULL, check=True)
+        took.append(time.perf_counter() - begin)
+    return {"channels-live list": ("s", 0.4, took)}
+
+
+def log(site, pairs):
+    took = []
+    with tapped(site / "tapped") as server, connect(server.port, "hanging") as wire:
+        wire.sendall(FRAME)
+        server.events(1.0, until=lambda events: [e["kind"] for e in events].count("call") > 1)
+        for _ in range(pairs):
+            begin = time.perf_counter()
+            server.log()
+            took.append(time.perf_counter() - begin)
+    return {"log() beside a handler that hangs": ("s", 0.2, took)}
+
+
+def keeper(site, pairs):
+    """Compare a program behind its keeper with the program alone: its start, and the memory."""
+    command, environment = [sys.executable, "-I", "-c", "input()"], dict(os.environ)
+
+    def kept():
+        begin = time.perf_counter()
+        process = Process(command, folder=site, environment=environment, log=2)
+        took = time.perf_counter() - begin
+        memory.append(psutil.Process(process.pid).parent().memory_full_info().uss / 2**20)
+        process.stop()
+        return took
+
+    def alone():
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        took = time.perf_counter() - begin
+        process.kill()
+        process.wait()
+        return took
+
+    memory = []
+    more = [kept() - alone() for _ in range(pairs)]
+    return {
+        "start behind a keeper, more": ("s", 0.04, more),
+        "memory (USS) of a keeper": ("MiB", 12, memory),
+    }
+
+
+def notebooks(site, pairs):
+    """Time nbval, three workers, over notebooks/ beside `jupyter execute` of the same in turn."""
+    paths = sorted(map(str, NOTEBOOKS.glob("*.ipynb")))
+
+    def time_of(*command):
+        environment = os.environ | {"CHANNELS_LIVE_ANY_PORT": "1"}
+        environment["CHANNELS_LIVE_WORKSPACE"] = str(site / "workspace")
+        begin = time.perf_counter()
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+        return time.perf_counter() - begin
+
+    nbval = [sys.executable, "-m", "pytest", "-q", "-n", "3", str(NOTEBOOKS)]
+    serial = [sys.executable, "-m", "jupyter", "execute", *paths]
+    measured = [[(time_of(*nbval), time_of(*serial))] for _ in range(max(1, pairs // 5))]
+    return {"nbval beside jupyter execute": ("s", 0.30, measured)}
+
+
+ALWAYS = (echo, start, memory, timeline, checks, lesson, kernel, command, log, keeper)
+MEASURES = {measure.__name__: measure for measure in ALWAYS}
+ON_DEMAND = {"notebooks": notebooks}  # takes minutes
 
 
 # --- the table
@@ -278,7 +438,7 @@ def line(what, *cells):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} pairs, not {PAIRS}")
-    parser.add_argument("--only", choices=[*MEASURES, "fanout"], help="one measure")
+    parser.add_argument("--only", choices=[*MEASURES, *ON_DEMAND, "fanout"], help="one measure")
     options = parser.parse_args()
     pairs = QUICK if options.quick else PAIRS
     print(
@@ -299,8 +459,8 @@ def compare(pairs, only):
         site = Path(folder)
         for server in (tapped, bare):
             make_site(site / server.__name__)
-        for name, measure in MEASURES.items():
-            if only in (None, name):
+        for name, measure in (MEASURES | ON_DEMAND).items():
+            if name == only or only is None and name in MEASURES:
                 for what, (unit, bar, measured) in measure(site, pairs).items():
                     print(row(what, unit, bar, measured), flush=True)
 

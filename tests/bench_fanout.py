@@ -22,10 +22,9 @@ from statistics import quantiles
 
 from bench import ANSWER, FRAME, bare, connect
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
 from channels_live.server.ports import free_port
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
 
 CLIENTS = (100, 500)
 SECONDS, QUICK = 2.5, 1.0
@@ -227,9 +226,9 @@ def table(quick=False):
         make_site(site)
         broker = Server(f'valkey-server --port {free_port()} --save ""', site)
         try:
-            for what, found in rows(site, broker, client, seconds):
+            for what, rates in rows(site, broker, client, seconds):
                 cells = []
-                for rate, deliveries in found:
+                for rate, deliveries in rates:
                     p95 = quantiles(deliveries, n=20)[-1] * 1e3
                     cells += [f"{rate:.0f}", f"{p95:.1f} ms"]
                 print(line(*what, *cells), flush=True)

@@ -33,7 +33,10 @@ def talk(server, path="/ws/chat/", *frames, code=1000, **options):
 def family(*pids):
     """Return these processes and all that they have started."""
     processes = [psutil.Process(pid) for pid in pids]
-    return [*processes, *(child for one in processes for child in one.children(recursive=True))]
+    return [
+        *processes,
+        *(child for process in processes for child in process.children(recursive=True)),
+    ]
 
 
 def eventually(true, within):

@@ -8,9 +8,19 @@ import pytest
 from clients import DAPHNE
 from playwright.sync_api import sync_playwright
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
+
+
+@pytest.fixture(autouse=True)
+def quick(request, monkeypatch):
+    """Let only tests that are marked as live start a server, so that `make quick` stays quick."""
+    if not request.node.get_closest_marker("live"):
+
+        def refuse(*_, **__):
+            pytest.fail("This test starts a server. Mark it: @pytest.mark.live")
+
+        monkeypatch.setattr("channels_live.server.server.Run", refuse)
 
 
 @pytest.fixture(scope="session")

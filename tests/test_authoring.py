@@ -188,6 +188,7 @@ def test_nbval_agrees_with_what_is_stored(executed, tmp_path):
     assert f"{len(MADE_UP)} passed" in result.stdout
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -248,6 +249,7 @@ def test_a_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
         asyncio.run(notebooks.execute(path))
 
 
+@pytest.mark.live
 def test_what_an_author_saves_meanwhile_is_not_overwritten(tmp_path):
     source = "from pathlib import Path; _ = Path('02_edit.ipynb').write_text('mine')"
     path = write_notebook(tmp_path / "lessons" / "02_edit.ipynb", source)
@@ -390,6 +392,7 @@ def test_steps_and_finished_are_as_built():
     assert finished.differences(NOTEBOOKS, SAMPLE) == []
 
 
+@pytest.mark.live
 def test_the_tests_of_the_finished_site_pass(tmp_path):
     copy_project(SAMPLE / "finished", tmp_path)
     result = subprocess.run(

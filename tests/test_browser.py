@@ -121,7 +121,9 @@ def test_lesson_runs_from_the_first_cell_to_the_last(page, lab):
         if output["output_type"] == "error" or output.get("name") == "stderr"
     ]
     assert not red
-    diagrams = [one for one in state["outputs"] if "text/vnd.mermaid" in one.get("data", {})]
+    diagrams = [
+        output for output in state["outputs"] if "text/vnd.mermaid" in output.get("data", {})
+    ]
     assert diagrams
     page.wait_for_function(DRAWN, arg=len(diagrams))
     assert page.locator(NOT_DRAWN).count() == 0

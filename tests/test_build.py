@@ -371,6 +371,7 @@ def test_without_git_what_is_executed_counts_as_built(course, executed):
 # The command
 
 
+@pytest.mark.live
 def test_notebooks_are_really_executed(course, capsys):
     assert build.build(course, [0, 1]) == []
     outputs = [cell.outputs for cell in notebook.read(lesson(course, 1)).code]
@@ -409,6 +410,7 @@ def test_the_command_checks_builds_and_fails(course, executed, monkeypatch, caps
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent there")
+@pytest.mark.live
 def test_an_interruption_ends_the_kernels_and_leaves_the_files(course, tmp_path):
     path = lesson(course, 1)
     here, there = tmp_path / "begun", tmp_path / "ended"

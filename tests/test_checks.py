@@ -3,10 +3,9 @@
 import psutil
 import pytest
 
+from channels_live.checks import NotYet, Site, at_once, lesson_13
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
-from channels_live.checks import NotYet, Site, at_once, lesson_13
-from channels_live.tap.errors import where
 
 BROKER_OF_ONES_OWN = {"REDIS_URL": "redis://example.test:6380/1", "CHANNEL_LAYER": "some.Layer"}
 
@@ -14,20 +13,21 @@ BROKER_OF_ONES_OWN = {"REDIS_URL": "redis://example.test:6380/1", "CHANNEL_LAYER
 @pytest.fixture
 def served(project):
     """Return a Site with two servers, started at the same time, each with a variable of its own."""
-    with Site(project) as one:
-        two = one.twin()
+    with Site(project) as first:
+        second = first.twin()
         at_once(
-            lambda: one.serve(environment={"REDIS_URL": "redis://one"}),
-            lambda: two.serve(environment={"REDIS_URL": "redis://two"}),
+            lambda: first.serve(environment={"REDIS_URL": "redis://one"}),
+            lambda: second.serve(environment={"REDIS_URL": "redis://two"}),
         )
-        yield one, two
+        yield first, second
 
 
+@pytest.mark.live
 def test_twins_have_the_same_files_and_servers_of_their_own(served):
-    one, two = served
-    assert one.folder == two.folder
-    assert one.server.port != two.server.port
-    for site, other in ((one, two), (two, one)):
+    first, second = served
+    assert first.folder == second.folder
+    assert first.server.port != second.server.port
+    for site, other in ((first, second), (second, first)):
         before = len(other.events())
         with site.client("/ws/echo/") as client:
             client.send("hello")
@@ -35,10 +35,11 @@ def test_twins_have_the_same_files_and_servers_of_their_own(served):
             client.abort()
         assert site.events("close")
         assert len(other.events()) == before
-    one.__exit__()
-    assert not one.server.running and not two.server.running
+    first.__exit__()
+    assert not first.server.running and not second.server.running
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("which", [0, 1])
 def test_exception_in_any_server_is_told(served, which):
     with pytest.raises(NotYet), served[which].client("/ws/broken/"):
@@ -46,15 +47,16 @@ def test_exception_in_any_server_is_told(served, which):
     assert "out of order" in served[0].trouble()["your code raised"]
 
 
+@pytest.mark.live
 def test_broker_of_ones_own_reaches_only_what_is_meant_to_have_it(served, monkeypatch):
-    one, two = served
+    first, second = served
     for name, value in BROKER_OF_ONES_OWN.items():
         monkeypatch.setenv(name, value)
     code = "import os; print({'REDIS_URL', 'CHANNEL_LAYER'} & set(os.environ))"
-    assert one.python("-c", code) == (0, "set()\n")
-    for site, address in ((one, "redis://one"), (two, "redis://two")):
+    assert first.python("-c", code) == (0, "set()\n")
+    for site, address in ((first, "redis://one"), (second, "redis://two")):
         assert psutil.Process(site.server.pid).environ()["REDIS_URL"] == address
-    variables = psutil.Process(one.serve().pid).environ()
+    variables = psutil.Process(first.serve().pid).environ()
     assert not BROKER_OF_ONES_OWN.keys() & variables.keys()
 
 
@@ -83,15 +85,3 @@ def test_at_once_raises_what_one_of_them_raises():
     with pytest.raises(NotYet):
         at_once(lambda: 1, lambda: (_ for _ in ()).throw(NotYet("it")))
     assert at_once(lambda: 1, lambda: 2) == [1, 2]
-
-
-def test_error_in_a_compiled_module_is_placed_in_the_file_that_called_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    own = tmp_path / "own.py"
-    own.write_text("def call(inner):\n    inner()\n")
-    inner, outer = {}, {}
-    exec(compile("def inner():\n    raise ValueError", "some/_packer.pyx", "exec"), inner)
-    exec(compile(own.read_text(), str(own), "exec"), outer)
-    with pytest.raises(ValueError) as caught:
-        outer["call"](inner["inner"])
-    assert where(caught.value) == (str(own), 2)

@@ -71,9 +71,9 @@ def test_installed_command_lists_from_any_folder(tmp_path):
 
 
 def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
-    for one in TASKS:
-        if one.number != "5.2":
-            Progress().set_state(one.number, RIGHT)
+    for exercise in TASKS:
+        if exercise.number != "5.2":
+            Progress().set_state(exercise.number, RIGHT)
     status, out, err = run("next")
     assert (status, err) == (0, "")
     assert "## 5.2 · Count what is said" in out
@@ -96,8 +96,8 @@ def test_next_takes_a_number_and_keeps_what_is_there(run):
 
 
 def test_next_where_all_is_right(run, workspace):
-    for one in TASKS:
-        Progress().set_state(one.number, RIGHT)
+    for exercise in TASKS:
+        Progress().set_state(exercise.number, RIGHT)
     assert run("next") == (0, "All exercises are right.\n", "")
     assert not (workspace / "exercises").exists()
 
@@ -105,6 +105,7 @@ def test_next_where_all_is_right(run, workspace):
 # check
 
 
+@pytest.mark.live
 def test_check_tells_what_came_of_it_and_remembers_it(run):
     folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     before = everything(folder)
@@ -140,6 +141,7 @@ def test_check_before_anything_is_laid_out_says_how_and_writes_nothing(run, work
     assert not workspace.exists()
 
 
+@pytest.mark.live
 def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
     work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
     work_on("5.2", {"myapp/counting.py": "x = ("})
@@ -153,6 +155,7 @@ def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
     assert Progress().states == {"5.1": RIGHT, "5.2": NOT_YET}
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_check_shows_a_bar_in_a_terminal():
     import pty
@@ -168,6 +171,7 @@ def test_check_shows_a_bar_in_a_terminal():
     assert out.endswith("0 of 2 are right.\n")
 
 
+@pytest.mark.live
 def test_json_is_as_documented(run):
     work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     status, out, err = run("check 5.1 5.2 --json")
@@ -184,9 +188,9 @@ def test_json_is_as_documented(run):
         "details": {"so far": "no files are laid out"},
     }
     assert out.isascii()
-    _, told, _ = run("check --help")
+    _, help_text, _ = run("check --help")
     for key in ("number", "title", "state", "details", *details):
-        assert re.search(rf"\b{key}\b", told), key
+        assert re.search(rf"\b{key}\b", help_text), key
 
 
 # Somebody else's work
@@ -204,6 +208,7 @@ def theirs(tmp_path):
     return folder
 
 
+@pytest.mark.live
 def test_work_of_somebody_is_judged_and_nothing_is_written(run, theirs, workspace, monkeypatch):
     before = everything(theirs)
     monkeypatch.chdir(theirs.parent)
@@ -211,7 +216,7 @@ def test_work_of_somebody_is_judged_and_nothing_is_written(run, theirs, workspac
     assert status == 1
     assert out == "Exercise 5.3: not attempted\n  so far  the files are as they were laid out\n"
     status, out, _ = run("check --all --workspace workspace --json")
-    states = {one["number"]: one["state"] for one in json.loads(out)}
+    states = {entry["number"]: entry["state"] for entry in json.loads(out)}
     assert {number: state for number, state in states.items() if state != NOT_ATTEMPTED} == {
         "5.1": RIGHT,
         "5.2": NOT_YET,
@@ -334,11 +339,11 @@ def test_help_explains_itself(run):
 
 
 def test_missing_package_is_named_and_the_doctor_recommended(tmp_path):
-    (tmp_path / "nbformat.py").write_text("raise ImportError('nbformat is not installed')")
+    (tmp_path / "filelock.py").write_text("raise ImportError('filelock is not installed')")
     process = real("list", env=os.environ | {"PYTHONPATH": str(tmp_path)})
     out, err = process.communicate()
     assert (process.returncode, out) == (2, "")
-    assert err == "nbformat is not installed. `channels-live doctor` says what to do.\n"
+    assert err == "filelock is not installed. `channels-live doctor` says what to do.\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
@@ -349,12 +354,13 @@ def test_reader_that_has_seen_enough():
     assert process.wait() == 2
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
 def test_interrupt_ends_it_without_a_traceback(workspace):
     folder = work_on("5.1", {"myapp/answer.py": "while True:\n    pass\n"})
     process = real("check", "5.1", env=os.environ | {"TMPDIR": str(workspace)})
     # a copy of the project is there: the check has begun
-    assert eventually(lambda: list(workspace.glob("tmp*/site/manage.py")), within=20)
+    assert eventually(lambda: list(workspace.glob("channels_live_*/site/manage.py")), within=20)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (2, "", "Interrupted.\n")

@@ -18,6 +18,8 @@ from clients import gone
 from channels_live.doctor import STEPS, Broken, _within
 from channels_live.workspace import ROOT
 
+pytestmark = pytest.mark.live
+
 NAMES = [step.name for step in STEPS]
 PROGRAM = "import sys; from channels_live.cli import main; sys.exit(main())"
 LINE = re.compile(r"\[( OK |FAIL|SKIP)\] (\w+): (.+)((?:\n       .+)*)")
@@ -32,7 +34,7 @@ class Report:
         lines = LINE.findall(printed)
         assert [name for _, name, *_ in lines] == NAMES, printed
         self.ok, self.failed, self.skipped = (
-            {name: first + more for found, name, first, more in lines if found == mark}
+            {name: first + more for its_mark, name, first, more in lines if its_mark == mark}
             for mark in (" OK ", "FAIL", "SKIP")
         )
         for text in self.failed.values():
@@ -136,12 +138,12 @@ def test_wrong_versions_no_workspace_no_ports(doctor, tmp_path):
     assert report.status == 1
     assert list(report.failed) == ["python", "packages", "workspace", "port"]
     assert f"{platform.python_version()}; the course needs >=99" in report.failed["python"]
-    told = report.failed["packages"]
-    assert re.search(r"Django 5\.2\.\d+ does not fit: the course needs <5\.2,>=5\.1", told)
-    assert "no-such-package is missing" in told
-    assert "filelock" not in told
-    assert "not-this-one" not in told
-    assert "-m pip install -r " in told
+    text = report.failed["packages"]
+    assert re.search(r"Django 5\.2\.\d+ does not fit: the course needs <5\.2,>=5\.1", text)
+    assert "no-such-package is missing" in text
+    assert "filelock" not in text
+    assert "not-this-one" not in text
+    assert "-m pip install -r " in text
     assert "is a file, not a folder" in report.failed["workspace"]
     assert "CHANNELS_LIVE_WORKSPACE" in report.failed["workspace"]
     assert "Permission denied" in report.failed["port"]
@@ -161,8 +163,8 @@ def test_package_that_is_there_and_broken(doctor):
         "psutil.py": "raise ImportError('psutil is broken')",
     }
     report = doctor(stub)
-    assert report.failed["workspace"].startswith("ImportError: psutil is broken\n")
-    assert "-m pip install -r " in report.failed["workspace"]
+    assert report.failed["server"].startswith("ImportError: psutil is broken\n")
+    assert "-m pip install -r " in report.failed["server"]
 
 
 def test_server_that_does_not_start_and_no_jupyterlab(doctor, course, tmp_path):

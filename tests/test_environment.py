@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DEV = PROJECT["optional-dependencies"]["dev"]
 LOCK = (ROOT / "requirements.txt").read_text()
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 PIP_PART = next(part["pip"] for part in ENVIRONMENT["dependencies"] if isinstance(part, dict))
@@ -31,7 +33,7 @@ def pins():
 
 def direct():
     """Return what pyproject.toml itself asks for."""
-    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    wanted = PROJECT["dependencies"] + DEV
     return [Requirement(line) for line in wanted]
 
 
@@ -67,6 +69,48 @@ def test_lock_satisfies_pyproject(wanted):
 def test_lock_keeps_nothing_that_pyproject_dropped():
     locked = {pin.name for pin, comment in pins() if "(pyproject.toml)" in comment}
     assert locked == {canonicalize_name(wanted.name) for wanted in direct()}
+
+
+def test_daphne_is_of_the_version_whose_methods_the_tap_wraps():
+    (daphne,) = [wanted for wanted in direct() if wanted.name == "daphne"]
+    assert not daphne.specifier.contains("4.3.0"), (
+        "see first whether tests/test_tap_units.py passes"
+    )
+    assert daphne.specifier.contains(metadata.version("daphne"))
+
+
+# What learners install
+
+TOOLS = {canonicalize_name(Requirement(line).name) for line in DEV}
+
+
+def needed(name, extras=(), seen=None):
+    """Return the names of a package that is installed here and of all that it needs in turn."""
+    seen = set() if seen is None else seen
+    seen.add((name, *sorted(extras)))
+    for line in metadata.requires(name) or ():
+        wanted = Requirement(line)
+        asked = [""] if wanted.marker is None else [*extras, ""]
+        if wanted.marker is None or any(
+            wanted.marker.evaluate({"extra": extra}) for extra in asked
+        ):
+            key = (canonicalize_name(wanted.name), *sorted(wanted.extras))
+            if key not in seen:
+                needed(key[0], wanted.extras, seen)
+    return {name for name, *_ in seen}
+
+
+def test_learners_install_no_tools():
+    installed = needed("channels-live")
+    assert installed >= SEVEN
+    # what comes with other packages all the same: nbval needs coverage, JupyterLab pyyaml
+    assert installed & TOOLS <= {"coverage", "pyyaml"}
+    assert needed("channels-live", ["dev"]) >= TOOLS
+
+
+def test_learners_and_developers_have_one_lock():
+    locked = {canonicalize_name(pin.name) for pin, _ in pins()}
+    assert needed("channels-live", ["dev"]) - {"channels-live"} <= locked
 
 
 # environment.yml
@@ -150,36 +194,60 @@ def python(tmp_path):
     return script
 
 
-@pytest.mark.parametrize(("target", "module"), [("lab", "jupyterlab"), ("test", "pytest")])
-def test_make_installs_once_and_again_when_the_lock_changes(make, python, tmp_path, target, module):
-    def calls():
-        """Run make and return what it asked Python to do."""
+LEARNERS, DEVELOPERS = "-c requirements.txt -e .", "-r requirements.txt"
+
+
+@pytest.fixture
+def calls(make, python, tmp_path):
+    """Return a function that runs make and returns its exit status, and what Python was asked."""
+
+    def calls(target):
         (tmp_path / "calls").write_text("")
         returncode = make(target, f"PYTHON={python}").returncode
         return returncode, (tmp_path / "calls").read_text()
 
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("target", "module", "installs"),
+    [("lab", "jupyterlab", [LEARNERS]), ("test", "pytest", [LEARNERS, DEVELOPERS])],
+)
+def test_make_installs_once_and_again_when_the_lock_changes(
+    calls, tmp_path, target, module, installs
+):
+    def installed(log):
+        return [line.partition("-check ")[2] for line in log.splitlines() if "pip install" in line]
+
     (tmp_path / "offline").touch()
-    returncode, log = calls()
+    returncode, log = calls(target)
     assert returncode
     assert f"-m {module}" not in log
 
     (tmp_path / "offline").unlink()
-    returncode, log = calls()  # takes up what was interrupted
+    returncode, log = calls(target)  # takes up what was interrupted
     assert not returncode
-    assert "-r requirements.txt" in log
-    assert "--no-deps -e ." in log
+    assert installed(log) == installs
     assert f"-m {module}" in log
 
-    returncode, log = calls()
+    returncode, log = calls(target)
     assert not returncode
-    assert "pip install" not in log
+    assert installed(log) == []
     assert f"-m {module}" in log
 
     for name in ("requirements.txt", "pyproject.toml"):
         later = time.time() + 60
         os.utime(tmp_path / name, (later, later))
-        assert "-r requirements.txt" in calls()[1], name
+        assert installed(calls(target)[1]) == installs, name
         os.utime(tmp_path / name, (1_000_000, 1_000_000))
+
+
+def test_tools_come_on_top_of_what_learners_have(calls):
+    assert DEVELOPERS not in calls("lab")[1]
+    _, log = calls("test")
+    assert LEARNERS not in log
+    assert DEVELOPERS in log
+    assert "pip install" not in calls("lab")[1]
 
 
 def test_make_says_that_python_is_too_old(make, tmp_path):

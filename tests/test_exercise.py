@@ -17,10 +17,9 @@ from clients import talk
 from channels_live import Exercise, LessonError
 from channels_live.exercise import task, tasks
 from channels_live.notebook import BEGIN, END
-from channels_live.workspace import project_before
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
-from channels_live.workspace import ROOT
+from channels_live.workspace import ROOT, project_before
 
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 ANSWER = "myapp/answer.py"
@@ -41,10 +40,10 @@ def workspace(tmp_path, monkeypatch):
 @pytest.fixture
 def exercise(capsys):
     """Return Exercise("5.1"), laid out."""
-    one = Exercise("5.1")
+    made = Exercise("5.1")
     capsys.readouterr()
-    yield one
-    one.stop()
+    yield made
+    made.stop()
 
 
 def html(rich):
@@ -56,21 +55,21 @@ def html(rich):
 
 
 def test_files_of_the_exercise_lie_over_the_project_as_the_lesson_leaves_it(workspace, capsys):
-    one = Exercise("5.1")
-    assert one.folder == workspace / "exercises/05/5.1"
-    assert Path.cwd() == one.folder.parent
+    exercise = Exercise("5.1")
+    assert exercise.folder == workspace / "exercises/05/5.1"
+    assert Path.cwd() == exercise.folder.parent
     assert capsys.readouterr().out == (
         "Exercise 5.1: your files are in workspace/exercises/05/5.1\n"
     )
     expected = {}
     for layer in project_before(6):
-        found = (path for path in layer.rglob("*") if path.is_file())
-        expected |= {path.relative_to(layer).as_posix(): path.read_bytes() for path in found}
+        paths = (path for path in layer.rglob("*") if path.is_file())
+        expected |= {path.relative_to(layer).as_posix(): path.read_bytes() for path in paths}
     expected |= {path: text.encode() for path, text in task("5.1").files()}
-    found = everything(one.folder)
+    laid_out = everything(exercise.folder)
     for path, content in expected.items():
         if "__pycache__" not in path and not path.endswith(".sqlite3"):
-            assert found[path][0] == content, path
+            assert laid_out[path][0] == content, path
     assert Progress().states == {"5.1": NOT_ATTEMPTED}
 
 
@@ -90,7 +89,7 @@ def test_exercise_again_keeps_the_files_of_the_learner(exercise, capsys):
 def test_unknown_exercise_is_named_with_those_that_there_are(workspace, number):
     with pytest.raises(LessonError) as caught:
         Exercise(number)
-    numbers = ", ".join(one.number for one in tasks())
+    numbers = ", ".join(task.number for task in tasks())
     said = f"There is no exercise {number!r}. The exercises are {numbers}."
     assert str(caught.value) == said
     assert caught.value._render_traceback_() == [f"LessonError: {said}"]
@@ -123,18 +122,18 @@ def test_hints_say_more_each_time_and_end(exercise):
     assert exercise.hint()._repr_markdown_() == "\n\n".join(said[-1])
 
 
-@pytest.mark.parametrize("one", tasks(), ids=lambda one: one.number)
-def test_solution_shows_code_and_why_and_no_marks(one):
-    said = str(one.solution())
+@pytest.mark.parametrize("task", tasks(), ids=lambda task: task.number)
+def test_solution_shows_code_and_why_and_no_marks(task):
+    said = str(task.solution())
     assert BEGIN not in said
     assert END not in said
     assert "your code here" not in said
     assert "**Why so.**" in said
-    begun = dict(one.files())
-    changed = {path: text for path, text in one.files(solved=True) if begun.get(path) != text}
+    begun = dict(task.files())
+    changed = {path: text for path, text in task.files(solved=True) if begun.get(path) != text}
     for path, text in changed.items():
         code = [line for line in text.rstrip().split("\n") if BEGIN not in line and END not in line]
-        assert f"`{one.number}/{path}`:\n\n```" in said
+        assert f"`{task.number}/{path}`:\n\n```" in said
         assert "\n".join(code) + "\n```" in said
 
 
@@ -179,6 +178,7 @@ def test_reset_of_what_is_unchanged_keeps_nothing(exercise, workspace, capsys):
 # Check
 
 
+@pytest.mark.live
 def test_check_remembers_what_it_has_found(exercise):
     assert exercise.check().state == NOT_ATTEMPTED
     (exercise.folder / ANSWER).write_text(WRONG_5_1)
@@ -201,6 +201,7 @@ def test_check_without_a_folder_says_so(exercise):
     assert outcome.details == {"so far": "no files are laid out"}
 
 
+@pytest.mark.live
 def test_removed_file_is_an_attempt(exercise):
     (exercise.folder / ANSWER).unlink()
     outcome = exercise.check()
@@ -252,6 +253,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("what", BROKEN)
 def test_whatever_is_wrong_is_not_yet_with_its_reason(what):
     code, said = BROKEN[what]
@@ -268,6 +270,7 @@ def test_whatever_is_wrong_is_not_yet_with_its_reason(what):
     assert everything(folder) == before
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="there not everybody may make links")
 def test_files_that_cannot_be_copied_are_named():
     folder = work_on("5.1", {ANSWER: RIGHT_5_1})
@@ -280,6 +283,7 @@ def test_files_that_cannot_be_copied_are_named():
     assert len(str(outcome)) < 600
 
 
+@pytest.mark.live
 def test_check_leaves_files_and_running_server_alone(exercise, monkeypatch):
     (exercise.folder / ANSWER).write_text(WRONG_5_1)
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")  # on port 8000, unless it is taken anyway
@@ -293,14 +297,15 @@ def test_check_leaves_files_and_running_server_alone(exercise, monkeypatch):
     assert heard == ["hello"]  # it still has the files that it was started with
 
 
+@pytest.mark.live
 def test_two_checks_at_once_do_not_disturb_each_other(exercise):
     (exercise.folder / ANSWER).write_text(RIGHT_5_1)
     other = work_on("5.2", {"myapp/counting.py": "x = ("})
     together = threading.Barrier(3)
 
-    def judge(one, folder):
+    def judge(task, folder):
         together.wait()
-        return one.judge(folder).state
+        return task.judge(folder).state
 
     with ThreadPoolExecutor() as pool, redirect_stdout(sys.stderr):
         results = pool.map(
@@ -339,6 +344,7 @@ def test_outcome_is_plain_in_a_terminal_and_a_table_in_a_notebook():
     assert "".join(rows["look at"].itertext()) == "receive(), and <why>"
 
 
+@pytest.mark.live
 def test_what_a_server_sends_does_not_become_markup():
     nasty = "<script>alert(1)</script> <b>`x`</b> \x1b[2J\x07 &lt; "
     code = WRONG_5_1.replace("text_data)", f"{nasty!r} + text_data)")

@@ -16,7 +16,30 @@ TASKS = tasks()
 WRONG = {}
 for path in sorted((Path(__file__).parent / "wrong_answers").glob("lesson_*.py")):
     WRONG |= import_module(f"wrong_answers.{path.stem}").WRONG
-every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
+
+
+def each(answers):
+    """Return a parameter for each of these: tuples that begin with a task, with a name.
+
+    What belongs to one exercise stays in one worker, and the workers share the exercises out.
+    """
+    return [
+        pytest.param(
+            *values, id=name, marks=pytest.mark.xdist_group(f"exercise {values[0].number}")
+        )
+        for name, *values in answers
+    ]
+
+
+every_task = pytest.mark.parametrize("task", each((task.number, task) for task in TASKS))
+every_wrong_answer = pytest.mark.parametrize(
+    ("task", "wrong"),
+    each(
+        (f"{task.number} {wrong.title}", task, wrong)
+        for task in TASKS
+        for wrong in WRONG.get(task.number, [])
+    ),
+)
 
 
 @pytest.fixture
@@ -37,52 +60,47 @@ def answer(tmp_path):
 # What the checks say
 
 
-class Judged:
-    """What holds for the exercises of each lesson."""
-
-    def test_untouched_exercise_is_not_attempted(self, task, answer):
-        assert task.judge(answer(task)).state == NOT_ATTEMPTED
-
-    def test_solution_is_right(self, task, answer):
-        outcome = task.judge(answer(task, task.files(solved=True)))
-        assert outcome.state == RIGHT, outcome
-
-    def test_emptied_files_are_not_right(self, task, answer):
-        begun, solved = dict(task.files()), dict(task.files(solved=True))
-        emptied = {path: "" for path, text in solved.items() if begun.get(path) != text}
-        assert emptied
-        outcome = task.judge(answer(task, solved | emptied))
-        assert outcome.state == NOT_YET, outcome
-        assert "the check met" not in outcome.details, outcome
-
-    def test_wrong_answer_gets_the_message_meant_for_it(self, task, wrong, answer, monkeypatch):
-        monkeypatch.setattr(client, "WAIT", 1.5)  # seconds: a third of these answers is silence
-        files = dict(task.files(solved=True))
-        for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
-            if old:
-                assert files[path].count(old) == 1, f"{old!r} in {path}"
-            files[path] = files[path].replace(old, new) if old else new
-        outcome = task.judge(answer(task, files))
-        assert outcome.state == NOT_YET, outcome
-        assert wrong.message in str(outcome) + repr(outcome.details), outcome
-        assert "the check met" not in outcome.details, outcome
+@every_task
+def test_untouched_exercise_is_not_attempted(task, answer):
+    assert task.judge(answer(task)).state == NOT_ATTEMPTED
 
 
-def pytest_generate_tests(metafunc):
-    lesson = getattr(metafunc.cls, "lesson", None)
-    mine = [task for task in TASKS if task.lesson == lesson]
-    if "wrong" in metafunc.fixturenames:
-        pairs = [(task, wrong) for task in mine for wrong in WRONG.get(task.number, [])]
-        ids = [f"{task.number} {wrong.title}" for task, wrong in pairs]
-        metafunc.parametrize(("task", "wrong"), pairs, ids=ids)
-    elif lesson is not None:
-        metafunc.parametrize("task", mine, ids=lambda task: task.number)
+@every_task
+def test_solution_is_right(task):
+    """Nbval runs the notebooks of the solutions, and compares what their checks say."""
+    check = f"ex{task.number.partition('.')[2]}.check()"
+    (cell,) = [cell for cell in task.page.cells if cell.source == check]
+    assert cell.execution_count
+    assert "nbval-ignore-output" not in cell.tags
+    (output,) = cell.outputs
+    first_line = "".join(output["data"]["text/plain"]).split("\n")[0]
+    assert first_line == f"Exercise {task.number}: {RIGHT}"
 
 
-# A class for each lesson, because the workers of a parallel run share out classes.
-for number in sorted({task.lesson for task in TASKS}):
-    name = f"TestLesson{number:02}"
-    globals()[name] = type(name, (Judged,), {"lesson": number})
+@pytest.mark.live
+@every_task
+def test_emptied_files_are_not_right(task, answer):
+    begun, solved = dict(task.files()), dict(task.files(solved=True))
+    emptied = {path: "" for path, text in solved.items() if begun.get(path) != text}
+    assert emptied
+    outcome = task.judge(answer(task, solved | emptied))
+    assert outcome.state == NOT_YET, outcome
+    assert "the check met" not in outcome.details, outcome
+
+
+@pytest.mark.live
+@every_wrong_answer
+def test_wrong_answer_gets_the_message_meant_for_it(task, wrong, answer, monkeypatch):
+    monkeypatch.setattr(client, "WAIT", 1.5)  # seconds: a third of these answers is silence
+    files = dict(task.files(solved=True))
+    for path, old, new in [(wrong.path, wrong.old, wrong.new), *wrong.more]:
+        if old:
+            assert files[path].count(old) == 1, f"{old!r} in {path}"
+        files[path] = files[path].replace(old, new) if old else new
+    outcome = task.judge(answer(task, files))
+    assert outcome.state == NOT_YET, outcome
+    assert wrong.message in str(outcome) + repr(outcome.details), outcome
+    assert "the check met" not in outcome.details, outcome
 
 
 # Nothing is unlisted
@@ -114,7 +132,6 @@ def test_exercise_is_complete(task):
     assert len({wrong.title for wrong in WRONG[task.number]}) >= 3
     assert any(cell.is_solution for cell in task.page.cells)
     assert dict(task.files()) != dict(task.files(solved=True))
-    assert any(cell.source == f"ex{task.number[-1]}.check()" for cell in task.page.cells)
 
 
 def test_no_check_hint_or_wrong_answer_without_exercise():

@@ -6,8 +6,7 @@ import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, talk
 
-from channels_live.server import ports
-from channels_live.server import ServerError
+from channels_live.server import ServerError, ports
 from channels_live.server.ports import free_port
 
 NO_RELOAD = f"{RUNSERVER} --noreload"

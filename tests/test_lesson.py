@@ -13,10 +13,9 @@ from jupyter_client.manager import start_new_kernel
 
 from channels_live import Lesson, LessonError, ServerError
 from channels_live.kernel import KERNEL
-from channels_live.workspace import NOTEBOOKS, SAMPLE
 from channels_live.notebook import lesson_path, read, written_files
 from channels_live.server.ports import free_port
-from channels_live.workspace import ROOT, workspace_folder
+from channels_live.workspace import NOTEBOOKS, ROOT, SAMPLE, workspace_folder
 
 MANIFEST = ".channels_live.json"
 
@@ -254,6 +253,7 @@ def test_commands_run_in_the_environment_of_the_kernel(monkeypatch):
     assert os.path.dirname(shutil.which("daphne")) == own
 
 
+@pytest.mark.live
 def test_settings_of_another_project_are_not_used(monkeypatch, workspace):
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "another_project.settings")
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -262,6 +262,7 @@ def test_settings_of_another_project_are_not_used(monkeypatch, workspace):
     assert "FORCE_COLOR" not in os.environ
 
 
+@pytest.mark.live
 def test_interrupt_ends_a_cell_that_awaits():
     manager, client = start_new_kernel(kernel_name="python3")
     try:
@@ -341,7 +342,7 @@ def test_servers_on_other_ports_and_workers_go_on(made):
 def test_servers_are_gone_with_a_killed_kernel(workspace, another_kernel):
     process, said = another_kernel(1, f"lesson.start({DAPHNE!r})")
     assert f"Running: {DAPHNE}" in said
-    servers = psutil.Process(process.pid).children()
+    servers = psutil.Process(process.pid).children(recursive=True)
     assert servers
     process.kill()
     process.wait()

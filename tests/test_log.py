@@ -7,8 +7,8 @@ import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, talk
 from IPython.lib.pretty import pretty
 
-from channels_live.server.log import Log, plain
 from channels_live.server import Server
+from channels_live.server.log import Log, plain
 
 FOLDER = Path("/home/learner/workspace/05")
 
@@ -92,6 +92,7 @@ def test_notebook_shows_a_log_as_it_is():
     assert pretty(Log("a\n'b'")) == "a\n'b'"
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("command", [DAPHNE, f"{RUNSERVER} --noreload"])
 def test_log_is_the_same_at_every_run(project, command):
     logs = []

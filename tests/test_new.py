@@ -106,6 +106,7 @@ def test_they_are_clean(cut):
     assert status == 0, told
 
 
+@pytest.mark.live
 def test_it_is_built_and_then_only_words_are_missing(cut):
     told, status = run(cut.course, "channels_live.authoring.build", str(cut.number))
     assert status == 0, told

@@ -155,8 +155,8 @@ def test_outputs_are_the_same_on_every_machine(page):
     here = [os.path.realpath(path) for path in (ROOT, sys.prefix, Path.home())]
     for path in [*here, tempfile.gettempdir(), "site-packages", "/home/", "/Users/", ":\\\\"]:
         assert path == os.sep or path not in outputs
-    found = re.findall(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)|\bport (\d+)", outputs)
-    assert {port for pair in found for port in pair if port} <= PORTS
+    ports = re.findall(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)|\bport (\d+)", outputs)
+    assert {port for pair in ports for port in pair if port} <= PORTS
     assert not re.search(r"\b0x[0-9a-f]{6,}", outputs)
 
 
@@ -205,6 +205,7 @@ def run_pytest(folder, *arguments, **environment):
     return result.stdout, result.returncode
 
 
+@pytest.mark.live
 def test_changed_outputs_fail_and_nothing_else_does(tmp_path):
     page = Page(PAGES[0].path)
     streams, diagrams = {}, {}
@@ -225,6 +226,7 @@ def test_changed_outputs_fail_and_nothing_else_does(tmp_path):
     assert f"{len(page.code) - 2} passed" in printed
 
 
+@pytest.mark.live
 def test_skipped_tests_fail_where_nothing_may_be_skipped(tmp_path):
     (tmp_path / "test_one.py").write_text(
         "import pytest\n"
@@ -251,6 +253,7 @@ def test_tests_have_a_workspace_of_their_own():
 # What a learner does in one lesson does not reach the next
 
 
+@pytest.mark.live
 def test_an_edited_lesson_leaves_the_next_unharmed(tmp_path):
     """Lesson 4 is laid out alike from this project and from one whose lesson 3 was scribbled in."""
     edited = tmp_path / "edited"

@@ -1,13 +1,21 @@
 """The kernel's end of the tap believes only the processes it has started, and outlives them."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import psutil
 import pytest
 from clients import HELLO, eventually, talk
 
-from channels_live.record import Record, deadline
+from channels_live import record as record_module
+from channels_live import tap
+from channels_live.record import Record, Settled, deadline
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
@@ -85,7 +93,7 @@ def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
     talk(daphne, "/ws/chat/", HELLO)
     before = str(daphne.timeline())
     for token in ("", "wrong", "\0" * 100_000):
-        assert hung_up(connect(daphne._record, event("crash"), token=token))
+        assert hung_up(connect(daphne._run.record, event("crash"), token=token))
     assert str(daphne.timeline()) == before
     assert talk(daphne, "/ws/chat/", HELLO) == [HELLO]
 
@@ -99,29 +107,90 @@ def test_process_may_be_killed_in_the_middle_of_a_line(record, connect):
     assert len(record.events) == 1
 
 
-def test_settle_waits_for_each_process(record, connect):
-    processes = [connect(record) for _ in range(2)]
-    assert eventually(lambda: len(record._settled) == 2, within=5)
-    settling = threading.Thread(target=record.settle)
-    settling.start()
-    for connection in processes:
-        assert settling.is_alive()
-        assert connection.makefile().readline() == "1\n"
-        connection.sendall(f"{event('settled', number=1)}\n".encode())
-    settling.join(5)
-    assert not settling.is_alive()
+@pytest.fixture
+def settle(record):
+    """Return a function that asks all processes, in a thread: a future of what they answer."""
+    with ThreadPoolExecutor() as threads:
+        yield lambda **options: threads.submit(record.settle, **options)
+        record.close()
+
+
+@pytest.fixture
+def process(record, connect):
+    """Return a function that connects a process, and returns what reads from and writes to it."""
+
+    def process():
+        known = len(record._processes)
+        connection = connect(record)
+        with record.changed:
+            assert record.changed.wait_for(lambda: len(record._processes) > known, timeout=5)
+        return connection, connection.makefile()
+
+    return process
+
+
+def say(connection, kind, **fields):
+    connection.sendall(f"{event(kind, **fields)}\n".encode())
+
+
+def test_settle_waits_for_each_process(record, settle, process):
+    processes = [process(), process()]
+    answer = settle(patience=0.5)
+    for pending, (connection, lines) in enumerate(processes):
+        assert lines.readline() == "1 0.5\n"
+        assert not answer.done()
+        say(connection, "asked", number=1)
+        say(connection, "settled", number=1, quiet=True, pending=bool(pending))
+    assert answer.result(5) == Settled(answered=True, quiet=True, pending=True)
     assert record.events == []
 
 
-def test_settle_does_not_wait_for_a_process_that_ends(record, connect):
-    connection = connect(record, event("a"))
-    heard(record, 1)
-    settling = threading.Thread(target=record.settle)
-    settling.start()
-    assert connection.makefile().readline() == "1\n"
+def test_answer_belongs_to_its_question(settle, process):
+    connection, lines = process()
+    patient = settle(patience=10.0)
+    assert lines.readline() == "1 10.0\n"
+    impatient = settle(patience=0.1)
+    assert lines.readline() == "2 0.1\n"
+    say(connection, "settled", number=2, quiet=False, pending=True)
+    assert not impatient.result(5).quiet
+    assert not patient.done()
+    say(connection, "settled", number=1, quiet=True, pending=False)
+    assert patient.result(5) == Settled(answered=True, quiet=True, pending=False)
+
+
+def test_settle_does_not_wait_for_a_process_that_ends(settle, process):
+    connection, lines = process()
+    answer = settle()
+    assert lines.readline()
     connection.shutdown(socket.SHUT_RDWR)
-    settling.join(5)
-    assert not settling.is_alive()
+    assert answer.result(5) == Settled(answered=True, quiet=True, pending=False)
+
+
+def test_settle_does_not_wait_for_a_process_that_it_has_not_asked(settle, process):
+    connection, lines = process()
+    answer = settle()
+    assert lines.readline()
+    process()
+    say(connection, "settled", number=1, quiet=True, pending=False)
+    assert answer.result(1).answered
+
+
+def test_settle_waits_only_as_long_as_a_process_shows_that_it_is_alive(
+    settle, process, monkeypatch
+):
+    monkeypatch.setattr(record_module, "ANSWER_LIMIT", 0.3)
+    connection, lines = process()
+    answer = settle()
+    assert lines.readline()
+    for _ in range(3):
+        say(connection, "asked", number=1)
+        with pytest.raises(TimeoutError):
+            answer.result(0.2)
+    assert answer.result(5) == Settled(answered=False, quiet=False, pending=True)
+
+
+def test_server_without_a_process_is_quiet(record):
+    assert record.settle(timeout=0) == Settled(answered=True, quiet=True, pending=False)
 
 
 def test_closing_hangs_up(record, connect):
@@ -162,16 +231,77 @@ def test_process_that_says_who_it_is_too_late_is_hung_up_on(record, connect):
 
 
 def test_waiters_are_told_of_the_end(record):
-    told = threading.Event()
+    closed = threading.Event()
 
     def wait():
         with record.changed:
             record.changed.wait_for(lambda: record.closed)
-        told.set()
+        closed.set()
 
     threading.Thread(target=wait, daemon=True).start()
     record.close()
-    assert told.wait(5)
+    assert closed.wait(5)
+
+
+KERNEL = """
+import os, threading
+from channels_live.record import Record
+record = Record()
+print(record.address, flush=True)
+with record.changed:
+    record.changed.wait_for(lambda: record.connected)
+if child := os.fork():
+    print(child, flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_child_of_a_killed_kernel_does_not_keep_its_servers():
+    command = [sys.executable, "-W", "ignore", "-c", KERNEL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as kernel:
+        port, token = kernel.stdout.readline().split()
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as connection:
+            connection.sendall(f"{token}\n".encode())
+            child = psutil.Process(int(kernel.stdout.readline()))
+            kernel.kill()
+            kernel.wait()
+            try:
+                assert hung_up(connection)
+                assert child.is_running()
+                with pytest.raises(ConnectionError):
+                    socket.create_connection(("127.0.0.1", int(port)), timeout=5)
+            finally:
+                child.kill()
+
+
+SERVER = """
+import os, sys, threading
+if child := os.fork():
+    print(child, flush=True)
+    sys.stdin.read()
+else:
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_child_of_a_server_does_not_keep_its_connection(record):
+    site = Path(tap.__file__).parent / "site"
+    environment = os.environ | {"PYTHONPATH": str(site), "CHANNELS_LIVE_TAP": record.address}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-W", "ignore", "-c", SERVER]
+    with subprocess.Popen(command, env=environment, **pipes) as server:
+        child = psutil.Process(int(server.stdout.readline()))
+        try:
+            assert eventually(lambda: record.connected, within=5)
+            server.stdin.close()
+            server.wait(5)
+            record.wait_for_end(5)
+            assert not record.connected
+            assert child.is_running()
+        finally:
+            child.kill()
 
 
 def test_deadline_never_tells_less_than_nothing():

@@ -1,10 +1,14 @@
 """The finished site: a chat for each room and live topics, through a real daphne and a browser."""
 
 import json
+import os
+import re
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -12,10 +16,9 @@ import pytest
 from clients import DAPHNE, client, eventually, talk
 from playwright.sync_api import expect
 
-from channels_live.workspace import SAMPLE
 from channels_live.server import Server
 from channels_live.server.ports import free_port
-from channels_live.workspace import copy_project
+from channels_live.workspace import SAMPLE, copy_project
 
 ORIGIN = "http://localhost"
 PASSWORD = "correct-horse"
@@ -46,6 +49,35 @@ urlpatterns += [
     path("rolled-back/", rolled_back),
     path("groups/", lambda request: HttpResponse(" ".join(get_channel_layer().groups))),
 ]
+"""
+
+
+# What experiments/ routes, as paths
+ROUTES = re.findall(r'path\("(.+?)"', (SAMPLE / "finished/experiments/routing.py").read_text())
+SOCKETS = [f"/{route}" for route in ROUTES if route.startswith("ws/")]
+PAGES = [f"/{route}" for route in ROUTES if not route.startswith("ws/")]
+
+# Tells what the site has loaded with DEBUG off, and which of its consumers nobody can reach
+LOADED = """
+import json
+import sys
+
+from myproject.asgi import application  # loads the apps
+import myproject.urls
+from channels.consumer import AsyncConsumer
+from myapp.routing import websocket_urlpatterns, workers
+
+
+def family(consumer):
+    yield consumer
+    for child in consumer.__subclasses__():
+        yield from family(child)
+
+
+routed = [route.callback for route in websocket_urlpatterns] + list(workers.values())
+reached = {one for callback in routed for one in callback.consumer_class.__mro__}
+idle = {one.__name__ for one in family(AsyncConsumer) if one.__module__.startswith("myapp.")}
+print(json.dumps([list(sys.modules), sorted(idle - {one.__name__ for one in reached})]))
 """
 
 
@@ -273,6 +305,62 @@ def test_frames_to_a_topic_change_nothing(visit, anna):
     lunch.send('{"post": "/evil/"}')
     posted = submit(anna, "/topics/lunch/", text="Salad.")
     assert read(lunch) == {"post": posted}
+
+
+# Experiments
+
+
+@pytest.fixture(scope="module")
+def production(server):
+    """Return a daphne that serves the same site with DEBUG off."""
+    debug_off = os.environ | {"DJANGO_DEBUG": "0"}
+    with Server(DAPHNE, server.folder, environment=debug_off) as production:
+        yield production
+
+
+def test_site_without_debug_serves_its_own(production):
+    assert talk(production, "/ws/chat/", HELLO, origin=ORIGIN) == [HELLO]
+    assert talk(production, "/ws/chat/room/", HELLO, origin=ORIGIN) == [HELLO]
+    for path in ("/", "/chat/", "/chat/room/", "/topics/lunch/"):
+        assert production.http(path).status_code == 200
+
+
+def test_site_without_debug_knows_no_socket_of_an_experiment(server, production):
+    with ThreadPoolExecutor(len(SOCKETS) + 1) as pool:  # each refusal takes a second
+        for site, known in [(server, True), (production, False)]:
+            knock = partial(talk, site, origin=ORIGIN)
+            unknown, *answers = pool.map(knock, ["/ws/unknown/", *SOCKETS])
+            assert unknown == ["server rejected WebSocket connection: HTTP 500"]
+            for path, answer in zip(SOCKETS, answers, strict=True):
+                assert (answer != unknown) == known, path
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_site_without_debug_knows_no_page_of_an_experiment(server, production, path):
+    unknown = production.http("/unknown/", "POST")
+    assert unknown.status_code == 404
+    assert server.http(path, "POST").is_success
+    answer = production.http(path, "POST")
+    assert (answer.status_code, answer.text) == (unknown.status_code, unknown.text)
+
+
+def test_myapp_has_only_what_the_site_needs(server):
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        cwd=server.folder,
+        env=os.environ | {"DJANGO_DEBUG": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    modules, idle = json.loads(told)
+    assert not idle, "consumers without a route"
+    assert not [name for name in modules if name.startswith("experiments")]
+    myapp = SAMPLE / "finished/myapp"
+    for path in myapp.rglob("*.py"):
+        assert "experiments" not in path.read_text(encoding="utf-8"), path
+    own = {f"myapp.{path.stem}" for path in myapp.glob("*.py") if not path.stem.startswith("test")}
+    assert own - {"myapp.__init__"} <= set(modules), "files that the site never loads"
 
 
 # In the browser

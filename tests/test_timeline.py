@@ -1,64 +1,146 @@
-"""A timeline tells everything that has happened, the same way at every run."""
+"""A timeline is the same text and the same diagram for the same events, of whatever server.
 
-import asyncio
+That a server gives such events is held by test_tap.py, and that it gives them in the same order at
+every run by test_server_timeline.py.
+"""
+
+import itertools
 import re
-import subprocess
-import sys
-import time
-from contextlib import suppress
 
 import pytest
-from clients import DAPHNE, HELLO, client, talk
-from jupyter_client.manager import start_new_kernel
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
 
-from channels_live.tap import SETTLE_LIMIT
-from channels_live.timeline import LONGEST_TEXT, Overlaps, Timeline
+from channels_live.timeline import Overlaps, Timeline
+from channels_live.timeline.overlaps import MOST_CALLS
+from channels_live.timeline.story import LONGEST_TEXT
+from channels_live.timeline.timeline import FIRST_ROWS, LAST_ROWS, UNANSWERED
 
+HELLO = '{"message": "hello"}'
+
+# Events, as channels_live.tap describes them
+
+
+def opened(path, protocol="websocket"):
+    return {"kind": "open", "protocol": protocol, "method": "GET", "path": path}
+
+
+def answered(status):
+    return {"kind": "answer", "status": status}
+
+
+def came(**content):
+    return {"kind": "in", **content}
+
+
+def went(**content):
+    return {"kind": "out", **content}
+
+
+def closed(by, code, reason=None):
+    return {"kind": "close", "by": by, "code": code, "reason": reason}
+
+
+def raised(type, message, line=None):
+    file = line and "myapp/consumers.py"
+    return {"kind": "error", "type": type, "message": message, "file": file, "line": line}
+
+
+def layer(op, target, type=None):
+    return {"kind": "layer", "op": op, "target": target, "type": type}
+
+
+_calls = itertools.count(1)
+
+
+def call(consumer, handler, *meanwhile, ends=True, **fields):
+    """Return the events of a method, with those that happen while it runs."""
+    fields = {"type": f"websocket.{handler}", "thread": "thread 1", "arg": None} | fields
+    number, known = next(_calls), fields.pop("known", True)
+    begin = {"call": number, "consumer": consumer, "handler": handler, "known": known, **fields}
+    return [{"kind": "call", **begin}, *meanwhile, *[{"kind": "return", "call": number}] * ends]
+
+
+def accepted(path, consumer, **fields):
+    return [opened(path), *call(consumer, "connect", answered(101), **fields)]
+
+
+def leaves(consumer, code=1000):
+    return [closed("client", code), *call(consumer, "disconnect", arg=code)]
+
+
+def record(*connections):
+    """Return the record of a server that had these connections, each a list of events."""
+    return [
+        {"conn": number, "process": 1, "at": at, **event}
+        for number, events in enumerate(connections, 1)
+        for at, event in enumerate(events)
+    ]
+
+
+def frames(*texts):
+    """Return the record of one client that sends these texts."""
+    return record([opened("/"), answered(101), *(came(text=text) for text in texts)])
+
+
+CHAT = [
+    *accepted("/ws/chat/", "ChatConsumer"),
+    came(text=HELLO),
+    *call("ChatConsumer", "receive", went(text=HELLO)),
+    *leaves("ChatConsumer"),
+]
 CONVERSATION = """\
 client 1  ──▶  GET /ws/chat/                                ChatConsumer.connect()
 client 1  ◀──  101 accepted
 client 1  ──▶  {"message": "hello"}                         ChatConsumer.receive()
 client 1  ◀──  {"message": "hello"}
 client 1  ──▶  close 1000                                   ChatConsumer.disconnect(1000)"""
-
-
-def latest(server, **options):
-    """Return the timeline of the last client, as if it were the only one."""
-    number = len([one for one in server.timeline().clients if one.name.startswith("client")])
-    text = str(server.timeline(client=number, **options))
-    return re.sub(rf"^client {number}  ", "client 1  ", text, flags=re.M).replace(
-        f"\n{' ' * len(str(number))}", "\n "
-    )
-
-
-def after(server, path, *frames, **options):
-    """Talk to a server, and return the timeline of that."""
-    talk(server, path, *frames, **options)
-    return latest(server)
+ROOM = [
+    opened("/ws/room/"),
+    *call("Room", "connect", layer("group_add", "room"), answered(101)),
+    came(text="hi"),
+    *call(
+        "Room",
+        "receive",
+        layer("send", "specific.a1b2.inmemory!kQzB", "room.alone"),
+        layer("group_send", "room", "room.message"),
+    ),
+    *call("Room", "room_alone", type="room.alone"),
+    *call("Room", "room_message", went(text="hi"), type="room.message"),
+    closed("client", 1000),
+    *call("Room", "disconnect", layer("group_discard", "room"), arg=1000),
+]
 
 
 # What it tells
 
 
-def test_conversation(start, project):
-    server = start(DAPHNE, project)
-    assert str(server.timeline()) == "Nothing has happened yet."
-    assert list(server.timeline()._repr_mimebundle_()) == ["text/plain"]
-    talk(server, "/ws/chat/", HELLO)
-    assert str(server.timeline()) == repr(server.timeline()) == CONVERSATION
+def test_conversation():
+    timeline = Timeline(record(CHAT))
+    assert str(timeline) == repr(timeline) == CONVERSATION
 
 
-TOLD = {
+def test_nothing_has_happened():
+    timeline = Timeline([])
+    assert str(timeline) == "Nothing has happened yet."
+    assert list(timeline._repr_mimebundle_()) == ["text/plain"]
+
+
+BECAME = {
     "refused": (
-        ("/ws/refusing/",),
+        [
+            opened("/ws/refusing/"),
+            *call("Refusing", "connect", answered(403)),
+            *call("Refusing", "disconnect", arg=1006),
+        ],
         """\
 client 1  ──▶  GET /ws/refusing/                            Refusing.connect()
 client 1  ◀──  403 refused                                  Refusing.disconnect(1006)""",
     ),
     "exception in connect": (
-        ("/ws/broken/",),
+        [
+            opened("/ws/broken/"),
+            *call("Broken", "connect", raised("RuntimeError", "out of order", 36)),
+            answered(500),
+        ],
         """\
 client 1  ──▶  GET /ws/broken/                              Broken.connect()
                raised RuntimeError: out of order
@@ -66,50 +148,91 @@ client 1  ──▶  GET /ws/broken/                              Broken.connect
 client 1  ◀──  500 server error""",
     ),
     "no route": (
-        ("/ws/none/",),
+        [
+            opened("/ws/none/"),
+            raised("ValueError", "No route found for path 'ws/none/'."),
+            answered(500),
+        ],
         """\
 client 1  ──▶  GET /ws/none/
                raised ValueError: No route found for path 'ws/none/'.
 client 1  ◀──  500 server error""",
     ),
+    "no answer": (
+        [opened("/ws/deaf/"), *call("Deaf", "connect"), closed("server", None, "timeout")],
+        """\
+client 1  ──▶  GET /ws/deaf/                                Deaf.connect()
+client 1  ◀──  no answer, connection dropped""",
+    ),
     "exception in receive": (
-        ("/ws/chat/", "not json"),
+        [
+            *accepted("/ws/chat/", "ChatConsumer"),
+            came(text="not json"),
+            *call("ChatConsumer", "receive", raised("JSONDecodeError", "Expecting value", 19)),
+            closed("server", 1011),
+        ],
         """\
 client 1  ──▶  GET /ws/chat/                                ChatConsumer.connect()
 client 1  ◀──  101 accepted
 client 1  ──▶  not json                                     ChatConsumer.receive()
-               raised JSONDecodeError: Expecting value: line 1 column 1 (char 0)
+               raised JSONDecodeError: Expecting value
                in myapp/consumers.py, line 19
 client 1  ◀──  close 1011""",
     ),
     "server closes": (
-        ("/ws/closing/", "x"),
+        [
+            *accepted("/ws/closing/", "Closing"),
+            came(text="x"),
+            *call("Closing", "receive", closed("server", 4000)),
+            *call("Closing", "disconnect", arg=4000),
+        ],
         """\
 client 1  ──▶  GET /ws/closing/                             Closing.connect()
 client 1  ◀──  101 accepted
 client 1  ──▶  x                                            Closing.receive()
 client 1  ◀──  close 4000                                   Closing.disconnect(4000)""",
     ),
+    "client vanishes": (
+        [
+            *accepted("/ws/echo/", "Echo"),
+            closed("client", None),
+            *call("Echo", "disconnect", arg=1006),
+        ],
+        """\
+client 1  ──▶  GET /ws/echo/                                Echo.connect()
+client 1  ◀──  101 accepted
+client 1  ──▶  gone without a close frame (1006)            Echo.disconnect(1006)""",
+    ),
     "binary": (
-        ("/ws/echo/", b"\0" * 1234),
+        [
+            *accepted("/ws/echo/", "Echo"),
+            came(size=1234),
+            *call("Echo", "receive", went(size=1)),
+            *leaves("Echo"),
+        ],
         """\
 client 1  ──▶  GET /ws/echo/                                Echo.connect()
 client 1  ◀──  101 accepted
 client 1  ──▶  1,234 bytes (binary)                         Echo.receive()
-client 1  ◀──  1,234 bytes (binary)
+client 1  ◀──  1 byte (binary)
 client 1  ──▶  close 1000                                   Echo.disconnect(1000)""",
     ),
     "too long": (
-        ("/ws/echo/", "x" * 2_000_000),
+        [
+            *accepted("/ws/echo/", "Echo"),
+            came(refused="received WebSocket message size 2000000 exceeds payload limit"),
+            closed("server", None),
+            *call("Echo", "disconnect", arg=1006),
+        ],
         """\
 client 1  ──▶  GET /ws/echo/                                Echo.connect()
 client 1  ◀──  101 accepted
 client 1  ──▶  a frame that is too large
-               received WebSocket message size 2000000 exceeds payload limit of 1048576 octets
+               received WebSocket message size 2000000 exceeds payload limit
 client 1  ◀──  connection dropped (1006)                    Echo.disconnect(1006)""",
     ),
     "channel layer": (
-        ("/ws/room/", "hi"),
+        ROOM,
         """\
 client 1  ──▶  GET /ws/room/                                Room.connect()
 client 1       joins group room
@@ -123,140 +246,141 @@ client 1  ◀──  hi
 client 1  ──▶  close 1000                                   Room.disconnect(1000)
 client 1       leaves group room""",
     ),
+    "no method for an event": (
+        [
+            *accepted("/ws/room/", "Room"),
+            *call(
+                "Room", "no_such", raised("ValueError", "No handler"), type="no.such", known=False
+            ),
+            closed("server", 1011),
+        ],
+        """\
+client 1  ──▶  GET /ws/room/                                Room.connect()
+client 1  ◀──  101 accepted
+client 1       no.such event                                Room has no no_such()
+               raised ValueError: No handler
+client 1  ◀──  close 1011""",
+    ),
+    "frames that come faster than they are dealt with": (
+        [
+            *accepted("/ws/echo/", "Echo"),
+            came(text="a"),
+            came(text="b"),
+            *call("Echo", "receive", went(text="A")),
+            closed("client", 1000),
+            *call("Echo", "receive", went(text="B")),
+            *call("Echo", "disconnect", arg=1000),
+        ],
+        """\
+client 1  ──▶  GET /ws/echo/                                Echo.connect()
+client 1  ◀──  101 accepted
+client 1  ──▶  a                                            Echo.receive()
+client 1  ◀──  A
+client 1  ──▶  b                                            Echo.receive()
+client 1  ◀──  B
+client 1  ──▶  close 1000                                   Echo.disconnect(1000)""",
+    ),
+    "call that never ends": (
+        [
+            *accepted("/ws/endless/", "Endless"),
+            came(text="x"),
+            *call("Endless", "receive", ends=False),
+        ],
+        """\
+client 1  ──▶  GET /ws/endless/                             Endless.connect()
+client 1  ◀──  101 accepted
+client 1  ──▶  x                                            Endless.receive()
+               still running""",
+    ),
+    "page": (
+        [opened("/accounts/login/?next=/", "http"), answered(200), {"kind": "end"}],
+        """\
+request 1  ──▶  GET /accounts/login/?next=/
+request 1  ◀──  200""",
+    ),
+    "worker": (
+        [
+            {"kind": "open", "protocol": "channel", "method": None, "path": None},
+            *call("Print", "test_print", type="test.print"),
+        ],
+        "worker 1       test.print event                             Print.test_print()",
+    ),
 }
 
 
-@pytest.mark.parametrize(("conversation", "told"), TOLD.values(), ids=TOLD)
-def test_what_became_of_a_connection(daphne, conversation, told):
-    assert after(daphne, *conversation) == told
+@pytest.mark.parametrize(("events", "text"), BECAME.values(), ids=BECAME)
+def test_what_became_of_a_connection(events, text):
+    assert str(Timeline(record(events))) == text
 
 
-def test_page(daphne):
-    daphne.http("/accounts/login/?next=/")
-    assert str(daphne.timeline()).endswith("──▶  GET /accounts/login/?next=/\nrequest 1  ◀──  200")
+def test_connections_are_told_one_after_the_other():
+    together = sorted(record(CHAT, CHAT), key=lambda event: event["at"])
+    first, second = str(Timeline(together)).split("\n\n")
+    assert first == CONVERSATION
+    assert second == CONVERSATION.replace("client 1", "client 2")
 
 
-def test_frame_stays_on_its_line_and_shows_no_control_characters(daphne):
-    talk(daphne, "/ws/echo/", "a\nb\r\nc\rd\u2028e\tf\x1b[31mg\0h")
-    assert "◀──  a⏎b⏎c⏎d⏎e\tf�[31mg�h\n" in latest(daphne)
-
-
-def test_long_frame_is_cut(daphne):
-    talk(daphne, "/ws/echo/", "é" * 150)
-    assert f"◀──  {'é' * LONGEST_TEXT}…\n" in latest(daphne)
-
-
-def test_diagram_with_too_many_lanes_is_left_out():
-    events = [{**event, "conn": conn} for conn in range(7) for event in frames("x")]
-    assert "text/vnd.mermaid" in Timeline(events, client=[1, 2, 3])._repr_mimebundle_()
-    assert list(Timeline(events)._repr_mimebundle_()) == ["text/plain"]
-
-
-def test_call_that_never_ends_is_still_running(start, project, monkeypatch, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "from channels_live import tap\n\ntap.SETTLE_LIMIT = 0.5\n"
+def test_frame_stays_on_its_line_and_shows_no_control_characters():
+    assert str(Timeline(frames("a\nb\r\nc\rd\u2028e\tf\x1b[31mg\0h"))).endswith(
+        "──▶  a⏎b⏎c⏎d⏎e\tf�[31mg�h"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = start(DAPHNE, project)
-    with client(server, "/ws/endless/") as websocket:
-        websocket.send("x")
-        assert latest(server).endswith(
-            "client 1  ──▶  x                                            Endless.receive()\n"
-            "               still running"
-        )
+
+
+def test_long_frame_is_cut():
+    assert str(Timeline(frames("é" * 150))).endswith(f"──▶  {'é' * LONGEST_TEXT}…")
+
+
+def test_server_that_does_not_answer_is_told():
+    assert str(Timeline(record(CHAT), answered=False)) == f"{CONVERSATION}\n\n{UNANSWERED}"
+    nothing = f"Nothing has happened yet.\n\n{UNANSWERED}"
+    assert str(Timeline([], answered=False)) == nothing
+
+
+def test_of_a_long_timeline_the_middle_is_left_out():
+    most = FIRST_ROWS + LAST_ROWS
+    whole = Timeline(frames(*map(str, range(2, most))))
+    assert len(str(whole).splitlines()) == most, "the handshake is two rows"
+    longer = Timeline(frames(*map(str, range(2, most + 1000))))
+    lines = str(longer).splitlines()
+    assert len(lines) == most + 1
+    assert lines[FIRST_ROWS - 1].endswith(f"──▶  {FIRST_ROWS - 1}")
+    assert lines[FIRST_ROWS] == (
+        "client 1       … 1,000 rows are left out; timeline(client=…) shows fewer"
+    )
+    assert lines[FIRST_ROWS + 1].endswith(f"──▶  {FIRST_ROWS + 1000}")
+    assert "1,000 rows are left out" in longer.mermaid()
+    assert len(longer.clients[0].rows) == most + 1000, "a check still sees them"
 
 
 # Filters
 
 
-def test_only_some_clients(start, project):
-    server = start(DAPHNE, project)
-    for path in ("/ws/chat/", "/ws/echo/", "/ws/closing/"):
-        talk(server, path)
-    server.http("/nowhere")
-    everybody = ["client 1", "client 2", "client 3", "request 1"]
-    assert [one.name for one in server.timeline().clients] == everybody
-    assert "/ws/echo/" in str(server.timeline(client=2))
-    assert [one.name for one in server.timeline(client=2).clients] == ["client 2"]
-    assert [one.name for one in server.timeline(client=[1, 3]).clients] == ["client 1", "client 3"]
+def test_only_some_clients():
+    echo = [*accepted("/ws/echo/", "Echo"), *leaves("Echo")]
+    events = record(CHAT, echo, CHAT, [opened("/nowhere", "http"), answered(404), {"kind": "end"}])
+
+    def names(**options):
+        return [client.name for client in Timeline(events, **options).clients]
+
+    assert names() == ["client 1", "client 2", "client 3", "request 1"]
+    assert names(client=2) == ["client 2"]
+    assert names(client=-1) == ["client 3"]
+    assert names(client=[1, 3]) == ["client 1", "client 3"]
+    assert names(consumer="Echo") == ["client 2"]
+    assert "101 accepted" in str(Timeline(events, consumer="Echo"))
     nothing = (
         "There is nothing of that. The server has seen: client 1, client 2, client 3, request 1."
     )
-    assert str(server.timeline(client=9)) == nothing
-    assert [one.name for one in server.timeline(consumer="Echo").clients] == ["client 2"]
-    assert "101 accepted" in str(server.timeline(consumer="Echo"))
-    assert str(server.timeline(consumer="Ech")) == nothing
-    assert str(server.timeline(client=1, consumer="Echo")) == nothing
+    for options in ({"client": 9}, {"client": -9}, {"consumer": "Ech"}):
+        assert str(Timeline(events, **options)) == nothing
+    assert str(Timeline(events, client=1, consumer="Echo")) == nothing
 
 
-def test_threads(daphne):
-    talk(daphne, "/ws/chat/")
-    assert "ChatConsumer.connect()  on thread 1\n" in latest(daphne, threads=True)
-    talk(daphne, "/ws/echo/")
-    assert "Echo.connect()  on the event loop\n" in latest(daphne, threads=True)
-
-
-# Waiting for events, not for time
-
-
-@pytest.fixture(params=["idle", "busy"])
-def load(request):
-    """Leave the machine alone, or keep two of its cores busy."""
-    command = [sys.executable, "-c", "for _ in range(10**10): pass"]
-    busy = [subprocess.Popen(command) for _ in range(2 if request.param == "busy" else 0)]
-    yield
-    for process in busy:
-        process.kill()
-        process.wait()
-
-
-def test_timeline_at_once_is_the_same_at_every_run(daphne, load):
-    for _ in range(30):
-        assert after(daphne, "/ws/chat/", HELLO) == CONVERSATION
-
-
-def test_timeline_waits_for_nothing_once_all_is_done(daphne):
-    for path, *said in [*(conversation for conversation, _ in TOLD.values()), ("/ws/none/",)]:
-        with suppress(InvalidStatus), client(daphne, path) as websocket:
-            for text in said:
-                websocket.send(text)  # and away
-    begin = time.monotonic()
-    daphne.timeline()
-    assert time.monotonic() - begin < SETTLE_LIMIT / 2
-
-
-@pytest.mark.parametrize("path", ["/ws/chat/", "/ws/echo/"])
-def test_frames_in_quick_succession_are_told_the_same_at_every_run(daphne, load, path):
-    told = set()
-    for _ in range(10):
-        with client(daphne, path) as websocket:
-            for _ in range(3):
-                websocket.send(HELLO)
-            for _ in range(3):
-                websocket.recv(timeout=10)
-        told.add(latest(daphne))
-    (only,) = told
-    frame = r"──▶  {.+} +\w+\.receive\(\)\n.+◀──  {.+}\n.+"
-    assert re.search(frame * 3, only), only
-
-
-def test_many_clients_at_once(start, project):
-    server = start(DAPHNE, project)
-
-    async def one():
-        async with connect(server.ws("/ws/chat/"), proxy=None) as websocket:
-            await websocket.send(HELLO)
-            assert await websocket.recv() == HELLO
-
-    async def all_at_once():
-        await asyncio.gather(*(one() for _ in range(20)))
-
-    asyncio.run(all_at_once())
-    told = str(server.timeline()).split("\n\n")
-    for number, text in enumerate(told, 1):
-        assert re.sub(r"^client \d+ +", "client 1  ", text, flags=re.M) == CONVERSATION
-        assert text.startswith(f"client {number} ")
-    assert len(told) == 20
+def test_threads():
+    events = record([*accepted("/", "Sync"), *call("Async", "receive", thread="the event loop")])
+    text = str(Timeline(events, threads=True))
+    assert "Sync.connect()  on thread 1\n" in text
+    assert text.endswith("Async.receive()  on the event loop")
 
 
 # The diagram
@@ -269,17 +393,8 @@ STATEMENT = re.compile(
 )
 
 
-def frames(*texts):
-    """Return the events of one client that sends these texts."""
-    opened = {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/"}
-    events = [opened, {"kind": "answer", "status": 101}]
-    events += [{"kind": "in", "text": text} for text in texts]
-    return [{"conn": 1, "process": 1, **event} for event in events]
-
-
-def test_diagram_shows_every_line(daphne):
-    talk(daphne, "/ws/room/", "hi")
-    timeline = daphne.timeline(consumer="Room")
+def test_diagram_shows_every_line():
+    timeline = Timeline(record(ROOM), consumer="Room")
     source = timeline.mermaid()
     for line in source.splitlines():
         assert STATEMENT.fullmatch(line), line
@@ -298,6 +413,12 @@ def test_diagram_survives_every_sign_in_a_frame():
     assert source.count("⏎") == 4, "two frames, each in the diagram and in its description"
 
 
+def test_diagram_with_too_many_lanes_is_left_out():
+    events = record(*[[opened("/"), answered(101), came(text="x")]] * 7)
+    assert "text/vnd.mermaid" in Timeline(events, client=[1, 2, 3])._repr_mimebundle_()
+    assert list(Timeline(events)._repr_mimebundle_()) == ["text/plain"]
+
+
 def test_long_diagram_repeats_the_names_at_its_end():
     assert "mirrorActors" in Timeline(frames(*"short")).mermaid()
     assert "mirrorActors" not in Timeline(frames(*["long"] * 40)).mermaid()
@@ -305,39 +426,35 @@ def test_long_diagram_repeats_the_names_at_its_end():
 
 def test_diagram_that_jupyterlab_would_not_draw_is_left_out():
     assert "text/vnd.mermaid" in Timeline(frames(*["x" * 120] * 300))._repr_mimebundle_()
-    assert list(Timeline(frames(*["x" * 120] * 500))._repr_mimebundle_()) == ["text/plain"]
+    assert list(Timeline(frames(*["<" * 120] * 500))._repr_mimebundle_()) == ["text/plain"]
 
 
-def test_diagram_and_text_hold_nothing_volatile(daphne):
-    talk(daphne, "/ws/room/", "hi")
-    talk(daphne, "/ws/none/")
-    for text in daphne.timeline()._repr_mimebundle_().values():
-        assert str(daphne.port) not in text
-        assert str(daphne.pid) not in text
-        assert "inmemory" not in text
-        assert str(daphne._folder) not in text
+@pytest.mark.parametrize(
+    "name", ["specific.a1b2.inmemory!kQzB", "specific.0123456789abcdef0123456789abcdef!x"]
+)
+def test_diagram_and_text_hold_no_name_of_a_channel(name):
+    sends = call("Room", "receive", layer("send", name, "room.alone"))
+    for text in Timeline(record(sends))._repr_mimebundle_().values():
+        assert "sends to channel specific.…: room.alone" in text
 
 
 # Overlaps
 
 
-def test_overlaps_tells_which_calls_ran_at_once():
-    events = [
-        {"process": 1, "call": call, "kind": kind, "at": at, "consumer": consumer, **more}
-        for at, (call, kind, consumer) in enumerate(
-            [
-                (1, "call", "A"),
-                (2, "call", "A"),
-                (1, "return", "A"),
-                (3, "call", "B"),
-                (2, "return", "A"),
-                (3, "return", "B"),
-                (4, "call", "A"),
-                (4, "return", "A"),
-            ]
-        )
-        for more in [{"handler": "receive", "thread": "the event loop"}]
+def calls(*moments, consumer="A"):
+    """Return events, in this order: the first time that a number is there its call starts."""
+    kinds = ["return" if number in moments[:at] else "call" for at, number in enumerate(moments)]
+    thread = {"handler": "receive", "thread": "the event loop"}
+    return [
+        {"process": 1, "call": number, "kind": kind, "at": at, "consumer": consumer, **thread}
+        for at, (number, kind) in enumerate(zip(moments, kinds, strict=True))
     ]
+
+
+def test_overlaps_tells_which_calls_ran_at_once():
+    events = calls(1, 2, 1, 3, 2, 3, 4, 4)
+    for event in events:
+        event["consumer"] = "B" if event["call"] == 3 else "A"
     assert str(Overlaps(events, "receive")).splitlines() == [
         "call 1  ■■■■··········  on the event loop, overlaps 1 other",
         "call 2  ··■■■■■■······  on the event loop, overlaps 2 others",
@@ -350,77 +467,17 @@ def test_overlaps_tells_which_calls_ran_at_once():
     assert str(Overlaps(events, "connect")) == "No call of connect() has ended yet."
 
 
-# Live
+def test_call_that_has_not_ended_is_no_overlap():
+    assert str(Overlaps(calls(1, 2, 2), "receive")).endswith(
+        "alone\n1 call of receive(), never two at a time"
+    )
 
 
-@pytest.fixture
-def kernel():
-    """Return a client of a running kernel."""
-    manager, client = start_new_kernel(kernel_name="python3")
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-
-
-WATCH = """
-import asyncio
-from channels_live.server import Server
-from websockets import connect
-
-server = Server({command!r}, {folder!r})
-server.watch()
-"""
-
-LATER = """
-async with connect(server.ws("/ws/chat/"), proxy=None) as websocket:
-    await websocket.send('{"message": "hello"}')
-    await websocket.recv()
-    await asyncio.wait_for(asyncio.to_thread(input), 10)  # until the test has seen the frame
-"""
-
-END = """
-import threading
-(follower,) = [thread for thread in threading.enumerate() if thread.name == "watch"]
-server.stop()
-follower.join(10)
-not follower.is_alive()
-"""
-
-
-def test_watch_shows_events_while_a_later_cell_awaits(kernel, project):
-    def read(until):
-        """Read what the kernel says up to a message that is wanted, and return that."""
-        while True:
-            message = kernel.get_iopub_msg(timeout=15)
-            kind, content = message["msg_type"], message["content"]
-            assert kind != "error", content
-            if until(kind, content):
-                return content
-
-    def shows(text):
-        return lambda kind, content: (
-            kind == "update_display_data" and text in content["data"]["text/plain"]
-        )
-
-    def idle(kind, content):
-        return kind == "status" and content["execution_state"] == "idle"
-
-    kernel.execute(WATCH.format(command=DAPHNE, folder=str(project)))
-    shown = read(lambda kind, content: kind == "display_data")
-    assert shown["data"]["text/plain"] == "Nothing has happened yet."
-    read(idle)
-
-    kernel.execute(LATER, allow_stdin=True)
-    assert kernel.get_stdin_msg(timeout=15)["msg_type"] == "input_request"
-    update = read(shows('◀──  {"message": "hello"}'))
-    assert update["transient"] == shown["transient"], "the same display"
-    assert "text/vnd.mermaid" in update["data"]
-    kernel.input("go on")
-
-    update = read(shows("disconnect(1000)"))
-    kernel.execute("print(server.timeline())")
-    told = read(lambda kind, content: kind == "stream")["text"]
-    assert f"{update['data']['text/plain']}\n" == told == f"{CONVERSATION}\n"
-
-    kernel.execute(END)
-    assert read(lambda kind, content: kind == "execute_result")["data"]["text/plain"] == "True"
+def test_of_many_calls_the_first_are_shown_and_all_are_counted():
+    count = MOST_CALLS + 1000
+    every = [*range(count), *range(count)]
+    lines = str(Overlaps(calls(*every), "receive")).splitlines()
+    assert len(lines) == MOST_CALLS + 2
+    assert lines[0].endswith(f"overlaps {count - 1} others")
+    assert lines[-2] == "… and 1,000 more, which are counted but not shown"
+    assert lines[-1] == f"{count} calls of receive(), up to {count} at a time"

@@ -7,11 +7,12 @@ sends it draws at run time (`word`, `number`), so that no answer can be written 
 
 from channels_live.checks.client import WAIT, Client
 from channels_live.checks.not_yet import NotYet, shown
-from channels_live.checks.site import DAPHNE, RAISED, Site
+from channels_live.checks.site import DAPHNE, ORIGIN, RAISED, Site
 from channels_live.checks.values import at_once, number, word
 
 __all__ = [
     "DAPHNE",
+    "ORIGIN",
     "RAISED",
     "WAIT",
     "Client",

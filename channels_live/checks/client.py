@@ -140,5 +140,3 @@ class _Silence(Exception):
 
 def _close(closed: ConnectionClosed) -> str:
     return f"close {closed.rcvd.code}" if closed.rcvd else "the connection was dropped"
-
-

@@ -3,7 +3,7 @@
 import random
 import re
 
-from channels_live.checks import NotYet, word
+from channels_live.checks import NotYet, Site, word
 from channels_live.server.ports import free_port
 
 HINTS = {
@@ -26,7 +26,7 @@ HINTS = {
 }
 
 
-def check_1_1(site):
+def check_1_1(site: Site) -> None:
     file = site.folder / "Procfile"
     lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
     commands = [line.removeprefix("web:").strip() for line in lines if line.startswith("web:")]
@@ -45,7 +45,7 @@ def check_1_1(site):
     site.page("/accounts/login/", "which application that is: there is one in `wsgi.py` too")
 
 
-def check_1_2(site):
+def check_1_2(site: Site) -> None:
     page, status = word(), random.choice([401, 403, 410, 418, 429, 451, 503])
     with (site.folder / "myproject/urls.py").open("a", encoding="utf-8") as urls:
         urls.write("\nfrom django.http import HttpResponse\n")
@@ -65,7 +65,7 @@ def check_1_2(site):
     except NotYet as endless:
         look = "whether `knock` waits for a frame: an open socket may stay silent for ever"
         sent = f"python knock.py {next(iter(answers))} …"
-        raise NotYet(look, sent=sent, got=endless.details["got"]) from None
+        raise NotYet(look, sent=sent, got=endless.got) from None
     lines = output.splitlines()
     for at, (address, answer) in enumerate(answers.items()):
         line = lines[at] if at < len(lines) else "no line"

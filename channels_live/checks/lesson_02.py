@@ -1,8 +1,13 @@
 """What is right in the exercises of lesson 2, Update the settings."""
 
-from channels_live.checks import NotYet, word
+from channels_live.checks import NotYet, Site, word
 
 RUNSERVER = "python manage.py runserver --noreload"
+HAS_NEITHER = """
+from myproject import dev
+
+raise SystemExit(getattr(dev, "DEBUG", False) or bool(getattr(dev, "ALLOWED_HOSTS", [])))
+"""
 
 HINTS = {
     "2.1": [
@@ -23,13 +28,13 @@ HINTS = {
 }
 
 
-def check_2_1(site):
+def check_2_1(site: Site) -> None:
     site.serve(RUNSERVER, "`settings.py`: the message above says what is wrong with it now")
     greets(site)
     serves_pages(site, "static", "whether `django.contrib.staticfiles` is still in the list")
 
 
-def check_2_2(site):
+def check_2_2(site: Site) -> None:
     address = word()
     with (site.folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
         settings.write(f'\nSTATIC_URL = "{address}/"\nAPPEND_SLASH = False\n')
@@ -37,8 +42,8 @@ def check_2_2(site):
     try:
         site.serve(command, "`dev.py`: the message above says what is wrong with it now")
     except NotYet as problem:
-        if "ALLOWED_HOSTS if DEBUG is False" in problem.details["got"]:
-            problem.details["look at"] = (
+        if problem.error and site.python("-c", HAS_NEITHER)[0] == 0:
+            problem.look = (
                 "what `dev.py` takes from `settings.py`: "
                 "`DEBUG` and `ALLOWED_HOSTS` are right there, but Django finds neither in `dev.py`"
             )
@@ -53,7 +58,7 @@ def check_2_2(site):
     site.refused("/ws/greet/", 404, look)
 
 
-def greets(site):
+def greets(site: Site) -> None:
     look = (
         "who answers: 404 comes from Django's own server (see `INSTALLED_APPS`), "
         "500 from an application that is not the right one (see `ASGI_APPLICATION`)"
@@ -65,6 +70,6 @@ def greets(site):
             client.expect(f"Hello, {name}!", "`greeting.py`: it was right as it was")
 
 
-def serves_pages(site, static, look):
+def serves_pages(site: Site, static: str, look: str) -> None:
     site.page("/accounts/login/", "what else has changed in the settings")
     site.page(f"/{static}/myapp/site.css", look)

@@ -1,6 +1,8 @@
 """What is right in the exercises of lesson 3, Configure ASGI."""
 
-from channels_live.checks import ORIGIN, NotYet, number, word
+from typing import Any
+
+from channels_live.checks import ORIGIN, NotYet, Site, number, word
 
 FRONT_END = "https://app.board.example"
 ELSEWHERE = "https://evil.example"
@@ -35,13 +37,13 @@ HINTS = {
 }
 
 
-def check_3_1(site):
+def check_3_1(site: Site) -> None:
     try:
         site.serve()
     except NotYet as problem:
-        if any(name in problem.details["got"] for name in TOO_EARLY):
+        if problem.error and problem.error.raised in TOO_EARLY:
             look = "the order in `asgi.py`: what has to happen before anything imports a model?"
-            problem.details["look at"] = look
+            problem.look = look
         raise
     topics, _, _ = prepared(site)
     pages(site)
@@ -50,7 +52,7 @@ def check_3_1(site):
     keeps_out(site, ELSEWHERE, None)
 
 
-def check_3_2(site):
+def check_3_2(site: Site) -> None:
     host = f"{word()}.example"
     settings = site.folder / "myproject/settings.py"
     hosts = f'import os\nos.environ["DJANGO_ALLOWED_HOSTS"] = "127.0.0.1,localhost,{host}"\n'
@@ -68,7 +70,7 @@ def check_3_2(site):
     site.refused("/ws/topics/", 403, look, origin=FRONT_END.replace("https", "http"))
 
 
-def check_3_3(site):
+def check_3_3(site: Site) -> None:
     site.serve()
     topics, name, member = prepared(site)
     pages(site)
@@ -86,7 +88,7 @@ def check_3_3(site):
     keeps_out(site, ELSEWHERE, None, **member)
 
 
-def prepared(site):
+def prepared(site: Site) -> tuple[int, str, dict[str, Any]]:
     """Make the database. Return how many topics are in it, a member's name, and their cookie."""
     topics, name = number(2, 9), word()
     status, output = site.python(
@@ -114,17 +116,17 @@ print(client.cookies["sessionid"].value)
     return topics, name, {"additional_headers": cookie}
 
 
-def pages(site):
+def pages(site: Site) -> None:
     look = 'what `asgi.py` has behind the key "http", and whether a guard stands before it'
     site.page("/", look)
 
 
-def sees(site, expected, look, **options):
+def sees(site: Site, expected: str, look: str, **options: Any) -> None:
     with site.client("/ws/topics/", look, **options) as client:
         client.expect(expected, "whether `AuthMiddlewareStack` stands before the consumer")
 
 
-def keeps_out(site, *origins, **options):
+def keeps_out(site: Site, *origins: str | None, **options: Any) -> None:
     for origin in origins:
         look = "the guard at the door: who is let in, from where"
         site.refused("/ws/topics/", 403, look, origin=origin, **options)

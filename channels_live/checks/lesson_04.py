@@ -1,8 +1,9 @@
 """What is right in the exercises of lesson 4, Route WebSockets."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from channels_live.checks import NotYet, number, word
+from channels_live.checks import NotYet, Site, number, word
 
 HINTS = {
     "4.1": [
@@ -29,7 +30,7 @@ HINTS = {
 READ = "what your code raised, if it says so below; if not, whether `connect` accepts"
 
 
-def check_4_1(site):
+def check_4_1(site: Site) -> None:
     site.serve()
     menu = {"soup": "tomato", "salad": "beetroot", "cake": "plum", "orders": "none yet"}
     for name, text in menu.items():
@@ -42,7 +43,7 @@ def check_4_1(site):
     no_route(site, before | behind)
 
 
-def check_4_2(site):
+def check_4_2(site: Site) -> None:
     site.serve()
     for line in (None, "N4", f"{'ABCDEFGH'[number(0, 7)]}{number(0, 9)}"):
         stop = str(number())
@@ -76,7 +77,7 @@ def check_4_2(site):
     )
 
 
-def no_route(site, looks):
+def no_route(site: Site, looks: Mapping[str, str]) -> None:
     """Raise NotYet unless the router itself refuses each path, before any consumer is called.
 
     looks: path → what to look at if it does not.
@@ -87,13 +88,13 @@ def no_route(site, looks):
         try:
             refusal.result()
         except NotYet as problem:
-            if problem.details["got"] == "HTTP 403":
-                problem.details["look at"] = (
+            if problem.status == 403:
+                problem.look = (
                     "who refuses: a 403 comes from `connect`, and without a route nobody calls that"
                 )
             raise
     paths = {event["conn"]: event["path"] for event in site.events("open")}
     for error in site.events("error"):
-        if not error["message"].startswith("No route found"):
+        if error["type"] != "ValueError" or error["file"]:  # not the router's own
             path, raised = paths[error["conn"]], f"{error['type']}: {error['message']}"
             raise NotYet(looks[path], sent=f"GET {path}", got=raised, expected="No route found")

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from channels_live.checks import NotYet, number, word
+from channels_live.checks import NotYet, Site, number, word
 
 HINTS = {
     "6.1": [
@@ -59,7 +59,7 @@ class StampConsumer(WebsocketConsumer):
 """
 
 
-def check_6_1(site):
+def check_6_1(site: Site) -> None:
     site.serve()
     pages = "every line of both `urls.py`: does it lead to a page? The log may say more, below"
     for path, status in (("/chat/", 200), ("/accounts/login/", 200), ("/admin/", 302)):
@@ -79,7 +79,7 @@ def check_6_1(site):
     site.page("/", "whether the pages of the noticeboard are all still in `myapp/urls.py`")
 
 
-def check_6_2(site):
+def check_6_2(site: Site) -> None:
     site.serve()
     for room in ("kitchen", f"{word()}-{number()}", f"{word().title()}_{number()}"):
         path = f"/rooms/{room}/"
@@ -88,11 +88,11 @@ def check_6_2(site):
             look = "what the template asks for, `room`, and how your address names what it captures"
             raise NotYet(look, sent=f"GET {path}", got=page.heading, expected=f"Room {room}")
         expected = f'data-socket="/ws/rooms/{room}/"'
-        look, got = None, f'data-socket="{page.socket}"'
+        look, got = "", f'data-socket="{page.socket}"'
         if page.socket is None:
             look = "the element with the id `log`, and its attribute `data-socket`"
-            got = "no such attribute"
-        elif page.socket != page.socket.strip():
+            raise NotYet(look, sent=f"GET {path}", got="no such attribute", expected=expected)
+        if page.socket != page.socket.strip():
             look = "the spaces in `data-socket`: the script takes it as it stands"
         elif not page.socket.startswith("/") or page.socket.startswith("//"):
             look = "what the script puts before `data-socket`, and so how it must begin"
@@ -107,7 +107,7 @@ def check_6_2(site):
     site.page(f"/rooms/kitchen/{word()}/", look, 404)
 
 
-def check_6_3(site):
+def check_6_3(site: Site) -> None:
     # as it was laid out, also for somebody who has broken it to try, and has not mended it
     write(site, CARD.format(stamps="self.stamps", free=5))
     done, said = tests(site)
@@ -144,40 +144,41 @@ def check_6_3(site):
             raise NotYet(look, sent=sent, got="OK", expected="a test that fails")
 
 
-def write(site, card):
+def write(site: Site, card: str) -> None:
     (site.folder / "myapp/stamps.py").write_text(card, encoding="utf-8")
 
 
-def tests(site):
+def tests(site: Site) -> tuple[int, str]:
     """Run the learner's tests. Return (exit status, what they said)."""
     return site.python(*TESTS.split()[1:], "--verbosity", "0", limit=7.0)
 
 
-def failures(said):
+def failures(said: str) -> str:
     """Return the lines of a run of tests that tell what failed, and why."""
-    found = re.findall(r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception)\b.*)", said, re.M)
+    lines_told = re.findall(r"^(?:(?:FAIL|ERROR): \w+|[\w.]+(?:Error|Exception)\b.*)", said, re.M)
     if lines := re.findall(r'test_stamps\.py", line (\d+)', said):
-        found.append(f"in myapp/test_stamps.py, line {lines[-1]}")
-    return "\n".join(dict.fromkeys(found)) or said
+        lines_told.append(f"in myapp/test_stamps.py, line {lines[-1]}")
+    return "\n".join(dict.fromkeys(lines_told)) or said
 
 
 class Page(HTMLParser):
     """What a script would find in a page: its heading, and the list's `data-socket`."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.heading, self.socket, self._in_heading = "", None, False
+        self.heading, self._in_heading = "", False
+        self.socket: str | None = None
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self._in_heading = tag == "h1"
-        attributes = dict(attributes)
-        if attributes.get("id") == "log":
-            self.socket = attributes.get("data-socket")
+        named = dict(attributes)
+        if named.get("id") == "log":
+            self.socket = named.get("data-socket")
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         self._in_heading = False
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self._in_heading:
             self.heading += data

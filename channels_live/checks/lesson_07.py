@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from websockets.exceptions import ConnectionClosed
 
-from channels_live.checks import WAIT, NotYet, word
+from channels_live.checks import WAIT, Client, NotYet, Site, shown, word
 
 HINTS = {
     "7.1": [
@@ -39,7 +41,7 @@ HINTS = {
 }
 
 
-def check_7_1(site):
+def check_7_1(site: Site) -> None:
     site.serve(command_in_procfile(site))
     look = "which of the two servers the line starts: this one serves static files"
     site.page("/static/myapp/site.css", look, 404)
@@ -63,22 +65,22 @@ def check_7_1(site):
         raise NotYet(look, sent=f"GET {path}", got="nothing of it in `access.log`")
 
 
-def frame_of(size):
+def frame_of(size: int) -> str:
     return json.dumps({"message": word().ljust(size - len('{"message": ""}'), "x")})
 
 
 @contextlib.contextmanager
-def telling(size, expected):
+def telling(size: str, expected: str) -> Iterator[None]:
     """Let a NotYet tell what a frame is like, instead of the frame."""
     try:
         yield
     except NotYet as problem:
-        got = re.sub("x{9,}…?", "xxx…", problem.details["got"])
-        problem.details |= {"sent": f"a text frame of {size}", "got": got, "expected": expected}
+        problem.sent, problem.expected = f"a text frame of {size}", expected
+        problem.got = re.sub("x{9,}…?", "xxx…", shown(problem.got))
         raise
 
 
-def command_in_procfile(site):
+def command_in_procfile(site: Site) -> str:
     """Return what `Procfile` says after `web:`."""
     file = site.folder / "Procfile"
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
@@ -90,7 +92,7 @@ def command_in_procfile(site):
     raise NotYet(look, got=text or "an empty file", expected="web: daphne …")
 
 
-def check_7_2(site):
+def check_7_2(site: Site) -> None:
     name, text = word(), f"/* {word()} */"
     (site.folder / f"myapp/static/myapp/{name}.css").write_text(text, encoding="utf-8")
     with environment(DJANGO_DEBUG="1"):
@@ -113,7 +115,7 @@ def check_7_2(site):
     site.page("/static/admin/css/base.css", look, 404)
 
 
-def goes_on(site, when):
+def goes_on(site: Site, when: str) -> None:
     """Raise NotYet unless pages and sockets are served."""
     site.page("/chat/", f"whether the pages are all still in `urlpatterns`, {when}")
     with site.client("/ws/chat/", f"what has become of the sockets, {when}") as anna:
@@ -123,7 +125,7 @@ def goes_on(site, when):
 
 
 @contextlib.contextmanager
-def environment(**values):
+def environment(**values: str) -> Iterator[None]:
     """Let the servers that start meanwhile find these environment variables."""
     before = os.environ.copy()
     os.environ.update(values)
@@ -134,7 +136,7 @@ def environment(**values):
         os.environ.update(before)
 
 
-def check_7_3(site):
+def check_7_3(site: Site) -> None:
     site.serve()
     first, second, third, last = [word() for _ in range(4)]
     written = [first, second, third, third, last]  # the same text twice is two notes
@@ -156,16 +158,16 @@ def check_7_3(site):
     read(site, written, "the server has been stopped and started", look)
 
 
-def notebook(site):
+def notebook(site: Site) -> AbstractContextManager[Client]:
     return site.client("/ws/notes/", "whether `connect` accepts, and what it does besides")
 
 
-def write(client, note):
+def write(client: Client, note: str) -> None:
     client.send(note)
     client.expect("noted", "what `receive` answers", (note, "the answer: it is `noted`"))
 
 
-def read(site, notes, when, look, lost=None):
+def read(site: Site, notes: list[str], when: str, look: str, lost: str | None = None) -> None:
     """Raise NotYet unless a new client is sent these notes and nothing else.
 
     lost: what to look at where only some of them come, if that differs from `look`.
@@ -173,19 +175,19 @@ def read(site, notes, when, look, lost=None):
     with notebook(site) as carla:
         site.events()
         carla.websocket.ping().wait(WAIT)  # frames keep their order: what was sent is here now
-        found = []
+        frames = []
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             while True:
-                found.append(carla.websocket.recv(timeout=0))
-    if len(found) > len(notes):
+                frames.append(carla.websocket.recv(timeout=0))
+    if len(frames) > len(notes):
         look = "how often a note is written"
-    elif sorted(found) == sorted(notes):
+    elif sorted(frames) == sorted(notes):
         look = "the order: the oldest note first"
-    elif "".join(found).replace("\n", "") == "".join(notes):
+    elif "".join(map(str, frames)).replace("\n", "") == "".join(notes):
         look = "the frames: one for each note, with its text and nothing else"
-    elif found == list(dict.fromkeys(notes)):
+    elif frames == list(dict.fromkeys(notes)):
         look = "what becomes of a text that is sent twice: it is two notes"
-    elif found and lost:
+    elif frames and lost:
         look = lost
-    if found != notes:
-        raise NotYet(look, sent=f"GET /ws/notes/, when {when}", got=found, expected=notes)
+    if frames != notes:
+        raise NotYet(look, sent=f"GET /ws/notes/, when {when}", got=frames, expected=notes)

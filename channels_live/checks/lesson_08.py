@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
+from typing import Any
 
-from channels_live.checks import NotYet, number, word
+from channels_live.checks import Client, NotYet, Site, number, word
 
 HINTS = {
     "8.1": [
@@ -35,7 +37,7 @@ HINTS = {
 }
 
 
-def check_8_1(site):
+def check_8_1(site: Site) -> None:
     site.serve()
     parcel, code = str(number(1000, 9999)), number(3000, 3999)
     greeting = f"parcel {parcel} is on its way"
@@ -53,10 +55,10 @@ def check_8_1(site):
         robot = f"/ws/parcel/?number={long}"
         site.refused(robot, 403, "whether robots are turned away before `accept()`")
     asked = {event["conn"]: f"GET {event['path']}" for event in site.events("open")}
-    for told in site.events("out")[1:]:  # the first is the greeting
+    for frame in site.events("out")[1:]:  # the first is the greeting
         look = "what is sent to those who are turned away: nothing but the code, before or after it"
-        sent = asked[told["conn"]]
-        raise NotYet(look, sent=sent, got=told.get("text"), expected="only a close code")
+        sent = asked[frame["conn"]]
+        raise NotYet(look, sent=sent, got=frame.get("text"), expected="only a close code")
     for error in site.events("error"):
         look = "what `disconnect` uses: it runs also where `connect` has returned early"
         raise NotYet(
@@ -72,7 +74,7 @@ def check_8_1(site):
             raise NotYet(look, sent=sent, got=got, expected=expected)
 
 
-def check_8_2(site):
+def check_8_2(site: Site) -> None:
     site.serve()
     v1, v2 = ["notes.v1"], ["notes.v2"]
     for offered, language in [
@@ -111,21 +113,22 @@ def check_8_2(site):
 
 
 @contextlib.contextmanager
-def client_of_notes(site, offered):
+def client_of_notes(site: Site, offered: list[str]) -> Iterator[Client]:
     look = "whether `accept` is called, and with a name that this client offers"
     with contextlib.ExitStack() as stack:
         try:
             options = {"subprotocols": offered or None}
             client = stack.enter_context(site.client("/ws/notes/", look, **options))
         except NotYet as problem:
-            if problem.details["got"] == "HTTP 403":
-                look = "what a client can see of a close code that is sent before `accept()`"
-                problem.details["look at"] = look
+            if problem.status == 403:
+                problem.look = (
+                    "what a client can see of a close code that is sent before `accept()`"
+                )
             raise
         yield client
 
 
-def check_8_3(site):
+def check_8_3(site: Site) -> None:
     site.serve()
     cat, dog = word(), word()
     pictures = {cat: picture(), dog: picture()}
@@ -141,8 +144,8 @@ def check_8_3(site):
         for frame in ["[]", "7", "null", "{}", {word(): cat}, {"show": word()}, {"show": [cat]}]:
             look = "JSON that asks for nothing in the album: what does your code take for granted?"
             expect_error(anna, frame, look)
-        for title in [number(), [cat], None]:
-            expect_error(anna, {"save": title}, "the type of the title: only text will do")
+        for no_title in [number(), [cat], None]:
+            expect_error(anna, {"save": no_title}, "the type of the title: only text will do")
             expect_error(anna, picture(), untitled)
         pictures[cat] = picture()
         save(anna, cat, pictures[cat])
@@ -154,11 +157,11 @@ def check_8_3(site):
         expect_error(ben, picture(), "whose title it is: it must belong to one client")
 
 
-def picture():
+def picture() -> bytes:
     return b"\xff\x00" + word().encode() * number(1, 9)
 
 
-def save(client, title, content):
+def save(client: Client, title: str, content: bytes) -> None:
     client.send({"save": title})
     client.expect_nothing("whether a title alone gets no answer")
     client.send(content)
@@ -168,7 +171,7 @@ def save(client, title, content):
     )
 
 
-def show(client, title, content, look):
+def show(client: Client, title: str, content: bytes, look: str) -> None:
     client.send({"show": title})
     client.expect(
         content,
@@ -180,7 +183,7 @@ def show(client, title, content, look):
     )
 
 
-def expect_error(client, frame, look):
+def expect_error(client: Client, frame: Any, look: str) -> None:
     expected = 'an {"error": …} with a text'
     client.send(frame)
     answer = client.receive(look, expected)
@@ -189,7 +192,7 @@ def expect_error(client, frame, look):
     client.expect_nothing("what follows an error: the connection stays open")
 
 
-def is_error(frame):
+def is_error(frame: str | bytes) -> bool:
     with contextlib.suppress(TypeError, ValueError):
         return isinstance(dict(json.loads(frame)).get("error"), str)
     return False

@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import time
 
-from channels_live.checks import WAIT, NotYet, number, word
+from channels_live.checks import WAIT, Client, NotYet, Site, number, word
 
 MEANWHILE = 2.0  # seconds in which others must be served while one waits
 BUSY = 5  # looks at the server while the database lets somebody wait
@@ -64,7 +64,7 @@ HINTS = {
 }
 
 
-def check_9_1(site):
+def check_9_1(site: Site) -> None:
     failed, said = site.python("manage.py", "migrate", "myapp")
     if failed:
         sent, got = "python manage.py migrate", said.strip().rpartition("\n")[2]
@@ -100,7 +100,7 @@ def check_9_1(site):
             )
 
 
-def check_9_2(site):
+def check_9_2(site: Site) -> None:
     guitar, piano, greeting = word(), word(), {"message": word()}
     with contextlib.closing(Carrier(site)) as carrier:
         site.serve()
@@ -135,7 +135,7 @@ def check_9_2(site):
             anna.expect_nothing("what else is sent to a client that has its price")
 
 
-def still_served(client, look, meanwhile):
+def still_served(client: Client, look: str, meanwhile: str) -> None:
     """Raise NotYet if the event loop is blocked, so that this client's ping is not answered."""
     if not client.websocket.ping().wait(MEANWHILE):
         raise NotYet(
@@ -149,14 +149,14 @@ def still_served(client, look, meanwhile):
 class Carrier:
     """The other end of the carrier's library. Who asks there waits until we answer."""
 
-    def __init__(self, site):
+    def __init__(self, site: Site) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(WAIT)
         self._sockets = [self._listener]
         library = LIBRARY.format(port=self._listener.getsockname()[1])
         (site.folder / "myapp/carrier.py").write_text(library, encoding="utf-8")
 
-    def asked(self, parcel, look):
+    def asked(self, parcel: str, look: str) -> socket.socket:
         """Return the socket of a call with this parcel. Raises NotYet if there is none."""
         try:
             call, _ = self._listener.accept()
@@ -169,12 +169,12 @@ class Carrier:
             raise NotYet(look, sent=parcel, got=got, expected=expected)
         return call
 
-    def close(self):
-        for one in self._sockets:
-            one.close()
+    def close(self) -> None:
+        for opened in self._sockets:
+            opened.close()
 
 
-def check_9_3(site):
+def check_9_3(site: Site) -> None:
     sensor = SENSOR.format(start=number(1000, 9000))
     (site.folder / "myapp/sensor.py").write_text(sensor, encoding="utf-8")
     site.serve()
@@ -205,20 +205,21 @@ def check_9_3(site):
         raise NotYet("what `disconnect` does for a client that has paused", got="an exception")
 
 
-def readings(client, count, look=NO_READINGS):
+def readings(client: Client, count: int, look: str = NO_READINGS) -> list[int]:
     """Read so many readings, and return them as numbers."""
-    frames = [client.receive(look, "a reading") for _ in range(count)]
-    for frame in frames:
-        if not frame.isdigit():
+    frames = []
+    for frame in [client.receive(look, "a reading") for _ in range(count)]:
+        if not isinstance(frame, str) or not frame.isdigit():
             look = "what is sent without a command: readings and nothing else, each as text"
             raise NotYet(look, got=frame, expected="182")
+        frames.append(frame)
     if len(set(frames)) < count:
         look = "whether each reading is a fresh `sensor.read()`"
         raise NotYet(look, got=", ".join(frames), expected="another value each time")
     return [int(frame) for frame in frames]
 
 
-def skip_what_has_come(client):
+def skip_what_has_come(client: Client) -> None:
     """Pass over what is on its way to this client."""
     client.websocket.ping().wait(WAIT)  # frames keep their order: what was sent is here now
     with contextlib.suppress(TimeoutError):
@@ -226,7 +227,7 @@ def skip_what_has_come(client):
             client.websocket.recv(timeout=0)
 
 
-def command(client, text, answer):
+def command(client: Client, text: str, answer: str) -> None:
     """Send a command and read up to its answer."""
     client.send(text)
     look = f"what `receive` does with `{text}` while readings go on beside it"
@@ -238,12 +239,12 @@ def command(client, text, answer):
         raise NotYet(look, sent=text, got=got, expected=answer)
 
 
-def alone(site, look):
+def alone(site: Site, look: str) -> None:
     """Raise NotYet if the sensor is read for anybody but one client, who comes and leaves."""
     with site.client("/ws/oven/") as carla:
-        found = readings(carla, 3)
+        numbers = readings(carla, 3)
         carla.close()
-    if found != list(range(found[0], found[0] + 3)):
-        got = f"readings {', '.join(map(str, found))}"
+    if numbers != list(range(numbers[0], numbers[0] + 3)):
+        got = f"readings {', '.join(map(str, numbers))}"
         expected = "a sensor that nobody else reads: 1 more each time"
         raise NotYet(look, sent="GET /ws/oven/, by a new client", got=got, expected=expected)

@@ -4,8 +4,10 @@ import contextlib
 import json
 import shutil
 import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from channels_live.checks import NotYet, number, play, shown, word
+from channels_live.checks import NotYet, Site, number, play, shown, word
 
 HINTS = {
     "10.1": [
@@ -37,7 +39,7 @@ HINTS = {
 }
 
 
-def check_10_1(site):
+def check_10_1(site: Site) -> None:
     site.serve()
     named = "the method for `websocket.connect`: its name, and whether it sends `websocket.accept`"
     typed = (
@@ -60,7 +62,7 @@ def check_10_1(site):
         raise NotYet(look, sent=left, got=f"the consumer {state}", expected="it has ended")
 
 
-def check_10_2(site):
+def check_10_2(site: Site) -> None:
     meals, drinks, stray = [word(), word(), word()], [word(), word()], word()
     many = number(2, 9)
     lunch, cup = ({"type": "vote", "name": word()} for _ in range(2))  # each a scope
@@ -69,7 +71,7 @@ def check_10_2(site):
     own = "where the counts are kept: two votes are open now, and each has counts of its own"
     end = "the counts: of every choice, and not of what was refused"
     silent = "your method for `vote.close`: it sends the result, and after that the consumer ends"
-    steps = [
+    steps: list[tuple[dict[str, str], str, dict[str, Any], dict[str, Any] | None, str]] = [
         # vote, what, with, what must be sent, what to look at
         (lunch, "open", {"choices": meals}, None, "`vote_open`: it was right as it was"),
         (lunch, "cast", {"choice": meals[0]}, None, first),
@@ -100,7 +102,7 @@ def check_10_2(site):
                 raise NotYet(look, sent=event, got=f"it {state}", expected=f"it {goes_on}")
 
 
-def check_10_3(site):
+def check_10_3(site: Site) -> None:
     baker, butcher, grocer, anna, ben = word(), word(), word(), word(), word()
     many = number(3, 6)
     printed, called, nobody = "ticket.printed", "ticket.called", "nobody.waits"
@@ -150,24 +152,24 @@ def check_10_3(site):
                 raise NotYet(look, sent=event, got=got, expected=expected)
 
 
-def _result(counts):
+def _result(counts: Mapping[str, int]) -> dict[str, Any]:
     return {"type": "vote.result", "counts": counts}
 
 
 @contextlib.contextmanager
-def _played(site, how, consumer):
+def _played(site: Site, how: str, consumer: str) -> Iterator[Callable[[Any, Any], Any]]:
     """Run a consumer as the lesson does. Give a function that hands it events (see `play`)."""
     shutil.copy(play.__file__, site.folder / "play.py")
     module, _, name = consumer.partition(":")
     try:
         server = site.serve(f"python play.py {how} {consumer} --port 8001", ready=play.READY)
     except NotYet as problem:
-        imported = f"from {module} import {name}"
-        reason = problem.details["got"].split("\n")[1]  # below the command, which is ours
-        reason = reason.partition("play.py, line ")[2].partition(": ")[2] or reason
-        raise NotYet(f"your file: `{imported}` failed", sent=imported, got=reason) from None
+        imported, error = f"from {module} import {name}", problem.error
+        # a place in `play.py` says nothing to them
+        got = error and (error.said if error.file == "play.py" else error.reason)
+        raise NotYet(f"your file: `{imported}` failed", sent=imported, got=got) from None
 
-    def give(to, event):
+    def give(to: Any, event: Any) -> Any:
         print(json.dumps([to, event]), file=stream, flush=True)
         try:
             return json.loads(stream.readline())

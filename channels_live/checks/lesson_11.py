@@ -5,8 +5,13 @@ import os
 import re
 import socket
 import struct
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from channels_live.checks import WAIT, NotYet, number, shown, word
+from channels_live.checks import WAIT, NotYet, Site, number, shown, word
+
+if TYPE_CHECKING:
+    import httpx
 
 HINTS = {
     "11.1": [
@@ -47,7 +52,7 @@ _FAILED = re.compile(  # an exception that left a task or a server's callback: i
 _PLACE = re.compile(r'File "(.+)", line (\d+)')
 
 
-def check_11_1(site):
+def check_11_1(site: Site) -> None:
     site.serve()
     first = "what answers this path: which entry of the router in `asgi.py` is the first to match?"
     kick_off = "what the stream begins with, and whether it is sent at once"
@@ -60,8 +65,8 @@ def check_11_1(site):
     try:
         site.page("/scores/", posted, 201, "POST", content=early)
     except NotYet as problem:
-        if problem.details["got"] == "HTTP 404":
-            problem.details["look at"] = first
+        if problem.status == 404:
+            problem.look = first
         raise
     site.page("/news/", others, 201, "POST", content=word())
     site.page("/chat/", others)
@@ -78,11 +83,11 @@ def check_11_1(site):
             cleo.expect("kick-off", kick_off)
             score = word()
             site.page("/scores/", posted, 201, "POST", content=score)
-            cleo.expect(score, everybody, *((f"data: {one}", later) for one in old))
+            cleo.expect(score, everybody, *((f"data: {before}", later) for before in old))
             anna.expect(score, everybody)
 
 
-def check_11_2(site):
+def check_11_2(site: Site) -> None:
     site.serve("python fridge_server.py --port 8001", ready="Listening")
     reads = (
         "how a line becomes `fridge.reading`; if the consumer was given that, how its answer "
@@ -92,7 +97,7 @@ def check_11_2(site):
     cool = "what is sent for a temperature that is no alarm: nothing"
     lives = "what becomes of the connection after a line that is no number: nothing"
     own = "whose consumer it is: every thermometer has one of its own"
-    told = "what the consumer is told: all of its own thermometer, in this order, and nothing else"
+    exactly = "what the consumer is told: all of its own thermometer, in this order, and no more"
     left = "what the consumer is told when its thermometer has gone"
     cut = "what the consumer is told when reading has raised `ConnectionResetError`"
     with _reasons(site), _line(site) as bar:
@@ -110,7 +115,7 @@ def check_11_2(site):
             shop.send(hot)
             shop.expect(f"alarm 1: {hot} degrees", own)
             four = ["connect", "reading", "reading", "reading"]
-            _told(site, 1, four, told, "three readings, and nonsense")
+            _told(site, 1, four, exactly, "three readings, and nonsense")
             bar.close()
             _sign_of_life(site)
             _told(site, 1, [*four, "disconnect"], left, "the end of the connection")
@@ -119,7 +124,7 @@ def check_11_2(site):
             _told(site, 2, ["connect", "reading", "disconnect"], cut, "a reset of the connection")
 
 
-def check_11_3(site):
+def check_11_3(site: Site) -> None:
     site.serve("python guess_server.py --port 8001", ready="Listening")
     with _reasons(site), contextlib.ExitStack() as stack:
         games = [Game(stack.enter_context(_line(site)))]
@@ -147,13 +152,17 @@ def check_11_3(site):
                 failed = site.events("error")
                 got = "the consumer failed" if failed else "the consumer waits for an event"
                 left = "a guess, and then the player leaves"
-                raise NotYet(look, sent=left, got=got, expected="it has ended")
+                raise OfOneConsumer(look, sent=left, got=got, expected="it has ended")
+
+
+class OfOneConsumer(NotYet):
+    """What went wrong with one consumer: what others were told last says nothing of it."""
 
 
 class Game:
     """A player of 11.3, who halves what is left."""
 
-    def __init__(self, line):
+    def __init__(self, line: "Line") -> None:
         self._line = line
         self.low, self._high, self._guesses, self.over = 1, 1000, 0, False
         line.read("the greeting: one line, as soon as a player connects", "a greeting")
@@ -163,7 +172,7 @@ class Game:
             look = "what a line is answered with that is not a whole number"
             line.expect("a number, please", look)
 
-    def guess(self):
+    def guess(self) -> None:
         """Guess once, unless the game is over."""
         if self.over:
             return
@@ -196,10 +205,10 @@ class Game:
 class Stream:
     """Server-sent events, as a browser gets them."""
 
-    def __init__(self, response):
+    def __init__(self, response: "httpx.Response") -> None:
         self._lines = response.iter_lines()
 
-    def expect(self, data, look, *mistakes):
+    def expect(self, data: str, look: str, *mistakes: tuple[str, str]) -> None:
         """Read an event and compare it. mistakes: pairs of what is got and what to look at then."""
         got = self._event()
         if got != f"data: {data}":
@@ -207,10 +216,10 @@ class Stream:
             sent = "GET /scores/" if data == "kick-off" else f"POST /scores/ with {data}"
             raise NotYet(look, sent=sent, got=got, expected=f"data: {data}, then an empty line")
 
-    def _event(self):
+    def _event(self) -> str:
         import httpx
 
-        lines = []
+        lines: list[str] = []
         try:
             for line in self._lines:
                 if not line:
@@ -225,37 +234,39 @@ class Stream:
 
 
 @contextlib.contextmanager
-def _stream(site, look):
+def _stream(site: Site, look: str) -> Iterator[Stream]:
     import httpx
 
-    told = {"sent": "GET /scores/", "expected": "HTTP 200, at once"}
+    sent, expected = "GET /scores/", "HTTP 200, at once"
     with contextlib.ExitStack() as stack:
         web = stack.enter_context(httpx.Client(trust_env=False, timeout=WAIT))
         try:
             response = stack.enter_context(web.stream("GET", site.server.url("/scores/")))
         except httpx.HTTPError:
             late = "when the stream begins: it is to be sent before there is a score"
-            raise NotYet(late, got=f"nothing within {WAIT:g} seconds", **told) from None
+            got = f"nothing within {WAIT:g} seconds"
+            raise NotYet(late, sent=sent, got=got, expected=expected) from None
         if response.status_code != 200:
             if response.status_code != 404:
                 look = "what a GET is answered with"
-            raise NotYet(look, got=f"HTTP {response.status_code}", **told)
+            got = f"HTTP {response.status_code}"
+            raise NotYet(look, sent=sent, got=got, expected=expected)
         yield Stream(response)
 
 
 class Line:
     """A TCP connection over which lines are sent and read."""
 
-    def __init__(self, connection, site):
+    def __init__(self, connection: socket.socket, site: Site) -> None:
         self._connection, self._site = connection, site
         self._sent, self._rest = "a connection", b""
 
-    def send(self, line):
+    def send(self, line: object) -> None:
         self._sent = str(line)
         with contextlib.suppress(OSError):  # the next answer that is missing will tell
             self._connection.sendall(f"{line}\n".encode())
 
-    def read(self, look, expected=None):
+    def read(self, look: str, expected: Any = None) -> str:
         """Return the next line."""
         end = self._fill()
         line, newline, rest = self._rest.partition(b"\n")
@@ -266,14 +277,14 @@ class Line:
         self._rest = rest
         return line.decode(errors="replace").removesuffix("\r")
 
-    def expect(self, expected, look, *mistakes):
+    def expect(self, expected: str, look: str, *mistakes: tuple[str, str]) -> None:
         """Read a line and compare it. mistakes: pairs of a line and what to look at then."""
         line = self.read(look, expected)
         if line != expected:
             look = dict(mistakes).get(line, look)
             raise NotYet(look, sent=self._sent, got=line, expected=expected)
 
-    def expect_nothing(self, look, *mistakes):
+    def expect_nothing(self, look: str, *mistakes: tuple[str, str]) -> None:
         """Make sure that nothing is on its way. mistakes: as in `expect`."""
         self._site.events()
         end = self._fill(0.0)
@@ -282,23 +293,23 @@ class Line:
             look = dict(mistakes).get(got, look)
             raise NotYet(look, sent=self._sent, got=got, expected="nothing")
 
-    def expect_end(self, look):
+    def expect_end(self, look: str) -> None:
         """Make sure that the server closes the connection, and sends nothing more."""
         end = self._fill()
         if self._rest or end != GONE:
             got = self._rest.decode(errors="replace") or end
             raise NotYet(look, sent=self._sent, got=got, expected=GONE)
 
-    def cut(self):
+    def cut(self) -> None:
         """Pull out the cable: the server's next read raises ConnectionResetError."""
         linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._connection.close()
 
-    def close(self):
+    def close(self) -> None:
         self._connection.close()
 
-    def _fill(self, wait=WAIT):
+    def _fill(self, wait: float = WAIT) -> str:
         """Read until there is a whole line. Return what came instead, in words."""
         self._connection.settimeout(wait)
         try:
@@ -315,12 +326,12 @@ class Line:
 
 
 @contextlib.contextmanager
-def _line(site):
+def _line(site: Site) -> Iterator[Line]:
     with socket.create_connection(("127.0.0.1", site.server.port), timeout=WAIT) as connection:
         yield Line(connection, site)
 
 
-def _sign_of_life(site):
+def _sign_of_life(site: Site) -> None:
     """Make sure that 11.2 serves others as before, and has dealt with what came before."""
     with _line(site) as line:
         hot = number(9, 90) + 0.5
@@ -331,33 +342,33 @@ def _sign_of_life(site):
         )
 
 
-def _told(site, which, types, look, sent):
+def _told(site: Site, which: int, types: Sequence[str], look: str, sent: str) -> None:
     """Compare the types of the events that the consumer with this number has got."""
-    types = [f"fridge.{name}" for name in types]
-    got = [event["type"] for event in site.events("call", conn=which)]
-    if got != types:
-        got = f"the consumer was told: {', '.join(got) or 'nothing'}"
-        raise NotYet(look, sent=sent, got=got, expected=", ".join(types))
+    expected = [f"fridge.{name}" for name in types]
+    types = [event["type"] for event in site.events("call", conn=which)]
+    if types != expected:
+        got = f"the consumer was told: {', '.join(types) or 'nothing'}"
+        raise OfOneConsumer(look, sent=sent, got=got, expected=", ".join(expected))
 
 
-def _ended(site):
+def _ended(site: Site) -> int:
     """Return how many consumers of 11.3 have ended, as its server says."""
     return len(site.server.log(contains="A consumer has ended.").splitlines())
 
 
 @contextlib.contextmanager
-def _reasons(site):
+def _reasons(site: Site) -> Iterator[None]:
     """Add to a NotYet what the learner's server did: the events it gave, and where it failed."""
     try:
         yield
     except NotYet as problem:
         site.server.end()
-        if not problem.details.get("got", "").startswith("the consumer"):  # those were of others
+        if not isinstance(problem, OfOneConsumer):
             given = ", ".join(event["type"] for event in site.events("call")[-4:])
-            problem.details["last events"] = given or "none: no consumer was told of anything"
+            problem.more["last events"] = given or "none: no consumer was told of anything"
         if not site.events("error") and (failed := _FAILED.search(site.server.log())):
             frames, words = failed.groups()
             places = _PLACE.findall(frames)
             place = f", in {places[-1][0]}, line {places[-1][1]}" if places else ""
-            problem.details["your server raised"] = shown(words + place)
+            problem.more["your server raised"] = shown(words + place)
         raise

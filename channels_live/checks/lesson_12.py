@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
 
-from channels_live.checks import RAISED, NotYet, at_once, shown, word
+from channels_live.checks import RAISED, Client, NotYet, Site, at_once, shown, word
 
 HINTS = {
     "12.1": [
@@ -37,7 +40,7 @@ HINTS = {
 LEFT = "what your consumer does when somebody leaves: their channel must be taken out of the group"
 
 
-def check_12_1(site):
+def check_12_1(site: Site) -> None:
     site.serve()
     flat, other = f"flat-{word()}", f"flat-{word()}"
     way = "the way of an item: `group_add`, `group_send`, and the method that the type names"
@@ -49,7 +52,7 @@ def check_12_1(site):
         _shopper(site, other) as cleo,
     ):
 
-        def wanted(sender, look, **more):
+        def wanted(sender: Client, look: str, **more: Any) -> None:
             item = word()
             _send(sender, {"item": item, **more}, anna, ben)
             for reader in (anna, ben):
@@ -72,7 +75,7 @@ def check_12_1(site):
         anna.expect({"item": item}, "whether others go on as before when somebody has left")
 
 
-def check_12_2(site):
+def check_12_2(site: Site) -> None:
     at_once(site.migrate, site.serve)
     room = word()
     anna, ben, cleo, dora, eva = (word() for _ in range(5))
@@ -83,59 +86,61 @@ def check_12_2(site):
     nobody = "what the sender reads if there is nobody of this name in the room"
     wrong = "what the sender reads if the room would not take the message: `message_in` judges it"
     with (
-        _visitor(site, room, anna) as one,
-        _visitor(site, room, ben) as two,
-        _visitor(site, room, ben) as three,
-        _visitor(site, room, cleo) as four,
+        _visitor(site, room, anna) as in_anna,
+        _visitor(site, room, ben) as in_ben,
+        _visitor(site, room, ben) as in_ben_too,
+        _visitor(site, room, cleo) as in_cleo,
         _visitor(site, word(), dora) as elsewhere,
     ):
-        inside = (one, two, three, four)
+        inside = (in_anna, in_ben, in_ben_too, in_cleo)
         _all_see([anna, ben, ben, cleo], *inside)
         _all_see([dora], elsewhere)
 
         said = word()
-        _send(four, {"message": said}, *inside)
+        _send(in_cleo, {"message": said}, *inside)
         for reader in inside:
             reader.expect({"message": said}, "what becomes of a frame without `to`: as before")
 
         for more in ({}, {"type": "websocket.disconnect"}):
             text = word()
-            _send(one, {"to": ben, "message": text, **more}, *inside)
+            _send(in_anna, {"to": ben, "message": text, **more}, *inside)
             whisper, loud = {"from": anna, "whisper": text}, ({"message": text}, aloud)
-            two.expect(whisper, extra if more else way, loud)
-            three.expect(whisper, same, loud)
-            four.expect_nothing(aloud)
-            one.expect_nothing("what the sender of a whisper reads: nothing")
+            in_ben.expect(whisper, extra if more else way, loud)
+            in_ben_too.expect(whisper, same, loud)
+            in_cleo.expect_nothing(aloud)
+            in_anna.expect_nothing("what the sender of a whisper reads: nothing")
         text = word()
-        _send(four, {"to": anna, "message": text}, one)
-        one.expect({"from": cleo, "whisper": text}, "whom a whisper is from")
+        _send(in_cleo, {"to": anna, "message": text}, in_anna)
+        in_anna.expect({"from": cleo, "whisper": text}, "whom a whisper is from")
 
         for name in (word(), dora):
-            _send(one, {"to": name, "message": word()}, *inside, elsewhere)
-            _error(one, nobody)
+            _send(in_anna, {"to": name, "message": word()}, *inside, elsewhere)
+            _error(in_anna, nobody)
         elsewhere.expect_nothing("who can be whispered to: only those in the same room")
         for message in (" ", "x" * 501, 7):
-            _send(one, {"to": ben, "message": message}, *inside)
-            _error(one, wrong)
-        for reader in (two, three, four):
+            _send(in_anna, {"to": ben, "message": message}, *inside)
+            _error(in_anna, wrong)
+        for reader in (in_ben, in_ben_too, in_cleo):
             reader.expect_nothing("who hears of an error: nobody but the one who sent the frame")
 
-        four.abort()
-        _all_see([anna, ben, ben], one, two, three)
-        one.send({"to": cleo, "message": word()})
-        _error(one, "what the sender reads if somebody of this name has been here, but has left")
+        in_cleo.abort()
+        _all_see([anna, ben, ben], in_anna, in_ben, in_ben_too)
+        in_anna.send({"to": cleo, "message": word()})
+        _error(
+            in_anna, "what the sender reads if somebody of this name has been here, but has left"
+        )
 
         with _visitor(site, room, eva) as new:
             kept = "what is in the history: no whisper, so none may be kept in the database"
             new.expect({"message": said}, kept)
             new.expect({"here": [eva]}, kept)
-            _all_see([anna, ben, ben, eva], one, two, three, new)
+            _all_see([anna, ben, ben, eva], in_anna, in_ben, in_ben_too, new)
             text = word()
-            _send(one, {"to": eva, "message": text}, new)
+            _send(in_anna, {"to": eva, "message": text}, new)
             new.expect({"from": anna, "whisper": text}, "whether newcomers can be whispered to")
 
 
-def check_12_3(site):
+def check_12_3(site: Site) -> None:
     at_once(site.migrate, site.serve)
     posted = "what this view calls: your signal is a part of it"
     way = "the way from the signal to the client: `group_send`, its group, the type, the method"
@@ -145,57 +150,57 @@ def check_12_3(site):
     again = "which topics are told: only new ones. What does `created` say?"
     with _reasons(site), _reader(site) as anna, _reader(site) as ben:
 
-        def post(*titles, status=201):
+        def post(*titles: str, status: int = 201) -> None:
             path = "/new-topic/" if len(titles) == 1 else "/new-topics/"
             site.page(path, posted, status, "POST", content="\n".join(titles))
             anna.sent = ben.sent = f"POST {path}: {', '.join(titles)}"
 
-        def told(title, look, *readers):
+        def told(title: str, look: str, *readers: Client) -> None:
             event = {"title": title, "url": f"/topics/{title.lower().replace(' ', '-')}/"}
             for reader in readers:
                 reader.expect(event, look, (lambda got: title in str(got), all_of_it))
 
-        def not_told(look):
+        def not_told(look: str) -> None:
             for reader in (anna, ben):
                 reader.expect_nothing(look)
 
-        one, two, three, four = (f"{word().title()} {word()}" for _ in range(4))
-        post(one)
-        told(one, way, anna, ben)
-        post(two, three)
-        told(two, order, anna, ben)
-        told(three, order, anna, ben)
-        post(four, "???", status=400)
+        first, second, third, fourth = (f"{word().title()} {word()}" for _ in range(4))
+        post(first)
+        told(first, way, anna, ben)
+        post(second, third)
+        told(second, order, anna, ben)
+        told(third, order, anna, ben)
+        post(fourth, "???", status=400)
         not_told(early)
-        post(one.upper())
+        post(first.upper())
         not_told(again)
         ben.abort()
         _has_left(site)
-        post(two.upper(), four)
-        told(four, "whether all goes on as before when somebody has left", anna)
+        post(second.upper(), fourth)
+        told(fourth, "whether all goes on as before when somebody has left", anna)
 
 
-def _shopper(site, flat):
+def _shopper(site: Site, flat: str) -> AbstractContextManager[Client]:
     return site.client(f"/ws/shopping/{flat}/")
 
 
-def _visitor(site, room, name):
+def _visitor(site: Site, room: str, name: str) -> AbstractContextManager[Client]:
     return site.client(f"/ws/whisper/{room}/?name={name}")
 
 
-def _reader(site):
+def _reader(site: Site) -> AbstractContextManager[Client]:
     return site.client("/ws/new-topics/")
 
 
-def _send(sender, frame, *readers):
+def _send(sender: Client, frame: Mapping[str, Any], *readers: Client) -> None:
     """Send a frame. If one of these errs over it, that NotYet will have what was sent."""
     sender.send(frame)
     for reader in readers:
         if reader is not sender:
-            reader.sent = f"{sender.sent}, by another client"
+            reader.sent = f"{shown(sender.sent)}, by another client"
 
 
-def _all_see(names, *clients):
+def _all_see(names: list[str], *clients: Client) -> None:
     """Let each client read until it sees that these are here."""
     look = "what your consumer leaves of `VisitorConsumer`: all of it must still work"
     here = {"here": sorted(names)}
@@ -204,7 +209,7 @@ def _all_see(names, *clients):
             pass
 
 
-def _error(client, look):
+def _error(client: Client, look: str) -> None:
     expected = 'an {"error": …}'
     answer = client.receive(look, expected)
     content = _json(answer)
@@ -212,16 +217,16 @@ def _error(client, look):
         raise NotYet(look, sent=client.sent, got=answer, expected=expected)
 
 
-def _json(frame):
+def _json(frame: str | bytes) -> Any:
     with contextlib.suppress(ValueError):
         return json.loads(frame)
 
 
-def _has_left(site):
+def _has_left(site: Site) -> None:
     """Raise NotYet if somebody who has left is still in a group."""
     gone = {event["conn"] for event in site.events("close")}
 
-    def groups(op):
+    def groups(op: str) -> set[tuple[int, str]]:
         return {(event["conn"], event["target"]) for event in site.events("layer", op=op)}
 
     for conn, group in groups("group_add") - groups("group_discard"):
@@ -233,7 +238,7 @@ def _has_left(site):
 
 
 @contextlib.contextmanager
-def _reasons(site):
+def _reasons(site: Site) -> Iterator[None]:
     """Add to a NotYet what was raised in `on_commit(…, robust=True)`: only the log has it.
 
     Django asks for the function's `__qualname__` then, and raises once more for a `partial`.
@@ -243,5 +248,5 @@ def _reasons(site):
     except NotYet as problem:
         raised = [] if site.events("error") else RAISED.findall(site.server.log())
         if own := [words for words in raised if "__qualname__" not in words]:
-            problem.details["the log says"] = shown(own[-1])
+            problem.more["the log says"] = shown(own[-1])
         raise

@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
-from channels_live.checks import NotYet, at_once, number, shown, word
+from channels_live.checks import Client, NotYet, Site, at_once, number, shown, word
 from channels_live.kernel import KERNEL
 
 HINTS = {
@@ -54,10 +57,10 @@ print(json.dumps(list(Message.objects.values_list("pk", flat=True))))
 """
 
 
-def check_13_1(site):
+def check_13_1(site: Site) -> None:
     environment = _broker(site)
     other = site.twin()
-    at_once(*(lambda one=one: one.serve(environment=environment) for one in (site, other)))
+    _serve(environment, site, other)
     settings = "which layer is left when the settings have been read to their end"
     event = "what becomes of the event on its way: between servers, a layer carries only plain data"
     let_in = "your settings, and `connect`: the client is not let in"
@@ -69,7 +72,7 @@ def check_13_1(site):
         other.client(f"/ws/seats/{word()}/", let_in) as dora,
     ):
 
-        def sell(buyer, *others):
+        def sell(buyer: Client, *others: Client) -> None:
             seat = {"row": word(), "number": number()}
             _send(buyer, seat, *others)
             for client in (buyer, *others):
@@ -95,7 +98,7 @@ def check_13_1(site):
         sell(ben, cleo, anna)
 
 
-def check_13_2(site):
+def check_13_2(site: Site) -> None:
     environment = _broker(site)
     worker = site.twin()
     at_once(
@@ -107,12 +110,12 @@ def check_13_2(site):
     each = "when the worker tells: after each badge, not when all are printed"
     going_on = "what happens after a name that cannot be printed: the next one is printed"
 
-    def way():
+    def way() -> str:
         if not worker.events("call"):
             return "the way of the order: which channel, and which type? The worker got nothing"
         return "the way back: the worker sends to the channel of the client that has ordered"
 
-    def order(client, *names):
+    def order(client: Client, *names: str) -> list[dict[str, Any]]:
         """Send an order. Return what must come of it."""
         client.send({"names": names})
         return [
@@ -122,64 +125,65 @@ def check_13_2(site):
             for at, name in enumerate(names, 1)
         ]
 
-    def read(client, expected, look=None):
-        for one in expected:
+    def read(client: Client, expected: list[dict[str, Any]], look: str | None = None) -> None:
+        for answer in expected:
             try:
-                frame = client.receive("", one)
+                frame = client.receive("", answer)
             except NotYet as problem:
-                problem.details["look at"] = look or way()
+                problem.look = look or way()
                 raise
             got = _json(frame)
             if isinstance(got, dict) and "error" in got:
                 got["error"] = "..."
-            if got == one:
+            if got == answer:
                 continue
             instead = "what each client reads: the file or an error, and how many are left"
-            if isinstance(got, dict) and "badge" in got and got["badge"] != one.get("badge"):
+            if isinstance(got, dict) and "badge" in got and got["badge"] != answer.get("badge"):
                 instead = look or badge
-            elif isinstance(got, dict) and got.keys() == one.keys():
+            elif isinstance(got, dict) and got.keys() == answer.keys():
                 instead = "what `left` says: how many badges of this order are still to come"
-            raise NotYet(instead, sent=client.sent, got=frame, expected=one)
+            raise NotYet(instead, sent=client.sent, got=frame, expected=answer)
 
     with site.client("/ws/badges/") as anna, site.client("/ws/badges/") as ben:
         read(anna, order(anna, word(), word(), word()))
-        told = [event["at"] for event in worker.events("layer", op="send")]
-        if told and told[-1] - told[0] < PRINTING:
+        times = [event["at"] for event in worker.events("layer", op="send")]
+        if times and times[-1] - times[0] < PRINTING:
             got = "the answers at once, after a while"
             raise NotYet(each, sent=anna.sent, got=got, expected="one after the other")
-        one, two = order(anna, word(), word(), word()), order(ben, word(), word())
-        read(anna, one, own)
-        read(ben, two, own)
+        to_anna, to_ben = order(anna, word(), word(), word()), order(ben, word(), word())
+        read(anna, to_anna, own)
+        read(ben, to_ben, own)
         read(ben, order(ben, word(), BAD, word()), going_on)
         with site.client("/ws/badges/") as cleo:
             order(cleo, word(), word())
             cleo.abort()
         last = word()
         read(anna, order(anna, last), "whether all goes on as before when somebody has left")
-    for one, wanted in ((site, False), (worker, True)):
-        if bool(one.server.log(contains=f"printed {last}.pdf")) != wanted:
-            got = "daphne has printed it" if one is site else "the worker has not printed it"
+    for server, wanted, got in (
+        (site.server, False, "daphne has printed it"),
+        (worker.server, True, "the worker has not printed it"),
+    ):
+        if bool(server.log(contains=f"printed {last}.pdf")) != wanted:
             raise NotYet("who calls `print_badge`: only the worker", got=got)
 
 
-def check_13_3(site):
+def check_13_3(site: Site) -> None:
     environment = _broker(site)
     other = site.twin()
     room, old = word(), [word() for _ in range(number(55, 65))]
-    ids, *_ = at_once(
-        lambda: _prepare(
-            site, [message for text in old for message in ((room, text), ("x", text))]
-        ),
-        *(lambda one=one: one.serve(environment=environment) for one in (site, other)),
+    messages = [message for text in old for message in ((room, text), ("x", text))]
+    ids, _ = at_once(
+        lambda: _prepare(site, messages),
+        lambda: _serve(environment, site, other),
     )
-    told = [{"id": pk, "message": text} for pk, text in zip(ids[::2], old, strict=True)]
+    said = [{"id": pk, "message": text} for pk, text in zip(ids[::2], old, strict=True)]
     path = f"/ws/steady/{room}/"
     form = "what each client reads: the number of the message, and the message"
     fresh = "what somebody reads who comes without `after`: nothing of what was said before"
     missed = "what somebody reads who comes back: what is newer, of this room, the oldest first"
     twice = "how often a message is sent to a client: once, also if it comes by both ways"
 
-    def say(client, *readers):
+    def say(client: Client, *readers: Client) -> None:
         message = word()
         _send(client, {"message": message}, *readers)
         frame = client.receive(form)
@@ -189,17 +193,18 @@ def check_13_3(site):
         if got["message"] != message:
             look = fresh if got["id"] in ids else twice
             raise NotYet(look, sent=client.sent, got=frame, expected=f'id and "{message}"')
-        if told and not (type(got["id"]) is int and got["id"] > told[-1]["id"]):
+        if said and not (type(got["id"]) is int and got["id"] > said[-1]["id"]):
             look = "which number it is: the primary key of the saved message"
             raise NotYet(look, sent=client.sent, got=frame, expected="a higher number")
-        told.append(got)
+        said.append(got)
         for reader in readers:
             reader.expect(got, "what reaches the other server")
 
-    def read(client, expected, look):
+    def read(client: Client, expected: list[dict[str, Any]], look: str) -> None:
         again = "what `after` names: the last number that was read. What is read now is higher"
-        for one in expected:
-            client.expect(one, look, (lambda got, one=one: got in told[: told.index(one)], again))
+        for message in expected:
+            before = said[: said.index(message)]
+            client.expect(message, look, (before.__contains__, again))
             again = twice
 
     with site.client(path) as anna:
@@ -207,30 +212,35 @@ def check_13_3(site):
             say(anna, ben)
             say(ben, anna)
             ben.abort()
-        last = told[-1]["id"]
+        last = said[-1]["id"]
         with other.client(f"/ws/steady/{word()}/") as elsewhere:
             elsewhere.send({"message": word()})
             elsewhere.receive(form)
         for _ in range(3):
             say(anna)
         with site.client(f"{path}?after={last}") as ben:
-            read(ben, told[-3:], missed)
+            read(ben, said[-3:], missed)
             say(anna, ben)
-        with other.client(f"{path}?after={told[1]['id']}") as cleo:
-            read(cleo, told[2:], missed)
+        with other.client(f"{path}?after={said[1]['id']}") as cleo:
+            read(cleo, said[2:], missed)
             say(cleo, anna)
 
-    count, last = 15, told[-1]["id"]
+    count, last = 15, said[-1]["id"]
     with other.client(path) as dora:
         for _ in range(count):
             dora.send({"message": word()})
         with site.client(f"{path}?after={last}") as eva:  # in the midst of it
-            told += [_json(dora.receive(form)) for _ in range(count)]
-            read(eva, told[-count:], missed)
+            said += [_json(dora.receive(form)) for _ in range(count)]
+            read(eva, said[-count:], missed)
             say(dora, eva)
 
 
-def _broker(site):
+def _serve(environment: Mapping[str, str], *sites: Site) -> None:
+    """Start a server on each of these sites, all at the same time."""
+    at_once(*(partial(site.serve, environment=environment) for site in sites))
+
+
+def _broker(site: Site) -> dict[str, str]:
     """Start a broker, or take the learner's own if there is none. Return its `REDIS_URL`."""
     look = "the broker: without one nothing can be tried here. Your files are not at fault"
     try:
@@ -242,7 +252,7 @@ def _broker(site):
     return {"REDIS_URL": address}
 
 
-def _prepare(site, messages):
+def _prepare(site: Site, messages: Sequence[tuple[str, str]]) -> list[int]:
     """Make the tables, and keep messages, pairs of room and text. Return their numbers."""
     code = PREPARE.format(messages=messages)
     status, output = site.python("manage.py", "shell", "--verbosity", "0", "-c", code)
@@ -252,20 +262,20 @@ def _prepare(site, messages):
     return json.loads(output.strip().rpartition("\n")[2])
 
 
-def _send(sender, frame, *readers):
+def _send(sender: Client, frame: Mapping[str, Any], *readers: Client) -> None:
     """Send a frame. If one of these errs over it, that NotYet will have what was sent."""
     sender.send(frame)
     for reader in readers:
         whose = "another client" if reader.site is sender.site else "a client of the other server"
-        reader.sent = f"{sender.sent}, by {whose}"
+        reader.sent = f"{shown(sender.sent)}, by {whose}"
 
 
-def _json(frame):
+def _json(frame: str | bytes) -> Any:
     with contextlib.suppress(ValueError):
         return json.loads(frame)
 
 
-def _is_now(text):
+def _is_now(text: Any) -> bool:
     """Tell whether this is a time in ISO form, not long ago in whatever zone."""
     with contextlib.suppress(TypeError, ValueError):
         then = datetime.fromisoformat(text)

@@ -1,7 +1,10 @@
 """`NotYet`: what a check raises."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from channels_live.server import ServerError
 
 LONGEST = 300  # characters of what is shown
 
@@ -24,7 +27,7 @@ class NotYet(Exception):
         got: Any = None,
         expected: Any = None,
         status: int | None = None,
-        error: Exception | None = None,
+        error: "ServerError | None" = None,
     ) -> None:
         super().__init__(look)
         self.look, self.sent, self.got, self.expected = look, sent, got, expected
@@ -34,8 +37,8 @@ class NotYet(Exception):
     @property
     def details(self) -> dict[str, str]:
         """What is told: label → text."""
-        told = {"sent": self.sent, "got": self.got, "expected": self.expected}
-        details = {label: shown(what) for label, what in told.items() if what is not None}
+        seen = {"sent": self.sent, "got": self.got, "expected": self.expected}
+        details = {label: shown(what) for label, what in seen.items() if what is not None}
         return details | {"look at": self.look} | self.more
 
 

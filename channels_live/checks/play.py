@@ -12,23 +12,27 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import django
 from django.conf import settings
 
 READY = "Listening"
 WAIT = 3.0  # seconds that an event may take
+Application = Callable[..., Any]  # ASGI's
 LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 
 class ByHand:
     """Hands events to instances of a consumer, one for each scope."""
 
-    def __init__(self, application):
-        self._application, self._instances = application, {}
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._instances: dict[str, Instance] = {}
 
-    async def give(self, scope, event):
+    async def give(self, scope: Any, event: Any) -> Any:
         """Return what came of it (see `Instance`)."""
         name = json.dumps(scope)
         if name not in self._instances:
@@ -39,18 +43,20 @@ class ByHand:
 class Instance:
     """A consumer, called as a server calls it."""
 
-    def __init__(self, application, scope):
-        self._sent, self._events, self._asked = [], asyncio.Queue(), asyncio.Event()
+    def __init__(self, application: Application, scope: Any) -> None:
+        self._sent: list[Any] = []
+        self._events: asyncio.Queue[Any] = asyncio.Queue()
+        self._asked = asyncio.Event()
         self._task = asyncio.ensure_future(application(scope, self._receive, self._send))
 
-    async def _receive(self):
+    async def _receive(self) -> Any:
         self._asked.set()
         return await self._events.get()
 
-    async def _send(self, event):
+    async def _send(self, event: Any) -> None:
         self._sent.append(event)
 
-    async def give(self, event):
+    async def give(self, event: Any) -> tuple[list[Any], str]:
         """Return what it sent until it was ready for another event, and what it does now."""
         await self._ready()
         self._sent = []
@@ -59,13 +65,13 @@ class Instance:
         await self._ready()
         return self._sent, self._state()
 
-    async def _ready(self):
+    async def _ready(self) -> None:
         asked = asyncio.ensure_future(self._asked.wait())
         first = asyncio.FIRST_COMPLETED
         await asyncio.wait([asked, self._task], timeout=WAIT, return_when=first)
         asked.cancel()
 
-    def _state(self):
+    def _state(self) -> str:
         if not self._task.done():
             return "waits for an event" if self._asked.is_set() else "is busy"
         error = self._task.exception()
@@ -75,10 +81,11 @@ class Instance:
 class Worker:
     """Sends events to a worker's channels, and reads the channel that each names for the answer."""
 
-    def __init__(self, application):
-        self._application, self._workers = application, {}
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._workers: dict[str, asyncio.Future[None]] = {}
 
-    async def give(self, channel, event):
+    async def give(self, channel: str, event: Any) -> tuple[Any, list[str]]:
         """Return (the answer or None, channels where something lies that nobody has read)."""
         from channels.layers import get_channel_layer
         from channels.worker import Worker
@@ -94,11 +101,11 @@ class Worker:
         return answer, [name for name, queue in layer.channels.items() if not queue.empty()]
 
 
-async def main(how, path, _, port):
+async def main(how: Callable[[Application], Any], path: str, _: str, port: str) -> None:
     module, _, name = path.partition(":")
     player = how(getattr(import_module(module), name).as_asgi())
 
-    async def play(reader, writer):
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async for line in reader:
             came_of_it = await player.give(*json.loads(line))
             writer.write(json.dumps(came_of_it, default=repr).encode() + b"\n")
@@ -110,7 +117,7 @@ async def main(how, path, _, port):
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", message="async_to_sync was passed")  # Channels' own
-    how = {"by_hand": ByHand, "worker": Worker}[sys.argv[1]]
+    how: Callable[[Application], Any] = {"by_hand": ByHand, "worker": Worker}[sys.argv[1]]
     os.environ["DJANGO_SETTINGS_MODULE"] = "myproject.settings"
     settings.CHANNEL_LAYERS = LAYERS if how is Worker else {}
     django.setup()

@@ -45,9 +45,7 @@ class Site:
     """
 
     def __init__(self, folder: Path) -> None:
-        temporary = tempfile.TemporaryDirectory(
-            prefix="channels_live_", ignore_cleanup_errors=True
-        )
+        temporary = tempfile.TemporaryDirectory(prefix="channels_live_", ignore_cleanup_errors=True)
         with contextlib.ExitStack() as stack:
             self._temporary = Path(stack.enter_context(temporary))
             self.folder = self._temporary / "site"
@@ -125,11 +123,13 @@ class Site:
         """Open a WebSocket and give the Client. Raises NotYet if the server does not accept it."""
         sent = _handshake(path, options)
         wait = clients.WAIT
-        options = {"origin": ORIGIN, "open_timeout": wait, "close_timeout": 1.0} | options
+        defaults: dict[str, Any] = {"origin": ORIGIN, "open_timeout": wait, "close_timeout": 1.0}
         stack = contextlib.ExitStack()
         status, got = None, f"no answer to the handshake within {wait:g} seconds"
         try:
-            websocket = stack.enter_context(connect(self.server.ws(path), proxy=None, **options))
+            websocket = stack.enter_context(
+                connect(self.server.ws(path), proxy=None, **defaults | options)
+            )
         except InvalidStatus as refused:
             status = refused.response.status_code
             got = f"HTTP {status}"
@@ -167,9 +167,7 @@ class Site:
             raise NotYet(look, sent=sent, got=str(error), expected=expected) from None
         if answer.status_code != status:
             got = f"HTTP {answer.status_code}"
-            problem = NotYet(
-                look, sent=sent, got=got, expected=expected, status=answer.status_code
-            )
+            problem = NotYet(look, sent=sent, got=got, expected=expected, status=answer.status_code)
             # Django keeps the exception to itself
             if answer.status_code >= 500 and (raised := RAISED.findall(self.server.log())):
                 problem.more["the log says"] = shown(raised[-1])

@@ -19,6 +19,6 @@ def number(low: int = 100, high: int = 999) -> int:
 
 
 def at_once(*functions: Callable[[], Any]) -> list[Any]:
-    """Call functions at the same time. Return what they return, or raise what one of them raises."""
+    """Call functions at the same time. Return what they return, or raise what one raises."""
     with ThreadPoolExecutor() as pool:
         return [call.result() for call in [pool.submit(function) for function in functions]]

@@ -46,9 +46,7 @@ class OwnBroker(Server):
         """Raise ServerError: a broker has no pages."""
         self._refuse("a broker has no pages")
 
-    def log(
-        self, contains: str | None = None, last: int | None = None, full: bool = False
-    ) -> Log:
+    def log(self, contains: str | None = None, last: int | None = None, full: bool = False) -> Log:
         """Return where its log is: with who has started it."""
         return Log("This broker is your own: it prints where you have started it.")
 

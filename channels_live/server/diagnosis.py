@@ -14,6 +14,8 @@ class ServerError(Exception):
     """A server did not start, or is asked for something while it is not running.
 
     reason: what is wrong, in words. command: the one that did not start, as typed, or None.
+    raised, said, file: the exception that ended it: its type, type and message, and the learner's
+    file that raised it, a path below the project. All are "" where it was none, or is not known.
     log: what it had printed. timed_out: it was ended because it took too long.
     port_taken: another program has its port, and no other was to be taken.
     """
@@ -26,20 +28,24 @@ class ServerError(Exception):
         log: str = "",
         timed_out: bool = False,
         port_taken: bool = False,
+        raised: str = "",
+        said: str = "",
+        file: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason, self.command, self.log = reason, command, log
+        self.raised, self.said, self.file = raised, said, file
         self.timed_out, self.port_taken = timed_out, port_taken
 
     def __str__(self) -> str:
         return self.message(self.command)
 
-    def message(self, command: str | None) -> str:
+    def message(self, command: str | None, with_log: bool = True) -> str:
         """Return it in words, with a command in place of the one that was run."""
         if command is None:
             return self.reason
         message = f"`{command}` did not start.\n{self.reason}"
-        log = self.log.rstrip()
+        log = self.log.rstrip() if with_log else ""
         # those lines would say the reason again, and nothing else
         only_libraries = log.startswith("Traceback") and '  File "' not in log
         if log and not only_libraries:
@@ -58,23 +64,24 @@ def taken(port: int | None, **known: Any) -> ServerError:
     return ServerError(reason, port_taken=True, **known)
 
 
-def crashed(
-    event: Mapping[str, Any], folder: Path, port: int | None, **known: Any
-) -> ServerError:
+def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: Any) -> ServerError:
     """Return the error that a `crash` event tells of.
 
     folder: the project's; paths below it become relative. port: the typed one.
     """
     if event["port_taken"]:
         return taken(port, **known)
-    place = ""
+    raised, file, place = event["type"], "", ""
     if event["file"]:
-        place = f"{relative(event['file'], folder)}, line {event['line']}: "
-    reason = relative(event["message"].removeprefix(f"{event['type']}: "), folder)
-    return ServerError(f"{place}{event['type']}: {reason}", **known)
+        file = relative(event["file"], folder)
+        place = f"{file}, line {event['line']}: "
+    said = f"{raised}: {relative(event['message'].removeprefix(f'{raised}: '), folder)}"
+    return ServerError(f"{place}{said}", raised=raised, said=said, file=file, **known)
 
 
-def exited(log: str, returncode: int | None, port: int | None, left: int, command: str) -> ServerError:
+def exited(
+    log: str, returncode: int | None, port: int | None, left: int, command: str
+) -> ServerError:
     """Return the error of a program that ended before it was ready.
 
     log: what it had printed. left: how many processes it had left behind.

@@ -1,6 +1,7 @@
 """A program behind its keeper (see `keeper.py`): what its owner knows of it, and how to end it."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -10,16 +11,21 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-KEEPER = Path(__file__).parent.parent / "keeper.py"
+from channels_live import keeper
+
+START = "import sys; sys.path.append(sys.argv.pop(1)); import keeper; keeper.main()"
+# imported, not run as a script, which would be compiled each time
+KEEPER = [sys.executable, "-I", "-S", "-c", START, str(Path(keeper.__file__).parent)]
 STOP_LIMIT = 3.0  # seconds that a keeper has to end everything
-OPTIONS = (  # so that neither Jupyter's interrupt nor the end of a terminal reaches the keeper
-    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+OPTIONS: dict[str, Any] = (  # so that neither Jupyter's interrupt nor a terminal's end reaches it
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if os.name == "nt"
     else {"start_new_session": True}
 )
 
-_processes = weakref.WeakSet()
+_processes: "weakref.WeakSet[Process]" = weakref.WeakSet()
 _changing = threading.RLock()  # held while descriptors come or go, and during a fork
 
 
@@ -51,16 +57,15 @@ class Process:
         log: int,
         remove: Path | None = None,
         on_end: Callable[[], None] | None = None,
-    ):
+    ) -> None:
         self.pid = 0
         self.returncode: int | None = None
         self.left_behind = 0
         self._on_end = on_end
-        self._error = 0
+        self._error = errno.ECHILD  # unless the keeper tells another
         self._started, self._ended = threading.Event(), threading.Event()
         self._owner = os.getpid()
         removed = str(remove.absolute()) if remove else ""
-        keeper = [sys.executable, "-I", "-S", str(KEEPER), str(self._owner), removed]
         with _changing:
             stdin, ask = os.pipe()
             answer, stdout = os.pipe()
@@ -68,7 +73,7 @@ class Process:
             _processes.add(self)
             try:
                 self._keeper = subprocess.Popen(
-                    [*keeper, *argv],
+                    [*KEEPER, str(self._owner), removed, *argv],
                     cwd=folder,
                     env=environment,
                     stdin=stdin,
@@ -89,6 +94,7 @@ class Process:
             self.stop()
             raise
         if not self.pid:
+            self._ended.wait()
             raise OSError(self._error, os.strerror(self._error), argv[0])
 
     @property
@@ -118,8 +124,8 @@ class Process:
             self._kill(self._keeper.pid)
             self._ended.wait(1.0)
 
-    def _follow(self):
-        status = None
+    def _follow(self) -> None:
+        status: int | None = None
         with open(self._pipes[1], closefd=False) as answer:
             for line in answer:
                 match line.split():
@@ -127,13 +133,13 @@ class Process:
                         self.pid = int(pid)
                     case ["error", number]:
                         self._error = int(number)
-                    case ["end", status, left_behind]:
-                        self.left_behind = int(left_behind)
+                    case ["end", number, left_behind]:
+                        status, self.left_behind = int(number), int(left_behind)
                 self._started.set()
         self._keeper.wait()
         if self.pid and status is None:  # somebody has killed the keeper
             self._kill(self.pid)
-        self.returncode = -signal.SIGKILL if status is None else int(status)
+        self.returncode = -9 if status is None else status
         with _changing:
             self._close()
         self._ended.set()
@@ -141,7 +147,7 @@ class Process:
         if self._on_end and self.pid:
             self._on_end()
 
-    def _kill(self, head):
+    def _kill(self, head: int) -> None:
         """Kill a process and all below it, and the program's group: what a keeper would do."""
         import psutil
 
@@ -154,7 +160,7 @@ class Process:
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def _close(self):
+    def _close(self) -> None:
         while self._pipes:
             os.close(self._pipes.pop())
 
@@ -175,8 +181,9 @@ def run(
     longer.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        options = {"folder": folder, "environment": environment, "remove": remove}
-        process = Process(argv, log=log.fileno(), **options)
+        process = Process(
+            argv, folder=folder, environment=environment, log=log.fileno(), remove=remove
+        )
         try:
             status = process.wait(timeout)
         finally:
@@ -187,7 +194,7 @@ def run(
         return status, log.read()
 
 
-def _let_go():
+def _let_go() -> None:
     """Close in a fork what belongs to its parent: else a keeper could not tell that it is gone."""
     for process in _processes:
         process._close()

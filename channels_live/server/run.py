@@ -198,5 +198,3 @@ class _Sought:
             self._seen = self._text in self._end + new
             self._end = (self._end + new)[-len(self._text) :]
         return self._seen
-
-

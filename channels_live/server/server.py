@@ -144,9 +144,7 @@ class Server:
         answered = self._run.record.settle().answered
         return self._timeline(client, consumer, threads, answered=answered)
 
-    def events(
-        self, timeout: float, until: Callable[[Events], bool] | None = None
-    ) -> Events:
+    def events(self, timeout: float, until: Callable[[Events], bool] | None = None) -> Events:
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
 
         timeout: how long to wait for that, in seconds. until: a function of the events so far that
@@ -190,9 +188,7 @@ class Server:
         self._run.record.settle()
         return Overlaps(self._run.events(), handler, consumer)
 
-    def log(
-        self, contains: str | None = None, last: int | None = None, full: bool = False
-    ) -> Log:
+    def log(self, contains: str | None = None, last: int | None = None, full: bool = False) -> Log:
         """Return what the server has printed.
 
         contains: only lines with this text. last: only so many lines from the end.
@@ -268,9 +264,7 @@ class Server:
         answered: bool = True,
     ) -> Timeline:
         events = self._events(run)
-        return Timeline(
-            events, self._command.name, client, consumer, threads, answered=answered
-        )
+        return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
 
     def _events(self, run: Run | None = None) -> Events:
         events = (run or self._run).events()
@@ -299,5 +293,3 @@ class Server:
             self.end()
             raise
         self.port = self._run.port
-
-

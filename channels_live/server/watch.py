@@ -19,11 +19,16 @@ def watch(record: Record, draw: Callable[[], Any]) -> threading.Thread:
     handle: Any = display(draw(), display_id=True)
 
     def follow() -> None:
-        seen, ended = 0, False
+        drawn = 0  # events
+
+        def has_more() -> bool:
+            return len(record.events) > drawn or record.ended
+
+        ended = False
         while not ended:
             with record.changed:
-                record.changed.wait_for(lambda: len(record.events) > seen or record.ended)
-                seen, ended = len(record.events), record.ended
+                record.changed.wait_for(has_more)
+                drawn, ended = len(record.events), record.ended
             handle.update(draw())
             with record.changed:
                 record.changed.wait_for(lambda: record.ended, timeout=REDRAW)

@@ -8,18 +8,24 @@ A hook never raises, never changes what happens, and never holds an object of th
 Nothing here imports anything of the course, and little else: a server pays for it at its start.
 """
 
+import sys
+
 SETTLE_LIMIT = 10.0  # seconds a process may take to have nothing in hand; known to both ends
 
 
 def install(address: str) -> None:
     """Connect to the kernel and start to record.
 
-    address: "PORT TOKEN" of the kernel that started this process. Without that kernel the process
-    ends: nobody is left who could stop it.
+    address: "PORT TOKEN" of the kernel that started this process. Where that is gone, nothing is
+    recorded, and the process is left to its keeper.
     """
-    from channels_live.tap import channels, daphne, django, wire
+    stays_uncompiled = sys.dont_write_bytecode
+    sys.dont_write_bytecode = False  # these files do not change while they are served
+    from channels_live.tap import channels, daphne, django, settle, wire  # noqa: F401
 
-    wire.open(address)
+    sys.dont_write_bytecode = stays_uncompiled
+    if not wire.connect(address):
+        return
     for library in (daphne, channels, django):
         library.install()
     wire.start()

@@ -35,7 +35,7 @@ class Connection:
         self.queue: Queue[Any] | None = None  # what the application has not read, while it runs
         self.waiting = False  # the application waits for the next event
         self.failed = False  # ... has raised, and daphne has not dealt with it yet
-        self.told: int | None = None  # the id() of that exception, once it is recorded
+        self.error: int | None = None  # the id() of an exception that is recorded
         self.answered = False
         self.refused = False
         self.has_consumer = False

@@ -45,6 +45,7 @@ class Call:
         code = text = None
         if connection := state.connection.get():
             self.conn, connection.has_consumer = connection.number, True
+            connection.error = None
             if not connection.framed and isinstance(said := message.get("text"), str):
                 text = short(said.encode(errors="replace"))
         if "code" in message and type(message["code"]) is int:

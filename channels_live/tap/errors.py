@@ -1,4 +1,4 @@
-"""Exceptions, as they are told: by the learner's own file and line."""
+"""Exceptions, as they are recorded: by the learner's own file and line."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def own(name: str) -> bool:
 
     An environment that lies in the project's folder is not the project's.
     """
+    if name.startswith("<"):
+        return False  # as "<frozen runpy>"
     path = os.path.realpath(name)
     prefixes = [os.path.realpath(prefix) + os.sep for prefix in (sys.prefix, sys.base_prefix)]
     return path.startswith(state.folder) and not any(
@@ -55,10 +57,10 @@ def record_error(error: BaseException, call: int | None = None) -> None:
     from channels.exceptions import StopConsumer
 
     connection = state.connection.get()
-    if isinstance(error, StopConsumer) or connection and connection.told == id(error):
+    if isinstance(error, StopConsumer) or connection and connection.error == id(error):
         return
     if connection:
-        connection.told = id(error)
+        connection.error = id(error)
     file, line = where(error)
     record(
         "error",

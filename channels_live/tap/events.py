@@ -135,7 +135,11 @@ EVENTS = (
             "port_taken": Field(bool, "whether another program listens on its port"),
         },
     ),
-    Event("asked", "a request of the kernel has arrived", {"number": _NUMBER}),
+    Event(
+        "asked",
+        "a request of the kernel has arrived; again, every second that it takes",
+        {"number": _NUMBER},
+    ),
     Event(
         "settled",
         "the answer to it",
@@ -170,14 +174,14 @@ def _is(value: object, kind: type | UnionType) -> bool:
 
 
 def checked(
-    record: Callable[..., float], refuse: Callable[[str], object] | None = None
-) -> Callable[..., float]:
+    record: Callable[..., Any], refuse: Callable[[str], object] | None = None
+) -> Callable[..., Any]:
     """Return `record` with every event checked first.
 
     refuse: is called with what is wrong with one. As it is, it ends this process.
     """
 
-    def checked_record(kind: str, **fields: Any) -> float:
+    def checked_record(kind: str, **fields: Any) -> Any:
         if wrong := fault({"kind": kind, "at": 0.0, **fields}):
             (refuse or _end)(wrong)
         return record(kind, **fields)

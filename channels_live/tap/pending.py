@@ -80,7 +80,7 @@ def _known_timer(handle: Any) -> bool:
 def _put_off() -> bool:
     """Tell whether a call that daphne's reactor has put off is not daphne's own."""
     reactor = sys.modules.get("twisted.internet.reactor")
-    calls = reactor.getDelayedCalls() if reactor else []  # type: ignore[attr-defined]
+    calls = reactor.getDelayedCalls() if reactor else []
     return any(not _module(call.func).startswith(PUT_OFF) for call in calls)
 
 
@@ -158,8 +158,8 @@ def _running(frame: FrameType | None, main: bool) -> bool:
     where = frame.f_code.co_name
     while frame:
         module = _module_of(frame)
-        if _foreign(frame.f_code, module) and not _is_manage(frame):
-            return True
+        if module.startswith("asyncio.") or _foreign(frame.f_code, module) and not _manages(frame):
+            return True  # an event loop that is not known, or code of the project's
         if module != "threading":
             outer = module
         frame = frame.f_back
@@ -171,10 +171,11 @@ def _running(frame: FrameType | None, main: bool) -> bool:
 
 
 def _module_of(frame: FrameType) -> str:
-    return frame.f_globals.get("__name__", "")
+    spec = frame.f_globals.get("__spec__")  # python -m … runs a module under another name
+    return spec.name if spec else frame.f_globals.get("__name__", "")
 
 
-def _is_manage(frame: FrameType) -> bool:
+def _manages(frame: FrameType) -> bool:
     return frame.f_code.co_filename.endswith("manage.py") and _module_of(frame) == "__main__"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from channels_live import tap
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 POLL = 0.005  # seconds between two looks
+ALIVE = 1.0  # seconds between two signs of life
 TURNS = 10  # of the event loop: a channel layer's message takes a few to its consumer
 
 
-def settle(patience: float) -> tuple[bool, bool]:
+def settle(patience: float, show: Callable[[], None]) -> tuple[bool, bool]:
     """Wait until the process has nothing in hand. Return (quiet, pending).
 
     patience: gives up when nothing was recorded for so many seconds, and in as many looks as these
@@ -25,10 +27,12 @@ def settle(patience: float) -> tuple[bool, bool]:
     runs then is taken to wait for something. The end of a connection is awaited all the same: it
     may take daphne a second. Gives up in any case after SETTLE_LIMIT seconds.
 
+    show: is called once a second, to show that this process is alive.
+
     quiet: whether it has nothing in hand. pending: whether something of the project's own may yet
     act by itself (see `pending`); it says nothing while the process is not quiet.
     """
-    begin = seen = time.monotonic()
+    begin = seen = shown = time.monotonic()
     look, looks = _Look(), 0
     while True:
         answered = look.answered.wait(POLL)
@@ -40,6 +44,9 @@ def settle(patience: float) -> tuple[bool, bool]:
         if now > begin + tap.SETTLE_LIMIT or now > seen + patience and looks * POLL > patience:
             look.given_up = True
             return False, True
+        if now > shown + ALIVE:
+            shown = now
+            show()
         if answered or not look.alive():
             time.sleep(POLL)
             look = _Look()

@@ -1,7 +1,8 @@
 """The connection to the kernel: events go up it, requests come down.
 
 Events go up as one JSON object a line. A request is a line "NUMBER PATIENCE": to say at once that
-this process is alive (`asked`), and to tell as soon as it has nothing left in hand (`settled`).
+this process is alive, and again every second (`asked`), until it has nothing left in hand
+(`settled`).
 Each process of a server (runserver has two) has a connection of its own; a child that it forks
 has none.
 """
@@ -11,9 +12,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -24,10 +23,8 @@ from typing import Any
 from channels_live.tap.state import state
 
 BATCH = 0.02  # seconds; events travel in batches, because waking a thread for each would cost
-GRACE = 1.0  # seconds between a polite end and a hard one
 CHECKED = "CHANNELS_LIVE_CHECK_EVENTS"  # set in tests
 
-programs: list[subprocess.Popen[bytes]] = []  # that must end with this process (see run.py)
 _encode = json.JSONEncoder(default=repr).encode  # json.dumps() would make an encoder for each
 
 
@@ -46,16 +43,14 @@ def record(kind: str, **fields: Any) -> float:
 
 def answer(kind: str, **fields: Any) -> None:
     """Answer the kernel, now. This is no sign of life of the server's own: see `settle`."""
-    last = state.last
-    record(kind, **fields)
-    state.last = last
+    state.events.append({"kind": kind, "at": time.monotonic(), **fields})
     flush()
 
 
 if CHECKED in os.environ:
-    from channels_live.tap import events
+    from channels_live.tap.events import checked
 
-    record = events.checked(record)
+    record, answer = checked(record), checked(answer)
 
 
 def flush() -> None:
@@ -68,11 +63,11 @@ def flush() -> None:
             try:
                 state.kernel.sendall("\n".join([*lines, ""]).encode())
             except OSError:
-                pass  # the kernel is gone; _obey is ending this process
+                pass  # the kernel is gone
 
 
-def open(address: str) -> None:
-    """Connect to the kernel at "PORT TOKEN", or end this process."""
+def connect(address: str) -> bool:
+    """Connect to the kernel at "PORT TOKEN". Return whether it is still there."""
     port, token = address.split()
     try:
         state.kernel = socket.socket()  # create_connection() imports a codec first
@@ -80,7 +75,8 @@ def open(address: str) -> None:
         state.kernel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         state.kernel.sendall(f"{token}\n".encode())
     except OSError:
-        os._exit(1)
+        return False
+    return True
 
 
 def start() -> None:
@@ -107,7 +103,7 @@ def start() -> None:
 def _hang_up() -> None:
     """Forget the kernel in a forked child, which must not keep its parent's connection open."""
     if state.kernel:
-        state.kernel.close()
+        os.close(state.kernel.detach())  # close() would wait for the file that _obey reads
     state.kernel = None
     state.events = deque(maxlen=0)
     state.sending = threading.Lock()  # another thread may have held it
@@ -127,13 +123,12 @@ def _obey() -> None:
         for line in state.kernel.makefile("rb"):
             number, patience = line.split()
             answer("asked", number=int(number))
-            # in a thread of its own: meanwhile the kernel may go
+            # in a thread of its own: meanwhile it may be asked again
             threading.Thread(
                 target=_settle, args=(int(number), float(patience)), name="tap-settle", daemon=True
             ).start()
     except (OSError, ValueError):
         pass  # a killed kernel resets the connection, perhaps in the middle of a line
-    _end_process()
 
 
 def _settle(number: int, patience: float) -> None:
@@ -141,23 +136,6 @@ def _settle(number: int, patience: float) -> None:
     try:
         from channels_live.tap.settle import settle
 
-        quiet, pending = settle(patience)
+        quiet, pending = settle(patience, lambda: answer("asked", number=number))
     finally:  # the kernel waits for an answer
         answer("settled", number=number, quiet=quiet, pending=pending)
-
-
-def _end_process() -> None:
-    """End this process and its programs: the kernel is gone, or has stopped the server."""
-    for program in programs:
-        program.terminate()
-    # The same as Control-C in a terminal, then the hard way.
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    else:
-        signal.raise_signal(signal.SIGINT)
-    time.sleep(GRACE)
-    for program in programs:
-        program.kill()
-        program.wait()
-    flush()
-    os._exit(0)

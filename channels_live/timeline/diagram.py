@@ -16,7 +16,9 @@ def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
     clients: with the rows to be drawn. server: the name of its lane. description: the same as a
     text, for those who cannot see it.
     """
-    lanes, consumers, arrows = [], {}, []
+    lanes: list[str] = []
+    consumers: dict[str, str] = {}
+    arrows: list[str] = []
     for number, client in enumerate(clients, 1):
         lanes.append(f"participant c{number} as {client.name}")
         consumer = "s"
@@ -25,14 +27,14 @@ def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
                 consumer = f"k_{row.consumer}"
                 consumers[consumer] = f"participant {consumer} as {row.consumer}"
             arrows.extend(_arrows(row, f"c{number}", consumer))
-    told = "".join(f"\n    {_escape(line)}" for line in description.splitlines() if line)
+    words = "".join(f"\n    {_escape(line)}" for line in description.splitlines() if line)
     short = len(arrows) <= LIFELINE  # a long one repeats the names at its end
     return "\n".join(
         [
             *[_NO_MIRROR][:short],
             "sequenceDiagram",
             "  accTitle: What happened, frame by frame",
-            f"  accDescr {{{told}\n  }}",
+            f"  accDescr {{{words}\n  }}",
             *(f"  {lane}" for lane in lanes),
             f"  participant s as {server}",
             *(f"  {lane}" for lane in consumers.values()),

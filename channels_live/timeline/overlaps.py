@@ -56,8 +56,8 @@ class Overlaps:
             lines.append(f"… and {left_out:,} more, which are counted but not shown")
         most = max(bisect_right(starts, start) - bisect_right(ends, start) for start in starts)
         at_once = "never two at a time" if most == 1 else f"up to {most} at a time"
-        number = f"{len(self.calls)} call{'s' * (len(self.calls) != 1)}"
-        return "\n".join([*lines, f"{number} of {self.handler}(), {at_once}"])
+        count = f"{len(self.calls)} call{'s' * (len(self.calls) != 1)}"
+        return "\n".join([*lines, f"{count} of {self.handler}(), {at_once}"])
 
     def __repr__(self) -> str:
         return str(self)

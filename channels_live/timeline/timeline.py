@@ -51,7 +51,7 @@ class Timeline:
             self.clients = [client_told for client_told in self.clients if client_told.rows]
 
     def __str__(self) -> str:
-        lines = []
+        lines: list[str] = []
         width = max((len(client.name) for client in self.clients), default=0)
         for client in self._shown():
             if lines:

@@ -1,19 +1,8 @@
 from django.urls import path
 
-from . import (
-    async_consumers,
-    async_echo,
-    consumers,
-    door,
-    echo,
-    http_consumers,
-    raw,
-    sync_consumers,
-)
+from . import async_consumers, async_echo, door, echo, http_consumers, raw, sync_consumers
 
 websocket_urlpatterns = [
-    path("ws/chat/", consumers.ChatConsumer.as_asgi()),
-    path("ws/topics/", consumers.TopicCountConsumer.as_asgi()),
     path("ws/echo/", echo.ChatConsumer.as_asgi()),
     path("ws/door/", door.DoorConsumer.as_asgi()),
     path("ws/json/", sync_consumers.JsonConsumer.as_asgi()),

@@ -1,10 +1,8 @@
 from django.urls import path
 
-from . import async_consumers, async_echo, consumers, door, echo, raw, sync_consumers
+from . import async_consumers, async_echo, door, echo, http_consumers, raw, sync_consumers
 
 websocket_urlpatterns = [
-    path("ws/chat/", consumers.ChatConsumer.as_asgi()),
-    path("ws/topics/", consumers.TopicCountConsumer.as_asgi()),
     path("ws/echo/", echo.ChatConsumer.as_asgi()),
     path("ws/door/", door.DoorConsumer.as_asgi()),
     path("ws/json/", sync_consumers.JsonConsumer.as_asgi()),
@@ -16,4 +14,9 @@ websocket_urlpatterns = [
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
+]
+
+http_urlpatterns = [
+    path("countdown/", http_consumers.CountdownConsumer.as_asgi()),
+    path("news/", http_consumers.NewsConsumer.as_asgi()),
 ]

@@ -1,11 +1,12 @@
+from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.test import TransactionTestCase
 
-from myproject.asgi import application
+from experiments.routing import websocket_urlpatterns
 
 
 def socket(path):
-    return WebsocketCommunicator(application, path, headers=[(b"origin", b"http://localhost")])
+    return WebsocketCommunicator(URLRouter(websocket_urlpatterns), path)
 
 
 class AsyncConsumerTests(TransactionTestCase):

@@ -4,7 +4,7 @@ import time
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 
-from .models import Post, Topic
+from myapp.models import Post, Topic
 
 
 @database_sync_to_async

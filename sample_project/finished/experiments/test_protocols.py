@@ -2,13 +2,17 @@ import asyncio
 import contextlib
 import io
 
+from channels.routing import URLRouter
 from channels.testing import ApplicationCommunicator, HttpCommunicator
 from django.test import TransactionTestCase
 
-from myapp.custom_events import MyAsyncConsumer
-from myapp.http_consumers import news
-from myapp.lines import LineConsumer
-from myproject.asgi import application
+from experiments.custom_events import MyAsyncConsumer
+from experiments.http_consumers import news
+from experiments.lines import LineConsumer
+from experiments.routing import http_urlpatterns
+from myproject.asgi import application as site
+
+experiments = URLRouter(http_urlpatterns)
 
 
 class ProtocolTests(TransactionTestCase):
@@ -35,25 +39,26 @@ class ProtocolTests(TransactionTestCase):
         await line.wait()
 
     async def test_countdown_streams(self):
-        response = await HttpCommunicator(application, "GET", "/countdown/").get_response()
+        response = await HttpCommunicator(experiments, "GET", "/countdown/").get_response()
         self.assertEqual(response["body"].count(b"data: "), 4)
 
     async def test_poll_waits_for_news(self):
         known = len(news)
-        poll = HttpCommunicator(application, "GET", f"/news/?known={known}")
+        poll = HttpCommunicator(experiments, "GET", f"/news/?known={known}")
         answer = asyncio.create_task(poll.get_response(timeout=5))
-        post = HttpCommunicator(application, "POST", "/news/", body=b"at last")
+        post = HttpCommunicator(experiments, "POST", "/news/", body=b"at last")
         await post.get_response()
         self.assertEqual((await answer)["body"], b"at last")
 
     async def test_news_that_is_known_is_not_sent_again(self):
         known = len(news) + 1
         for number in (b"one", b"two"):
-            post = HttpCommunicator(application, "POST", "/news/", body=number)
+            post = HttpCommunicator(experiments, "POST", "/news/", body=number)
             self.assertEqual((await post.get_response())["status"], 201)
-        poll = HttpCommunicator(application, "GET", f"/news/?known={known}")
+        poll = HttpCommunicator(experiments, "GET", f"/news/?known={known}")
         self.assertEqual((await poll.get_response())["body"], b"two")
 
-    async def test_other_paths_are_django(self):
-        page = HttpCommunicator(application, "GET", "/", headers=[(b"host", b"localhost")])
-        self.assertEqual((await page.get_response())["status"], 200)
+    async def test_site_without_debug_leaves_all_to_django(self):
+        for path, status in {"/": 200, "/countdown/": 404, "/news/": 404}.items():
+            page = HttpCommunicator(site, "GET", path, headers=[(b"host", b"localhost")])
+            self.assertEqual((await page.get_response())["status"], status)

@@ -1,7 +1,7 @@
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
-from .models import Topic
+from myapp.models import Topic
 
 
 class LineConsumer(AsyncConsumer):

@@ -1,17 +1,28 @@
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.test import TransactionTestCase
 
-from myproject.asgi import application
+from experiments.routing import websocket_urlpatterns
+from myproject.asgi import application as site
+
+experiments = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 
 
 def socket(path, **options):
     headers = [(b"origin", b"http://localhost")]
-    communicator = WebsocketCommunicator(application, path, headers=headers, **options)
+    communicator = WebsocketCommunicator(experiments, path, headers=headers, **options)
     communicator.scope["client"] = ["127.0.0.1", 50000]
     return communicator
 
 
 class SyncConsumerTests(TransactionTestCase):
+    async def test_site_without_debug_has_none_of_them(self):
+        for route in websocket_urlpatterns:
+            scope = socket(f"/{route.pattern}").scope
+            with self.assertRaisesMessage(ValueError, "No route found for path"):
+                await site(scope, receive=None, send=None)
+
     async def test_echo(self):
         echo = socket("/ws/echo/")
         await echo.connect()

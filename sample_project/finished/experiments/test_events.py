@@ -4,13 +4,14 @@ import io
 import warnings
 
 from channels.layers import get_channel_layer
+from channels.routing import URLRouter
 from channels.testing import ApplicationCommunicator, WebsocketCommunicator
 from channels.worker import Worker
 from django.test import TransactionTestCase, override_settings
 
-from myapp.custom_events import MySyncConsumer
-from myapp.jobs import SquareConsumer
-from myproject.asgi import application
+from experiments.custom_events import MySyncConsumer
+from experiments.jobs import SquareConsumer
+from experiments.routing import websocket_urlpatterns
 
 MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
@@ -45,8 +46,7 @@ class EventTests(TransactionTestCase):
 
     async def test_raw_websockets_answer(self):
         for path in ("/ws/raw/", "/ws/endless/"):
-            headers = [(b"origin", b"http://localhost")]
-            raw = WebsocketCommunicator(application, path, headers=headers)
+            raw = WebsocketCommunicator(URLRouter(websocket_urlpatterns), path)
             await raw.connect()
             await raw.send_to(text_data="hello")
             self.assertEqual(await raw.receive_from(), "raw: hello")

@@ -1,4 +1,4 @@
-"""Serves lines of text over TCP: python line_server.py --port 8001"""
+"""Serves lines of text over TCP: python -m experiments.line_server --port 8001"""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
 django.setup()
 
-from myapp.lines import LineConsumer  # noqa: E402
+from experiments.lines import LineConsumer  # noqa: E402
 
 application = LineConsumer.as_asgi()
 

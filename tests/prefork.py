@@ -1,0 +1,104 @@
+"""Servers that share what they import: for tests that start hundreds of them.
+
+Each test worker has one process that has imported Django, Channels and Twisted (see `zygote.py`);
+a server is a fork of it, there in a fraction of the time. `test_plain_way_has_the_same_outcome` in
+test_exercises.py proves on a sample of each lesson that nothing else differs.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from channels_live.server.process import Process
+
+ZYGOTE = Path(__file__).with_name("zygote.py")
+
+
+class Zygote:
+    """The process that forks, of this test worker."""
+
+    def __init__(self):
+        self._requests, theirs = socket.socketpair()
+        self._process = subprocess.Popen([sys.executable, str(ZYGOTE)], stdin=theirs)
+        theirs.close()
+        self._asking = threading.Lock()
+        self._pids = []  # answers
+        self._known = {}  # pid → exit status, or the process that waits for it
+        self._changed = threading.Condition()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def fork(self, process, argv, folder, environment, log):
+        request = {"argv": argv, "folder": str(folder), "environment": dict(environment)}
+        with self._asking:
+            socket.send_fds(self._requests, [json.dumps(request).encode()], [log])
+            with self._changed:
+                assert self._changed.wait_for(lambda: self._pids, timeout=20), "the zygote is gone"
+                pid = self._pids.pop()
+                ended = self._known.get(pid)
+                self._known[pid] = process
+        if ended is not None:
+            process._end(ended)
+        return pid
+
+    def _listen(self):
+        for line in self._requests.makefile():
+            what, value = json.loads(line)
+            with self._changed:
+                if what == "pid":
+                    self._pids.append(value)
+                    self._changed.notify_all()
+                    continue
+                process = self._known.pop(what, None)
+                if process is None:
+                    self._known[what] = value
+            if process is not None:
+                process._end(value)
+
+    def close(self):
+        self._requests.shutdown(socket.SHUT_RDWR)
+        self._process.wait(10)
+
+
+class Forked:
+    """Stands in for channels_live.server.process.Process."""
+
+    zygote = None
+    left_behind = 0
+
+    def __init__(self, argv, *, folder, environment, log, remove=None, on_end=None):
+        self.returncode, self._on_end, self._ended = None, on_end, threading.Event()
+        self.pid = self.zygote.fork(self, argv[1:], folder, environment, log)
+
+    @property
+    def running(self):
+        return not self._ended.is_set()
+
+    def wait(self, timeout=None):
+        self._ended.wait(timeout)
+        return self.returncode
+
+    def stop(self):
+        for number in (signal.SIGINT, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+            if self._ended.wait(1.0):
+                break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # what it has started
+
+    def _end(self, status):
+        self.returncode = status
+        self._ended.set()
+        if self._on_end:
+            self._on_end()
+
+
+def process(argv, **options):
+    """Return a Process, forked where its program is Python."""
+    return (Forked if argv[0] == sys.executable else Process)(argv, **options)

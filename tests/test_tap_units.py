@@ -1,0 +1,234 @@
+"""What the tap wraps is there, what it records is in its vocabulary, and it needs little."""
+
+import importlib
+import inspect
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from channels_live import tap
+from channels_live.tap import channels, daphne, django, errors, settle
+from channels_live.tap.asgi import Connection, short
+from channels_live.tap.errors import message, own, where
+from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
+from channels_live.tap.state import state
+from channels_live.tap.wire import CHECKED
+
+FOLDER = Path(tap.__file__).parent
+TABLES = [
+    daphne.WRAPPED, daphne.REPLACED, channels.WRAPPED, channels.REPLACED, django.WRAPPED,
+]  # fmt: skip
+HOOKS = [(module, name) for table in TABLES for module, hooks in table.items() for name in hooks]
+
+
+# The libraries
+
+
+@pytest.mark.parametrize(("module", "name"), HOOKS, ids=[".".join(hook) for hook in HOOKS])
+def test_what_is_wrapped_is_there(module, name):
+    """Where this fails with a new version of a library, that hook needs another place."""
+    value = importlib.import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert callable(value)
+
+
+def test_dispatch_of_sync_consumers_can_be_replaced():
+    from channels.consumer import SyncConsumer
+
+    assert inspect.isfunction(vars(SyncConsumer)["dispatch"].func)
+
+
+def test_it_imports_nothing_of_ours_and_little_else():
+    script = (
+        "import sys; before = set(sys.modules);"
+        "from channels_live.tap import channels, daphne, django, wire;"
+        "print(*sys.modules.keys() - before)"
+    )
+    environment = {name: os.environ[name] for name in os.environ if name != CHECKED}
+    command = [sys.executable, "-c", script]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    ours = {name for name in printed.stdout.split() if name.startswith("channels_live")}
+    assert {name for name in ours if not name.startswith("channels_live.tap")} == {"channels_live"}
+    assert "channels_live.tap.events" not in ours, "it is for tests and readers"
+
+
+# The vocabulary
+
+
+def sample(event):
+    """Return an event of this form, with a value of the right type in each field."""
+    values = {int: 1, str: "x", float: 0.5, bool: True}
+    fields = ALWAYS | event.fields
+    return {name: values.get(field.type) for name, field in fields.items()} | {"kind": event.kind}
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.meaning)
+def test_event_of_each_form_is_known(event):
+    right = sample(event)
+    assert fault(right) is None
+    assert fault(right | {"process": 1}) is None
+    assert fault(right | {"more": 1}).startswith("missing or unknown fields")
+    for name in event.fields:
+        assert fault({key: right[key] for key in right if key != name})
+        wrong = right | {name: object()}
+        assert fault(wrong).startswith(f"wrong type of {name}: ")
+    assert event.meaning and all(field.meaning for field in event.fields.values())
+
+
+def test_kind_of_event_must_be_known():
+    assert fault({"kind": "opened", "at": 0.0}) == "there is no event of the kind 'opened'"
+
+
+def test_number_is_no_truth_and_truth_is_no_number():
+    assert fault({"kind": "end", "at": 0.0, "conn": True})
+    assert fault({"kind": "settled", "at": 0.0, "number": 1, "quiet": 1, "pending": False})
+
+
+def test_what_is_not_in_the_vocabulary_is_refused():
+    recorded, refused = [], []
+    record = checked(lambda kind, **fields: recorded.append(kind) or 0.0, refused.append)
+    record("end", conn=1)
+    assert (recorded, refused) == (["end"], [])
+    record("end", connection=1)
+    assert len(refused) == 1
+
+
+def test_process_that_records_anything_else_ends():
+    script = "from channels_live.tap.wire import record; record('surprise'); print('still here')"
+    command = [sys.executable, "-c", script]  # the variable is set in all tests
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (70, "")
+    assert "no event of the kind 'surprise'" in process.stderr
+
+
+# Exceptions
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder that counts as the project's."""
+    monkeypatch.setattr(state, "folder", f"{tmp_path}/")
+    own.cache_clear()
+    yield tmp_path
+    own.cache_clear()
+
+
+def test_error_in_a_compiled_module_is_placed_in_the_file_that_called_it(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    file = folder / "own.py"
+    file.write_text("def call(inner):\n    inner()\n")
+    inner, outer = {}, {}
+    exec(compile("def inner():\n    raise ValueError", "some/_packer.pyx", "exec"), inner)
+    exec(compile(file.read_text(), str(file), "exec"), outer)
+    with pytest.raises(ValueError) as caught:
+        outer["call"](inner["inner"])
+    assert where(caught.value) == (str(file), 2)
+
+
+def test_environment_in_the_folder_of_the_project_is_not_the_projects(folder, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(folder / ".venv"))
+    assert own(str(folder / "myapp/consumers.py"))
+    assert not own(str(folder / ".venv/lib/python3/site-packages/library.py"))
+    assert not own("<frozen runpy>")
+
+
+def test_exception_that_cannot_be_told_does_no_harm():
+    class Silent(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    assert message(Silent()) == ""
+    assert message(SyntaxError()) == ""
+
+
+# Connections and calls
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """Return what is recorded meanwhile."""
+    state.events.clear()
+    yield state.events
+    state.events.clear()
+
+
+def test_connection_is_forgotten_however_it_ends(events):
+    ends = [
+        [Connection.end, Connection.leave_application],
+        [Connection.leave_application, Connection.end],
+        [Connection.leave_application, Connection.end, Connection.mend],
+    ]
+    for steps in ends:
+        connection = Connection("websocket", "GET", "/")
+        connection.queue = object()
+        connection.failed = Connection.mend in steps
+        for step in steps:
+            assert connection.number in state.connections
+            step(connection)
+        assert connection.number not in state.connections
+
+
+@pytest.mark.parametrize("message", [None, {"type": 5}, {"text": b"x", "code": "secret"}])
+def test_message_of_any_form_can_be_recorded(events, message):
+    call = channels.Call(object(), message)
+    call.start()
+    call.end()
+    assert not state.calls
+    assert [fault(event) for event in events] == [None, None]
+    assert events[0]["conn"] is events[0]["text"] is events[0]["arg"] is None
+
+
+def test_error_is_recorded_once_a_call(events):
+    connection = Connection("websocket", "GET", "/")
+    token = state.connection.set(connection)
+    error = ValueError("x")
+    for _ in range(2):
+        call = channels.Call(object(), {"type": "x"})
+        call.start()
+        call.end(error)
+        errors.record_error(error)  # by the application around the consumer
+    state.connection.reset(token)
+    connection.end()
+    assert [event["kind"] for event in events].count("error") == 2
+
+
+def test_long_text_is_cut_between_characters():
+    assert short("é".encode() * 100) == "é" * 100
+    assert short("é".encode() * 101) == "é" * 101 + "… (202 bytes)"
+
+
+# Patience
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Have something in hand that never ends."""
+    monkeypatch.setattr(settle, "busy", lambda: True)
+
+
+def test_patience_ends_only_after_as_many_looks_as_it_has_room_for(busy, monkeypatch):
+    looks = []
+
+    class Look(settle._Look):
+        def __init__(self):
+            looks.append(1)
+            super().__init__()
+
+    monkeypatch.setattr(settle, "_Look", Look)
+    monkeypatch.setattr(tap, "SETTLE_LIMIT", 1000.0)
+    seconds = itertools.count()  # one passes with every look: the process is starved
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda seconds: None)
+    monkeypatch.setattr(settle, "time", clock)
+    assert settle.settle(0.1, lambda: None) == (False, True)
+    assert len(looks) >= 0.1 / settle.POLL
+
+
+def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
+    monkeypatch.setattr(tap, "SETTLE_LIMIT", 0.05)
+    assert settle.settle(60.0, lambda: None) == (False, True)
