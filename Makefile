@@ -9,7 +9,7 @@ READY = $(VENV)/.installed
 TOOLS = $(VENV)/.tools
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test quick coverage lint format lock notebooks finished exercises picture bench
+.PHONY: help lab test quick coverage lint format lock build new picture bench
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,14 +48,12 @@ lock: $(TOOLS) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade: ne
 		--annotation-style line --custom-compile-command "make lock" \
 		--output-file requirements.txt pyproject.toml $(ARGS)
 
-notebooks: $(READY) ## re-execute the notebooks in place
-	$(RUN) channels_live.authoring.notebooks $(ARGS)
+build: $(READY) ## derive all that is derived, only what changed (one lesson: ARGS=5; ARGS=--check; ARGS=--all)
+	$(RUN) channels_live.authoring.build $(ARGS)
 
-finished: $(READY) ## rebuild sample_project/steps/ and finished/ from the lessons
-	$(RUN) channels_live.authoring.finished
-
-exercises: $(READY) ## rebuild exercises/ from solutions/ (one lesson: ARGS=5)
-	$(RUN) channels_live.authoring.exercises $(ARGS)
+# make hands on what is set on its command line, so that no title needs to be quoted twice
+new: $(READY) ## cut a lesson from the frame: make new N=14 TITLE="Run many servers"
+	@$(RUN) channels_live.authoring.new "$$N" "$$TITLE"
 
 picture: $(TOOLS) ## renew the picture in the README
 	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py

@@ -51,7 +51,7 @@ class Kernel:
         )
         os.environ.pop("FORCE_COLOR", None)
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # of another project
-        for name in ("REDIS_URL", "CHANNEL_LAYER"):  # until a lesson sets them: layers in memory
+        for name in ("REDIS_URL", "CHANNEL_LAYER", "DJANGO_DEBUG"):  # until a lesson sets them
             os.environ.pop(name, None)
         if not self._prepared:
             self._prepared = True

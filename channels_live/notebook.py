@@ -19,7 +19,9 @@ SOLUTION = "solution"  # tag of a cell that only those see who look at the solut
 LAID_OUT = "laid-out"  # tag of a file's cell: the learner finds the file, but no cell with it
 _LESSON_TITLE = re.compile(r"^# \d+ · (.+)", re.M)
 _TASK_TITLE = re.compile(r"## (\d+\.\d+) · (.+)")
-_KIND = re.compile(r"^\*\d+ minutes · (\w+)\*$", re.M)
+# The beginning of the line below a title; the number is derived from the metadata by `make build`.
+MINUTES = re.compile(r"^\*\d+(?= minutes · )", re.M)
+_KIND = re.compile(MINUTES.pattern + r" minutes · (\w+)\*$", re.M)
 _WRITEFILE = re.compile(r"%%writefile\s+(?!-a\b)(\S+)\s*")
 
 
@@ -76,6 +78,16 @@ class Notebook:
     def minutes(self) -> int:
         """How long a lesson takes; 0 where that is not known."""
         return self.metadata.get("minutes", 0)
+
+    @property
+    def code(self) -> list[Cell]:
+        """Its code cells."""
+        return [cell for cell in self.cells if cell.kind == "code"]
+
+    @property
+    def is_executed(self) -> bool:
+        """Whether each of its code cells with something in it has been executed."""
+        return all(cell.execution_count for cell in self.code if cell.source.strip())
 
 
 @dataclass
@@ -141,11 +153,16 @@ def lesson(path: Path) -> Notebook:
 @cache
 def task_cells(path: Path) -> tuple[TaskCells, ...]:
     """Return the exercises of a notebook in solutions/. Raises OSError or ValueError as `read`."""
-    cells = read(path).cells
+    return tasks_of(read(path))
+
+
+def tasks_of(solutions: Notebook) -> tuple[TaskCells, ...]:
+    """Return the exercises of a notebook of solutions/ that has been read."""
+    cells = solutions.cells
     starts = [at for at, cell in enumerate(cells) if _TASK_TITLE.match(cell.source)]
     ends = [*starts[1:], len(cells)]
     return tuple(
-        TaskCells(*_title(cells[start]), cells[start:end], path)
+        TaskCells(*_title(cells[start]), cells[start:end], solutions.path)
         for start, end in zip(starts, ends, strict=True)
     )
 

@@ -59,10 +59,10 @@ def copy_project(source: Path, target: Path) -> None:
     )
 
 
-def project_before(lesson: int) -> list[Path]:
+def project_before(lesson: int, sample: Path = SAMPLE) -> list[Path]:
     """Return the folders that, laid over each other, are the project when a lesson begins."""
-    steps = [SAMPLE / "steps" / f"{step:02}" for step in range(1, lesson)]
-    return [SAMPLE / "start", *(step for step in steps if step.is_dir())]
+    steps = [sample / "steps" / f"{step:02}" for step in range(1, lesson)]
+    return [sample / "start", *(step for step in steps if step.is_dir())]
 
 
 def lay_out(folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str]] = ()) -> None:
@@ -72,7 +72,7 @@ def lay_out(folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str
     for path, text in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(text.encode())
-    manifest = {path: _digest_of(folder, path) for path in _files(folder)}
+    manifest = {path: _digest_of(folder, path) for path in project_files(folder)}
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
@@ -107,12 +107,14 @@ def room_in_kept(stem: str, suffix: str = "") -> Path:
 def changed_files(folder: Path) -> list[str]:
     """Return the paths of the files in a working copy that are not as they were laid out."""
     manifest = _manifest(folder)
-    return [path for path in _files(folder) if manifest.get(path) != _digest_of(folder, path)]
+    return [
+        path for path in project_files(folder) if manifest.get(path) != _digest_of(folder, path)
+    ]
 
 
 def missing_files(folder: Path) -> list[str]:
     """Return the paths of the files that were laid out and are gone."""
-    return sorted(_manifest(folder).keys() - set(_files(folder)))
+    return sorted(_manifest(folder).keys() - set(project_files(folder)))
 
 
 def laid_out_digest(file: Path) -> str | None:
@@ -135,7 +137,8 @@ def _manifest(folder: Path) -> dict[str, str]:
         return {}
 
 
-def _files(folder: Path) -> Iterator[str]:
+def project_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of a project's files, from its folder on, without what programs made."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.is_file() and not _MADE_BY_PROGRAMS & set(name.parts) and path.name != _MANIFEST:

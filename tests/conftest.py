@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import prefork
 import pytest
 from clients import DAPHNE
 from playwright.sync_api import sync_playwright
@@ -60,6 +61,24 @@ def start(site):
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    """Return what forks servers, or None where nothing can fork."""
+    zygote = prefork.Zygote() if hasattr(os, "fork") else None
+    yield zygote
+    if zygote:
+        zygote.close()
+
+
+@pytest.fixture
+def forked(zygote, monkeypatch):
+    """Let servers, and programs of checks, be forked where they are Python: see prefork.py."""
+    if zygote:
+        monkeypatch.setattr(prefork.Forked, "zygote", zygote)
+        monkeypatch.setattr("channels_live.server.run.Process", prefork.process)
+        monkeypatch.setattr("channels_live.server.process.Process", prefork.process)
 
 
 @pytest.fixture(scope="module")

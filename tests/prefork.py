@@ -100,5 +100,6 @@ class Forked:
 
 
 def process(argv, **options):
-    """Return a Process, forked where its program is Python."""
-    return (Forked if argv[0] == sys.executable else Process)(argv, **options)
+    """Return a Process, forked where it is a program in Python, without options of Python's own."""
+    python = argv[0] == sys.executable and (argv[1] == "-m" or argv[1].endswith(".py"))
+    return (Forked if python else Process)(argv, **options)

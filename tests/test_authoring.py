@@ -1,5 +1,6 @@
 """channels_live.authoring: notebooks are executed; steps and the finished site are built."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -27,7 +28,7 @@ def write_notebook(path, *sources):
     return path
 
 
-# make notebooks
+# The outputs of notebooks
 
 MADE_UP = [
     """\
@@ -93,7 +94,7 @@ def executed(tmp_path_factory):
         patch.setenv("JUPYTER_PATH", str(folder / "data"))
         contents = []
         for _ in range(2):
-            notebooks.execute(path)
+            asyncio.run(notebooks.execute(path))
             contents.append(path.read_bytes())
     told = json.loads((folder / "told.json").read_text())
     return SimpleNamespace(path=path, contents=contents, told=told)
@@ -198,11 +199,13 @@ def test_nbval_agrees_with_what_is_stored(executed, tmp_path):
 )
 def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, monkeypatch, source, reason):
     monkeypatch.setattr(notebooks, "CELL_TIMEOUT", 1)
-    path = write_notebook(tmp_path / "02_fail.ipynb", new_markdown_cell("Text"), "'fine'", source)
+    path = write_notebook(
+        tmp_path / "lessons" / "02_fail.ipynb", new_markdown_cell("Text"), "'fine'", source
+    )
     before = path.read_bytes()
     with pytest.raises(AuthoringError) as caught:
-        notebooks.execute(path)
-    assert str(caught.value).startswith("02_fail.ipynb, cell [2]: ")
+        asyncio.run(notebooks.execute(path))
+    assert str(caught.value).startswith("lessons/02_fail.ipynb, cell [2]: ")
     assert reason in str(caught.value)
     assert path.read_bytes() == before
 
@@ -210,19 +213,19 @@ def test_a_failing_cell_leaves_the_file_as_it_was(tmp_path, monkeypatch, source,
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["one", None, None], "02_bad.ipynb: 2 of its cells have no id."),
-        (["one", "two", "one"], "02_bad.ipynb: several cells have the id one."),
+        (["one", None, None], "lessons/02_bad.ipynb: 2 of its cells have no id."),
+        (["one", "two", "one"], "lessons/02_bad.ipynb: several cells have the id one."),
     ],
 )
 def test_ids_must_be_there_and_differ(tmp_path, ids, message):
-    path = write_notebook(tmp_path / "02_bad.ipynb", "1", "2", "3")
+    path = write_notebook(tmp_path / "lessons" / "02_bad.ipynb", "1", "2", "3")
     content = json.loads(path.read_text())
     for cell, name in zip(content["cells"], ids, strict=True):
         del cell["id"]
         cell |= {"id": name} if name else {}
     path.write_text(json.dumps(content))
     with pytest.raises(AuthoringError) as caught:
-        notebooks.execute(path)
+        asyncio.run(notebooks.execute(path))
     assert str(caught.value) == message
 
 
@@ -231,44 +234,31 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
     path = tmp_path / "02_none.ipynb"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(AuthoringError, match=r"^02_none\.ipynb cannot be read: "):
-        notebooks.execute(path)
+    with pytest.raises(AuthoringError, match=r"/02_none\.ipynb cannot be read: "):
+        asyncio.run(notebooks.execute(path))
 
 
-@pytest.fixture
-def told(monkeypatch):
-    """Return the list of the notebooks that are told to be executed; the first one fails."""
-    paths = []
+def test_a_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
+    path = write_notebook(tmp_path / "lessons" / "02_begin.ipynb", "1")
 
-    def execute(path):
-        paths.append(path)
-        if len(paths) == 1:
-            raise AuthoringError("the reason")
+    async def start(client, **options):
+        raise RuntimeError("Kernel died before replying to kernel_info")
 
-    monkeypatch.setattr(notebooks, "execute", execute)
-    return paths
+    monkeypatch.setattr(notebooks.NotebookClient, "async_execute", start)
+    with pytest.raises(AuthoringError, match=r"^lessons/02_begin\.ipynb: its kernel did not start"):
+        asyncio.run(notebooks.execute(path))
 
 
-def test_make_notebooks_takes_all_and_goes_on_after_a_failure(told, capsys):
-    assert notebooks.main([]) == 1
-    assert told == sorted(NOTEBOOKS.glob("*.ipynb"))
-    assert capsys.readouterr().err == f"the reason\n{told[0].name} is left as it was.\n\n"
+@pytest.mark.live
+def test_what_an_author_saves_meanwhile_is_not_overwritten(tmp_path):
+    source = "from pathlib import Path; _ = Path('02_edit.ipynb').write_text('mine')"
+    path = write_notebook(tmp_path / "lessons" / "02_edit.ipynb", source)
+    with pytest.raises(AuthoringError, match=r"^lessons/02_edit\.ipynb was changed while"):
+        asyncio.run(notebooks.execute(path))
+    assert path.read_text() == "mine"
 
 
-def test_make_notebooks_takes_numbers_and_paths(told, tmp_path):
-    notebooks.main(["1", "02", str(tmp_path / "a.ipynb")])
-    assert told[:2] == sorted(NOTEBOOKS.glob("0[12]_*.ipynb"))
-    assert told[2:] == [tmp_path / "a.ipynb"]
-
-
-def test_make_notebooks_says_which_lesson_is_not_there(told, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        notebooks.main(["98"])
-    assert "there is no lesson 98" in capsys.readouterr().err
-    assert not told
-
-
-# make finished
+# The project after each lesson
 
 
 @pytest.fixture
@@ -388,18 +378,6 @@ def test_two_lessons_with_one_number_are_refused(course):
     write_notebook(course / "notebooks" / "03_again.ipynb", "1")
     with pytest.raises(AuthoringError, match=r"^03_again.* and 03_change_one.* the same number\.$"):
         rebuild(course)
-
-
-def test_make_finished_builds_and_checks(course, monkeypatch, capsys):
-    monkeypatch.setattr(finished, "NOTEBOOKS", course / "notebooks")
-    monkeypatch.setattr(finished, "SAMPLE", course / "sample")
-    assert finished.main(["--check"]) == 1
-    assert capsys.readouterr().out.endswith("Run: make finished\n")
-    assert finished.main([]) == 0
-    assert finished.main(["--check"]) == 0
-    write_notebook(course / "notebooks" / "03_again.ipynb", "1")
-    assert finished.main([]) == 1
-    assert "the same number" in capsys.readouterr().err
 
 
 def test_a_cell_is_built_as_the_kernel_writes_it(executed):

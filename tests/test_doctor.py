@@ -15,7 +15,8 @@ import psutil
 import pytest
 from clients import gone
 
-from channels_live.doctor import STEPS, Broken, _within
+from channels_live.doctor import STEPS
+from channels_live.examination import Broken, within
 from channels_live.workspace import ROOT
 
 pytestmark = pytest.mark.live
@@ -143,7 +144,7 @@ def test_wrong_versions_no_workspace_no_ports(doctor, tmp_path):
     assert "no-such-package is missing" in text
     assert "filelock" not in text
     assert "not-this-one" not in text
-    assert "-m pip install -r " in text
+    assert "-m pip install -c " in text
     assert "is a file, not a folder" in report.failed["workspace"]
     assert "CHANNELS_LIVE_WORKSPACE" in report.failed["workspace"]
     assert "Permission denied" in report.failed["port"]
@@ -164,7 +165,7 @@ def test_package_that_is_there_and_broken(doctor):
     }
     report = doctor(stub)
     assert report.failed["server"].startswith("ImportError: psutil is broken\n")
-    assert "-m pip install -r " in report.failed["server"]
+    assert "-m pip install -c " in report.failed["server"]
 
 
 def test_server_that_does_not_start_and_no_jupyterlab(doctor, course, tmp_path):
@@ -251,5 +252,5 @@ def test_wrong_frame_and_server_that_cannot_be_ended(doctor, course):
 
 def test_step_that_takes_for_ever_is_given_up():
     with pytest.raises(Broken, match="not done within 0 seconds") as caught:
-        _within(0.05, lambda: time.sleep(60))
+        within(0.05, lambda: time.sleep(60))
     assert caught.value.code == "time"

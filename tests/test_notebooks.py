@@ -16,14 +16,14 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from channels_live.exercise import tasks
-
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 IGNORED = {"nbval-ignore-output", "nbval-skip"}  # tags of cells that nbval does not compare
 PORTS = {"6379", "8000", "8001", "8002", "8003"}  # as typed in the lessons
 FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1 *$", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
+NOTES = re.compile(r"<details><summary>For instructors</summary>.*?</details>", re.S)
+TO_WRITE = re.compile(r'WRITE: [^\n"\\]+')
 
 
 class Page:
@@ -38,7 +38,7 @@ class Page:
         self.typed = [cell for cell in self.code if not cell.source.startswith("%%writefile")]
         text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         self.prose = FENCE.sub("", text)
-        self.details = DETAILS.findall(self.prose)
+        self.notes = NOTES.findall(self.prose)
         headings = re.split(r"^## (.+)$", DETAILS.sub("", self.prose), flags=re.M)[1:]
         self.sections = dict(zip(headings[::2], headings[1::2], strict=True))
 
@@ -68,19 +68,23 @@ def test_title_has_the_number_of_the_file(page):
 
 
 @every_lesson
-def test_minutes_and_prerequisites_stand_below_the_title(page):
-    line = re.search(r"^# .+\n+(.+)$", page.prose, re.M)[1]
-    assert "Before this:" in line
-    minutes = page.notebook.metadata["minutes"]
-    assert type(minutes) is int
-    assert re.search(r"(\d+) minutes", line)[1] == str(minutes)
+def test_prerequisites_stand_below_the_title(page):
+    """With the minutes, which `make build` puts there."""
+    assert "Before this:" in re.search(r"^# .+\n+(.+)$", page.prose, re.M)[1]
 
 
-@every_lesson
-def test_readme_maps_the_lesson_with_its_minutes(page):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\|.*notebooks/{page.path.name}\).*\|$", readme, re.M)
-    assert re.search(rf"\b{page.notebook.metadata['minutes']}\b", row.partition(page.path.name)[2])
+@every_step
+def test_nothing_is_left_to_write(page):
+    """What `make new` has cut says where there is still something to write, and what."""
+    files = {f"notebooks/{page.path.name}": json.dumps(page.notebook, ensure_ascii=False)}
+    for name in (
+        f"solutions/{page.path.name}",
+        f"channels_live/checks/lesson_{page.number:02}.py",
+        f"tests/wrong_answers/lesson_{page.number:02}.py",
+    ):
+        files[name] = (ROOT / name).read_text(encoding="utf-8")
+    left = [f"{name}: {what}" for name, text in files.items() for what in TO_WRITE.findall(text)]
+    assert not left, "\n".join(left)
 
 
 @every_step
@@ -92,18 +96,6 @@ def test_sections_are_those_of_every_lesson(page):
     assert 2 <= len(set(headings) - {"You will", "Watch it fail", "Recap", "Next"}) <= 5
     for heading, bullets in {"You will": range(1, 4), "Recap": [3]}.items():
         assert len(re.findall("^- ", page.sections[heading], re.M)) in bullets, heading
-
-
-@every_step
-def test_recap_leads_to_the_exercises_with_their_minutes(page):
-    mine = [task for task in tasks() if task.lesson == page.number]
-    _, _, now_you = page.sections["Recap"].partition("**Now you.**")
-    assert (
-        f"(../exercises/{page.path.name}), {sum(task.minutes for task in mine)} minutes" in now_you
-    )
-    assert re.findall(r"\*(\d+\.\d+) (.+?)\*", now_you) == [
-        (task.number, task.title) for task in mine
-    ]
 
 
 @every_step
@@ -120,13 +112,14 @@ def test_half_of_the_sections_ask_to_predict(page):
 def test_prose_is_long_enough_and_not_too_long(page):
     prose = DETAILS.sub("", page.prose)
     prose = re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|https?://\S+", " ", prose)
-    assert 400 <= len(re.findall(r"[^\W\d_][\w’'-]*", prose)) <= 1800
+    count = len(re.findall(r"[^\W\d_][\w’'-]*", prose))
+    assert 400 <= count <= 1800, f"write 400 to 1800 words; there are {count}"
 
 
 @every_lesson
 def test_notes_for_instructors_are_folded_away(page):
-    assert page.details
-    for notes in page.details:
+    assert page.notes
+    for notes in page.notes:
         bullets = re.findall("^- .*", notes, re.M)
         assert bullets
         assert all(re.match(r"- \*(Note|Ask|Demo):\* ", bullet) for bullet in bullets), bullets
@@ -279,7 +272,8 @@ def test_an_edited_lesson_leaves_the_next_unharmed(tmp_path):
     def lay_out(root):
         workspace = tmp_path / f"of_{root.name}" / "workspace"
         script = (
-            "from pathlib import Path; from channels_live.lesson import NOTEBOOKS, Lesson;"
+            "from pathlib import Path; from channels_live.lesson import Lesson;"
+            "from channels_live.workspace import NOTEBOOKS;"
             "Lesson(3); Path('manage.py').write_text('scribble (('); Lesson(4); print(NOTEBOOKS)"
         )
         own = {"PYTHONPATH": str(root), "CHANNELS_LIVE_WORKSPACE": str(workspace)}

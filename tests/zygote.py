@@ -80,6 +80,7 @@ def become(request, log):
         for descriptor in (1, 2):
             os.dup2(log, descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdin = open(0)
         sys.stdout, sys.stderr = (
             open(number, "w", encoding="utf-8", errors=errors, buffering=1, closefd=False)
             for number, errors in ((1, "strict"), (2, "backslashreplace"))

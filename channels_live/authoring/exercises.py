@@ -1,22 +1,22 @@
 """Builds exercises/ from solutions/: the same notebooks, without what solves them."""
 
-import argparse
-import sys
+from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
 from channels_live.authoring import AuthoringError
-from channels_live.authoring.notebooks import execute
+from channels_live.authoring.notebooks import load
 from channels_live.notebook import LAID_OUT, SOLUTION, stripped
-from channels_live.workspace import EXERCISES, SOLUTIONS
 
 
-def built(solution):
+def built(solution: Path) -> NotebookNode:
     """Return the notebook of the exercises that belongs to a notebook of solutions, not executed.
 
-    solution: its path. Raises AuthoringError if a cell has one end of a solution without the other.
+    solution: its path. Raises AuthoringError if it cannot be loaded, or a cell has one end of a
+    solution without the other.
     """
-    notebook = nbformat.read(solution, as_version=4)
+    notebook = load(solution)
     notebook.cells = [
         cell
         for cell in notebook.cells
@@ -33,65 +33,36 @@ def built(solution):
     return notebook
 
 
-def build(solution, folder):
-    """Build the exercises of one notebook of solutions in a folder, executed.
+def superfluous(solutions: Path, folder: Path) -> list[Path]:
+    """Return the notebooks in a folder of exercises that belong to none of the solutions."""
+    names = {path.name for path in solutions.glob("*.ipynb")}
+    return [path for path in sorted(folder.glob("*.ipynb")) if path.name not in names]
 
-    solution: its path. folder: a path. Raises AuthoringError as `built` and `execute` do; what was
-    there then stays.
+
+def is_stale(solution: Path, exercises: Path) -> bool:
+    """Tell whether a notebook of exercises has other cells than are built from its solutions.
+
+    Outputs do not count: the tests compare them. Raises AuthoringError as `built`.
     """
-    new = folder / f".building_{solution.name}"
-    try:
-        nbformat.write(built(solution), new)
-        execute(new)
-        new.replace(folder / solution.name)
-    finally:
-        new.unlink(missing_ok=True)
+    return _content(built(solution)) != _content(nbformat.read(exercises, as_version=4))
 
 
-def differences(solutions, folder):
+def differences(solutions: Path, folder: Path) -> list[str]:
     """Return a sentence for each notebook in a folder of exercises that is not as built.
 
     Outputs do not count: the tests compare them. Raises AuthoringError as `built`.
     """
-    names = {path.name for path in solutions.glob("*.ipynb")}
-    found = {path.name for path in folder.glob("*.ipynb")}
-    return [
-        *(f"{folder.name}/{name} is missing." for name in sorted(names - found)),
-        *(f"{folder.name}/{name} is superfluous." for name in sorted(found - names)),
-        *(
-            f"{folder.name}/{name} is stale."
-            for name in sorted(names & found)
-            if _content(built(solutions / name))
-            != _content(nbformat.read(folder / name, as_version=4))
-        ),
+    sentences = [
+        f"{folder.name}/{path.name} is superfluous." for path in superfluous(solutions, folder)
     ]
+    for solution in sorted(solutions.glob("*.ipynb")):
+        path = folder / solution.name
+        if not path.exists():
+            sentences.append(f"{folder.name}/{path.name} is missing.")
+        elif is_stale(solution, path):
+            sentences.append(f"{folder.name}/{path.name} is stale.")
+    return sentences
 
 
-def _content(notebook):
+def _content(notebook: NotebookNode) -> list[tuple]:
     return [(cell.id, cell.cell_type, cell.source, dict(cell.metadata)) for cell in notebook.cells]
-
-
-def main(arguments=None):
-    """Run `make exercises`. Return the exit status."""
-    parser = argparse.ArgumentParser(prog="make exercises", description=__doc__)
-    parser.add_argument("which", nargs="*", help="numbers of lessons; otherwise all")
-    parser.add_argument("--check", action="store_true", help="say what is not as built, and fail")
-    options = parser.parse_args(arguments)
-    paths = sorted(SOLUTIONS.glob("*.ipynb"))
-    if options.which:
-        paths = [path for path in paths if path.name[:2].lstrip("0") in options.which]
-    try:
-        if options.check:
-            found = differences(SOLUTIONS, EXERCISES)
-            print("\n".join([*found, "Run: make exercises"] if found else ["All is as built."]))
-            return bool(found)
-        for path in paths:
-            build(path, EXERCISES)
-    except AuthoringError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,12 @@
 """Builds sample_project/steps/ and sample_project/finished/ from the lessons."""
 
-import argparse
 import re
-import sys
 import tempfile
 from pathlib import Path, PurePosixPath
 
 from channels_live.authoring import AuthoringError
-from channels_live.notebook import read, written_files
-from channels_live.workspace import NOTEBOOKS, SAMPLE, copy_project
+from channels_live.notebook import lesson_paths, read, written_files
+from channels_live.workspace import copy_project
 
 BUILT = ("steps", "finished")
 _FILE_CELL = re.compile(r"\s*%%(write)?file\b")
@@ -16,7 +14,7 @@ _FILE_CELL = re.compile(r"\s*%%(write)?file\b")
 _HEAD = re.compile(r"%%writefile ([\w.][\w./-]*)\s*", re.ASCII)
 
 
-def build(notebooks, start, target):
+def build(notebooks: Path, start: Path, target: Path) -> None:
     """Build `steps` and `finished` in a folder.
 
     notebooks: the folder of the lessons, NN_*.ipynb; 00 changes nothing. A path.
@@ -40,7 +38,7 @@ def build(notebooks, start, target):
                 copy.write_bytes(content)
 
 
-def lesson_files(notebook):
+def lesson_files(notebook: Path) -> dict[str, str]:
     """Return {path: text} of the files as a lesson leaves them.
 
     notebook: its path. Raises AuthoringError if a cell names anything but a file below the project.
@@ -50,8 +48,9 @@ def lesson_files(notebook):
         if cell.kind == "code" and _FILE_CELL.match(cell.source):
             head = cell.source.partition("\n")[0]
             match = _HEAD.fullmatch(head)
-            path = PurePosixPath(match[1] if match else "/")
-            if path.is_absolute() or ".." in path.parts or str(path) != match[1]:
+            name = match[1] if match else "/"
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or str(path) != name:
                 raise AuthoringError(
                     f"{notebook.name}: a cell begins with {head!r}. "
                     "Only `%%writefile folder/file.py`, below the project, can be built."
@@ -59,7 +58,7 @@ def lesson_files(notebook):
     return dict(written_files(cells))  # the last of several cells wins
 
 
-def rebuild(notebooks, sample):
+def rebuild(notebooks: Path, sample: Path) -> None:
     """Replace `steps` and `finished` in the folder `sample`; on an error they stay as they are.
 
     The arguments and errors are those of `build`; `sample` also holds `start`.
@@ -74,7 +73,7 @@ def rebuild(notebooks, sample):
             (new / name).rename(sample / name)
 
 
-def differences(notebooks, sample):
+def differences(notebooks: Path, sample: Path) -> list[str]:
     """Return a sentence for each file in `steps` and `finished` that is not as built.
 
     The arguments and errors are those of `rebuild`.
@@ -85,51 +84,29 @@ def differences(notebooks, sample):
         for name in BUILT:
             if (sample / name).exists():
                 copy_project(sample / name, old / name)  # without what running it has left there
-        wanted, found = _contents(new), _contents(old)
+        wanted, there = _contents(new), _contents(old)
     return [
-        f"{sample.name}/{path} is {'missing' if path not in found else 'stale'}."
+        f"{sample.name}/{path} is {'missing' if path not in there else 'stale'}."
         if path in wanted
         else f"{sample.name}/{path} is superfluous."
-        for path in sorted(wanted.keys() | found.keys())
-        if wanted.get(path) != found.get(path)
+        for path in sorted(wanted.keys() | there.keys())
+        if wanted.get(path) != there.get(path)
     ]
 
 
-def _lessons(notebooks):
-    found = {}
-    for path in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
+def _lessons(notebooks: Path) -> list[tuple[int, Path]]:
+    paths: dict[int, Path] = {}
+    for path in lesson_paths(notebooks):
         number = int(path.name[:2])
-        if number in found:
-            raise AuthoringError(f"{found[number].name} and {path.name} have the same number.")
-        found[number] = path
-    return [(number, path) for number, path in found.items() if number]
+        if number in paths:
+            raise AuthoringError(f"{paths[number].name} and {path.name} have the same number.")
+        paths[number] = path
+    return [(number, path) for number, path in paths.items() if number]
 
 
-def _contents(folder):
+def _contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-def main(arguments=None):
-    """Run `make finished`. Return the exit status."""
-    parser = argparse.ArgumentParser(prog="make finished", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="say what is not as built, and fail")
-    options = parser.parse_args(arguments)
-    try:
-        if options.check:
-            found = differences(NOTEBOOKS, SAMPLE)
-            print("\n".join([*found, "Run: make finished"] if found else ["All is as built."]))
-            return bool(found)
-        rebuild(NOTEBOOKS, SAMPLE)
-    except AuthoringError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"Built: {', '.join(f'{SAMPLE.name}/{name}' for name in BUILT)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

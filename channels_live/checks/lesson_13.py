@@ -43,7 +43,6 @@ HINTS = {
     ],
 }
 
-PRINTING = 0.02  # seconds that it takes to print a badge
 BAD = "???"  # a name that cannot be printed
 BROKER = 'valkey-server --port 6379 --save ""'
 PREPARE = """
@@ -145,9 +144,11 @@ def check_13_2(site: Site) -> None:
             raise NotYet(instead, sent=client.sent, got=frame, expected=answer)
 
     with site.client("/ws/badges/") as anna, site.client("/ws/badges/") as ben:
-        read(anna, order(anna, word(), word(), word()))
+        read(anna, order(anna, *(word() for _ in range(5))))
+        begin = worker.events("call")[0]["at"]
         times = [event["at"] for event in worker.events("layer", op="send")]
-        if times and times[-1] - times[0] < PRINTING:
+        # a loaded machine stretches all of it alike
+        if times and times[-1] - times[0] < times[0] - begin:
             got = "the answers at once, after a while"
             raise NotYet(each, sent=anna.sent, got=got, expected="one after the other")
         to_anna, to_ben = order(anna, word(), word(), word()), order(ben, word(), word())

@@ -1,8 +1,8 @@
 """Plays the server for a consumer, in the copy of a learner's project.
 
 python play.py HOW CLASS --port PORT, where HOW is `by_hand` or `worker`, and CLASS is such as
-`myapp.jobs:SquareConsumer`. Takes lines of JSON over TCP, each a pair of where an event goes to
-and the event, and answers each with what came of it. A check copies this file into the project,
+`experiments.jobs:SquareConsumer`. Takes lines of JSON over TCP, each a pair of where an event goes
+to and the event, and answers each with what came of it. A check copies this file into the project,
 so it imports nothing of ours.
 """
 

@@ -184,8 +184,10 @@ def _broker(command: Command) -> Command:
 def _other(command: Command) -> Command:
     words = command.arguments
     position = words.index("--port") + 1
-    script = next((Path(word).name for word in words if word.endswith(".py")), command.name)
-    return replace(command, name=script).listening(
+    name = next((Path(word).stem for word in words if word.endswith(".py")), command.name)
+    if words[0] == "-m":
+        name = words[1].rpartition(".")[2]
+    return replace(command, name=name).listening(
         command.host,
         words[position],
         lambda port: [*words[:position], str(port), *words[position + 1 :]],
