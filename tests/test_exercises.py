@@ -99,7 +99,11 @@ def test_wrong_answer_gets_the_message_meant_for_it(task, wrong, answer, forked,
 @pytest.mark.live
 @pytest.mark.parametrize(
     ("task", "wrong"),
-    each((task.number, task, WRONG[task.number][0]) for task in TASKS if task.number[-2:] == ".1"),
+    [
+        pytest.param(task, WRONG[task.number][0], id=task.number)
+        for task in TASKS
+        if task.number.endswith(".1")
+    ],
 )
 def test_plain_way_has_the_same_outcome(task, wrong, answer, request):
     """What is judged above on forked servers is judged alike on those that a learner has."""
