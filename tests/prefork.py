@@ -102,4 +102,6 @@ class Forked:
 def process(argv, **options):
     """Return a Process, forked where it is a program in Python, without options of Python's own."""
     python = argv[0] == sys.executable and (argv[1] == "-m" or argv[1].endswith(".py"))
+    if "runserver" in argv and "--noreload" not in argv:
+        python = False  # it starts a process of its own
     return (Forked if python else Process)(argv, **options)

@@ -12,14 +12,20 @@ from channels_live.server.ports import free_port
 NO_RELOAD = f"{RUNSERVER} --noreload"
 
 
+def children():
+    """Return the numbers of the processes that this one has started, directly or not."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
 @pytest.fixture
 def fails(start):
     """Return a function that starts a command in vain, and returns what it is told."""
 
     def fails(command, **options):
+        before = children()
         with pytest.raises(ServerError) as caught:
             start(command, **options)
-        assert not psutil.Process().children(recursive=True)
+        assert not children() - before
         message = str(caught.value)
         assert message.startswith(f"`{command}` did not start.\n")
         return message.partition("\n")[2]
