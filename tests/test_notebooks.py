@@ -191,12 +191,15 @@ def is_silent(source):
 # What notices a change
 
 
+PLUGINS = ["-ra", "-p", "no:valkey", "-p", "channels_live.authoring"]  # as in pyproject.toml
+
+
 def run_pytest(folder, *arguments, **environment):
     """Run pytest in a folder as in this project, and return what it printed and its status."""
     shutil.copy(ROOT / "conftest.py", folder)
     (folder / "pytest.ini").write_text("[pytest]\n")
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-ra", *arguments],
+        [sys.executable, "-m", "pytest", *PLUGINS, "--nbval", "--nbval-current-env", *arguments],
         cwd=folder,
         env=os.environ | environment,
         capture_output=True,
