@@ -277,6 +277,7 @@ BY_HAND = """
 import subprocess, sys
 server = subprocess.Popen(
     [sys.executable, "-m", "daphne", "-p", "{port}", "myproject.asgi:application"],
+    stdout=subprocess.DEVNULL,
     cwd={folder!r}, stderr=subprocess.PIPE, text=True, start_new_session=True,
 )
 assert any("Listening on TCP address" in line for line in server.stderr)
@@ -294,7 +295,9 @@ END = "server.stop() if hasattr(server, 'stop') else server.kill()"
 def fresh_kernel(workspace):
     """Start a kernel. Give a function that runs a cell in it, and returns what it printed."""
     environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(workspace)}
-    manager, client = start_new_kernel(kernel_name="python3", env=environment)
+    manager, client = start_new_kernel(
+        kernel_name="python3", env=environment, extra_arguments=["--log-level=ERROR"]
+    )
 
     def run(source):
         printed = []
