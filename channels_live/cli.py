@@ -3,6 +3,7 @@
 # Only the standard library in this file, so that `doctor` runs whatever is missing.
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -43,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every terminal knows every character
     options = _parser().parse_args(arguments)
+    for name in ("SIGTERM", "SIGHUP"):  # the terminal closes: what was begun is tidied up first
+        if number := getattr(signal, name, None):
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         status = options.run(options)
         sys.stdout.flush()

@@ -14,6 +14,7 @@ from channels_live.kernel import KERNEL
 from channels_live.lesson import Lesson
 from channels_live.server import Server, ServerError
 from channels_live.server import command as commands
+from channels_live.server.broker import OwnBroker
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port
 
@@ -195,6 +196,20 @@ def test_own_broker_is_used_in_place(own, capsys):
         with pytest.raises(ServerError, match="your own"):
             method()
     own.stop()
+
+
+def test_own_broker_has_all_that_a_server_has(own):
+    broker = own.start(BROKER)
+    names = [name for name in dir(Server) if not name.startswith("_")]
+    assert set(names) <= set(dir(broker))
+    assert set(names) - set(vars(OwnBroker)) == {"folder"}, "what it takes over needs no process"
+    assert "where you have started it" in broker.log()
+    assert str(broker.timeline()) == "Nothing has happened yet."
+    for method in ("ws", "http", "wait_for_reload"):
+        with pytest.raises(ServerError, match=r"^This broker is your own: "):
+            getattr(broker, method)()
+    with pytest.raises(ServerError, match=r"^This broker is your own: "):
+        broker.wait_for_log("x")
 
 
 def test_lesson_takes_the_address_out_of_the_environment(monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
-from clients import eventually
+from clients import eventually, family, gone
 
 from channels_live.cli import main
 from channels_live.exercise import task, tasks
@@ -366,3 +366,33 @@ def test_interrupt_ends_it_without_a_traceback(workspace):
     assert (process.returncode, out, err) == (2, "", "Interrupted.\n")
     assert not list(workspace.glob("tmp*/site"))
     assert folder.is_dir()
+
+
+HANGS = """
+import os, subprocess, time
+
+child = subprocess.Popen(["sleep", "300"], start_new_session=True)
+with open(os.environ["SEEN"], "w") as seen:
+    print(os.getpid(), child.pid, file=seen)
+time.sleep(300)
+"""
+
+
+@pytest.mark.live
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("end", ["SIGHUP", "SIGTERM", "SIGKILL"])
+def test_nothing_is_left_of_a_check_whose_terminal_closes(workspace, tmp_path, end):
+    work_on("1.2", {"knock.py": HANGS})
+    seen, copies = tmp_path / "seen", tmp_path / "copies"
+    copies.mkdir()
+    own = {"SEEN": str(seen), "TMPDIR": str(copies)}
+    with real("check", "1.2", env=os.environ | own) as process:
+        assert eventually(lambda: seen.exists() and seen.read_text().endswith("\n"), within=20)
+        program, child = map(int, seen.read_text().split())
+        started = [*family(process.pid), *family(child)]
+        assert program in {each.pid for each in started}
+        assert list(copies.glob("channels_live_*"))
+        process.send_signal(getattr(signal, end))
+        process.wait(10)
+    assert gone(started, within=4)
+    assert eventually(lambda: not list(copies.glob("channels_live_*/site")), within=4)

@@ -1,6 +1,8 @@
 """A log reads the same at every run, and leads to the learner's own lines."""
 
+import os
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,9 @@ from clients import DAPHNE, HELLO, RUNSERVER, client, talk
 from inline_snapshot import snapshot
 from IPython.lib.pretty import pretty
 
-from channels_live.server import Server
-from channels_live.server.log import Log, plain
+from channels_live.server import Server, ServerError
+from channels_live.server import log as logs
+from channels_live.server.log import Follower, Log, LogFile, plain, shown
 
 FOLDER = Path("/home/learner/workspace/05")
 
@@ -150,3 +153,95 @@ def test_log_holds_the_exception_of_a_client_that_is_gone_already(daphne):
     with client(daphne) as websocket:
         websocket.send("not json")
     assert "JSONDecodeError: Expecting value" in daphne.log()
+
+
+# A long one
+
+
+@pytest.fixture
+def file():
+    """Return the file of a log, and a function that writes to it."""
+    file = LogFile()
+    yield file, lambda text: os.write(file.descriptor, text.encode())
+    file.close_descriptor()
+
+
+def lines(*numbers):
+    return "".join(f"line {number}\n" for number in numbers)
+
+
+def test_all_of_a_short_log_is_shown(file):
+    log, write = file
+    write(lines(1, 2, 3))
+    assert shown(log, str, None, None) == "line 1\nline 2\nline 3"
+    assert shown(log, str, None, 2) == "line 2\nline 3"
+    assert shown(log, str, "2", None) == "line 2"
+    assert shown(log, str, "4", None) == ""
+
+
+def test_of_many_lines_the_last_are_shown_and_how_to_get_the_others(file, monkeypatch):
+    monkeypatch.setattr(logs, "MOST_LINES", 2)
+    log, write = file
+    write(lines(*range(1, 11)))
+    assert shown(log, str, None, None) == (
+        "… 8 earlier lines: log(last=10) shows them\nline 9\nline 10"
+    )
+    assert len(shown(log, str, None, 10).splitlines()) == 10
+
+
+def test_of_a_huge_log_only_the_end_is_read(file, monkeypatch):
+    log, write = file
+    for _ in range(3):
+        write(lines(*range(200_000)))
+    read = []
+    original = LogFile.read
+    monkeypatch.setattr(LogFile, "read", lambda *place: read.append(place) or original(*place))
+    assert shown(log, str, None, 2) == "line 199998\nline 199999"
+    ((_, start, end),) = read
+    assert end - start < 2**20 < log.size
+    first = shown(log, str, None, None).splitlines()[0]
+    assert first == "… the first 3 MB of this log are not looked at"
+    assert shown(log, str, "line 7", 1) == "line 79999"
+
+
+def test_what_is_new_is_read_once_and_in_whole_lines(file):
+    log, write = file
+    write("a\nbe")
+    follower = Follower(log)
+    assert follower.lines() == "a\nbe"
+    assert follower.lines() == "be"
+    write("ta\nc")
+    assert follower.more()
+    assert follower.lines() == "beta\nc"
+    assert not follower.more()
+
+
+HANGS = """
+import asyncio
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+
+class Hangs(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        print("begun")
+        await asyncio.sleep(600)
+"""
+
+
+def test_log_is_there_at_once_beside_a_handler_that_hangs(start, site):
+    (site / "myapp/hangs.py").write_text(HANGS)
+    with (site / "myapp/routing.py").open("a") as routing:
+        routing.write("from .hangs import Hangs\n")
+        routing.write("websocket_urlpatterns.append(path('ws/hangs/', Hangs.as_asgi()))\n")
+    server = start()
+    with client(server, "/ws/hangs/") as websocket:
+        websocket.send("x")
+        assert server.wait_for_log("begun") == "begun"
+        begin = time.monotonic()
+        assert "begun" in server.log()
+        with pytest.raises(ServerError, match=r"within 0\.5 seconds") as caught:
+            server.wait_for_log("never", timeout=0.5)
+        assert caught.value.timed_out
+        assert time.monotonic() - begin < 5, "it does not wait for the handler"
+        assert str(server.timeline(client=1)).endswith("still running")

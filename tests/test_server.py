@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import tempfile
 
@@ -9,9 +10,12 @@ import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, client, eventually, family, gone, talk
 
+from channels_live.record import Record
 from channels_live.server import ServerError
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port, is_free
+from channels_live.server.watch import watch
+from channels_live.timeline.timeline import UNANSWERED
 
 WEB = "myproject.asgi:application"
 
@@ -320,3 +324,53 @@ def test_full_log_is_word_for_word(daphne):
 
 def test_free_port_is_free():
     assert is_free(free_port())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_timeline_says_that_a_stopped_server_does_not_answer(start):
+    server = start()
+    talk(server, "/ws/chat/", HELLO)
+    told = str(server.timeline())
+    os.kill(server.pid, signal.SIGSTOP)
+    assert str(server.timeline()) == f"{told}\n\n{UNANSWERED}"
+    os.kill(server.pid, signal.SIGCONT)
+    assert str(server.timeline()) == told
+
+
+def test_timeline_of_a_server_that_has_ended_is_as_it_was(start):
+    server = start()
+    talk(server, "/ws/chat/", HELLO)
+    told = str(server.timeline())
+    psutil.Process(server.pid).kill()
+    assert eventually(lambda: not server.running, within=5)
+    assert str(server.timeline()) == told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sh")
+def test_program_that_goes_into_the_background_is_told_and_ended(start, site):
+    with pytest.raises(ServerError, match="what it left in the background was ended too") as caught:
+        start("sh -c 'sleep 300 & echo $! > pid'", ready="never")
+    assert not caught.value.timed_out
+    assert not psutil.pid_exists(int((site / "pid").read_text()))
+
+
+# Watching
+
+
+def test_flood_is_not_drawn_frame_by_frame(monkeypatch):
+    pictures = []
+
+    class Place:
+        update = staticmethod(pictures.append)
+
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: Place)
+    record = Record()
+    watcher = watch(record, lambda: len(record.events))
+    for _ in range(3000):
+        with record.changed:
+            record.events.append({})
+            record.changed.notify_all()
+    record.close()
+    watcher.join(5)
+    assert pictures[-1] == 3000
+    assert len(pictures) < 100
