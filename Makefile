@@ -19,9 +19,9 @@ lab: $(READY) ## open the lessons in JupyterLab
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
-# Three workers on two cores: most tests wait for a server.
+# Four workers on two cores: most tests wait for a server.
 test: $(TOOLS) ## run all tests and compare every output of every lesson
-	$(RUN) pytest -n 3 --durations=10 $(ARGS)
+	$(RUN) pytest -n 4 --durations=10 $(ARGS)
 
 quick: $(TOOLS) ## run the tests that need no server, no kernel and no browser
 	$(RUN) pytest -n 2 -m "not live" tests $(ARGS)
