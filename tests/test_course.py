@@ -8,6 +8,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import jedi
 import pytest
 from answers import RIGHT_5_1, WRONG_5_1, work_on
 
@@ -195,6 +196,20 @@ def test_names_of_the_package_are_not_hidden_by_its_modules():
             importlib.import_module(module.name)
     for name in channels_live.__all__:
         assert callable(getattr(channels_live, name)), name
+
+
+@pytest.mark.parametrize(
+    ("source", "offered"),
+    [
+        ("from channels_live import ", set(channels_live.__all__)),
+        ("import channels_live\nchannels_live.Lesson(5).", {"start", "stop", "folder"}),
+        ("from channels_live import Lesson\nLesson(5).start('x').", {"timeline", "ws", "restart"}),
+        ("from channels_live import Exercise\nExercise('5.1').check().", {"state", "details"}),
+    ],
+)
+def test_editors_complete_it(source, offered):
+    """JupyterLab asks jedi, which reads the types that are there for editors only."""
+    assert offered <= {completion.name for completion in jedi.Script(source).complete()}
 
 
 def test_it_can_be_imported_after_its_modules(tmp_path):
