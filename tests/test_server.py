@@ -110,6 +110,88 @@ def test_daphne_listens_on_a_port_and_nowhere_else(start, options):
         start(f"daphne {options} {WEB}")
 
 
+@pytest.mark.parametrize(
+    ("line", "ready"),
+    [
+        (f"uvicorn --host 0.0.0.0 --port 8000 {WEB}", "running on"),
+        ("python -m http.server 0", "Serving HTTP"),
+        (
+            "python -c 'import socket; s = socket.create_server((\"\", 0)); print(1); s.accept()'",
+            "1",
+        ),
+    ],
+    ids=["uvicorn", "http.server", "any program"],
+)
+def test_what_listens_everywhere_is_ended_whatever_was_typed(start, line, ready):
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with pytest.raises(ServerError, match="would open this server to other computers"):
+        start(line, ready=ready)
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        (
+            f"daphne {WEB} | tee log",
+            "`|` cannot be used. What the server prints is in `server.log()`",
+        ),
+        (f"daphne {WEB} > log 2>&1", "`>` cannot be used. What the server prints"),
+        (f"daphne {WEB} &", "`&` cannot be used. A server runs in the background anyway"),
+        (f"cd site && daphne {WEB}", "`&&` cannot be used. Start one command at a time."),
+        (f"date; daphne {WEB}", "`;` cannot be used. Start one command at a time."),
+    ],
+)
+def test_what_only_a_shell_understands_is_told_with_what_to_do(start, line, instead):
+    with pytest.raises(ServerError) as caught:
+        start(line)
+    assert str(caught.value).startswith(f"There is no shell here, so {instead}")
+
+
+@pytest.mark.parametrize("line", [["daphne", WEB], None, 8000, b"daphne"])
+def test_command_that_is_no_text(start, line):
+    with pytest.raises(ServerError, match="A command is a text, as typed in a terminal, not "):
+        start(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"python -m daphne -p 8000 {WEB}",
+        f"uv run daphne -p 8000 {WEB}",
+        "./manage.py runserver --noreload",
+        f"DJANGO_ALLOWED_HOSTS=[::1] daphne -b ::1 -p 8000 {WEB}",
+        "DJANGO_ALLOWED_HOSTS=[::1] python manage.py runserver --noreload [::1]:8000",
+    ],
+)
+def test_commands_as_people_type_them(start, line):
+    server = start(line)
+    assert talk(server, "/ws/chat/", HELLO) == [HELLO]
+    assert server.http("/accounts/login/").status_code == 200
+
+
+def test_variables_before_a_command_are_its_own(start, site):
+    (site / "show.py").write_text(
+        "import os, time\nprint(os.environ['A'], 'B=1')\ntime.sleep(60)\n"
+    )
+    server = start("A='x y' B= python show.py", ready="B=1\n")
+    assert server.log() == "x y B=1"
+    assert "A" not in os.environ
+
+
+def test_address_is_known_or_it_is_said_that_it_is_not(start, site):
+    program = (
+        "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(1); time.sleep(60)"
+    )
+    (site / "listens.py").write_text(program)
+    server = start("python listens.py", ready="1\n")
+    assert server.ws() == f"ws://127.0.0.1:{server.port}/"
+    assert server.port
+    server = start("python -c 'import time; print(1); time.sleep(60)'", ready="1\n")
+    with pytest.raises(ServerError, match="It is not known on which port this listens"):
+        server.ws()
+
+
 # Ready
 
 

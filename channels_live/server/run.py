@@ -58,9 +58,11 @@ class Run:
             self.log.close_descriptor()
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        python_path = [str(_TAP), *filter(None, [variables.get("PYTHONPATH")])]
+        own_path = self.command.variables.get("PYTHONPATH") or variables.get("PYTHONPATH")
+        python_path = [str(_TAP), *filter(None, [own_path])]
         environment = {
             **variables,
+            **self.command.variables,
             "CHANNELS_LIVE_TAP": self.record.address,
             "PYTHONPATH": os.pathsep.join(python_path),
             "PYTHONUNBUFFERED": "1",  # or print() in a consumer stays invisible
@@ -184,6 +186,12 @@ class Run:
             with socket.create_connection(address, timeout=5.0):
                 pass
             self.port = listening["port"]  # port 0 asks for any
+        # whatever was typed: what counts is where it listens
+        addresses = ports.listened_on(self.process.pid)
+        if others := [host for host, _ in addresses if not ports.is_loopback(host)]:
+            raise diagnosis.ServerError(ports.OPEN_TO_OTHERS.format(others[0]))
+        if self.port is None and len(addresses) == 1:
+            self.port = addresses[0][1]
         self.record.settle()  # answered by the server's own event loop
 
 

@@ -116,7 +116,12 @@ class Server:
             raise ServerError(
                 f"This server has been stopped: {self.command}. Run the cell that starts it again."
             )
-        return f"{self._command.host}:{self.port}"
+        if self.port is None:
+            raise ServerError(f"It is not known on which port this listens: {self.command}")
+        host = self._command.host
+        return (
+            f"[{host}]:{self.port}" if host.count(":") and host[0] != "[" else f"{host}:{self.port}"
+        )
 
     def http(self, path: str = "/", method: str = "GET", **options: Any) -> "httpx.Response":
         """Request a page and return the answer, an httpx.Response.
