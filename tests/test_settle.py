@@ -180,7 +180,7 @@ def settle(server, **options):
 
 
 def soon_quiet(server):
-    """Tell whether it is soon sure that nothing comes: a thread that is just starting is a doubt."""
+    """Tell whether it is soon sure that nothing comes: a thread that just starts is a doubt."""
     return eventually(lambda: settle(server)[0] == QUIET, within=5)
 
 
