@@ -49,7 +49,7 @@ STEPS = [
     Step("websocket", 3, ("server",), _SITE),
     Step("frame", 3, ("websocket",), _SITE),
     Step("end", FOR_THE_END, ("server",), "End that process yourself, or restart the computer."),
-    Step("jupyterlab", 6, ("packages",), INSTALL),
+    Step("jupyterlab", 8, ("packages",), INSTALL),
     Step("kernel", 3, ("packages",), INSTALL),
 ]
 

@@ -174,6 +174,8 @@ class Examination:
                 within(seconds, self._server.end)
 
     def jupyterlab(self) -> str:
+        # it would build a grammar of addresses, which takes a second and is not asked for here
+        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         from jupyterlab.commands import get_app_dir
 
         if not Path(get_app_dir(), "static", "index.html").is_file():
