@@ -182,12 +182,12 @@ class Run:
 
     def _make_sure(self) -> None:
         if listening := self._happened("listening"):
-            address = (listening["host"], listening["port"])
-            with socket.create_connection(address, timeout=5.0):
+            addresses = [(listening["host"], listening["port"])]
+            with socket.create_connection(addresses[0], timeout=5.0):
                 pass
             self.port = listening["port"]  # port 0 asks for any
-        # whatever was typed: what counts is where it listens
-        addresses = ports.listened_on(self.process.pid)
+        else:  # whatever was typed: what counts is where it listens
+            addresses = ports.listened_on(self.process.pid)
         if others := [host for host, _ in addresses if not ports.is_loopback(host)]:
             raise diagnosis.ServerError(ports.OPEN_TO_OTHERS.format(others[0]))
         if self.port is None and len(addresses) == 1:
