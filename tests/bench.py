@@ -164,16 +164,16 @@ def echo_in_turns(ports, path, turns=20, times=100):
 
 
 def echo(site, pairs):
-    pairs = {"async": [], "sync": []}
+    by_path = {"async": [], "sync": []}
     # the client is a process of its own: the kernel has the record to read
     with multiprocessing.get_context("spawn").Pool(1) as client:
         for _ in range(pairs):
             with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
-                for path, measured in pairs.items():
+                for path, measured in by_path.items():
                     arguments = ((ours.port, theirs.port), path)
                     measured.append(client.apply(echo_in_turns, arguments))
     return {
-        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in pairs.items()
+        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in by_path.items()
     }
 
 
