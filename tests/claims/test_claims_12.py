@@ -552,9 +552,11 @@ def test_page_waits_longer_and_longer(browser):
     "When the socket opens, the log is emptied: the newest 50 messages come again.",
     "They say that the connection is lost, try again, and go on as if nothing had happened.",
     "What you typed meanwhile is still in its field.",
+    "the list is made in one place, the template, and Django escapes it. It also looks once "
+    "whenever the socket opens, for posts that it has missed.",
 )
 @pytest.mark.live
-def test_room_in_a_browser(browser, folder):
+def test_pages_in_a_browser(browser, folder):
     name = """'"<b> & %"""
     with Server(DAPHNE, folder) as server:
         page = browser.new_page()
@@ -568,10 +570,19 @@ def test_room_in_a_browser(browser, folder):
         field.press("Enter")
         expect(log).to_have_value("<b>hello</b>\n")
         field.fill("meanwhile")
+        reader = browser.new_page()
+        reader.goto(server.url("/topics/lunch/"))
+        posts = reader.locator("#posts > li")
+        number = posts.count()
         server.stop()
+        code = "Post.objects.create(topic_id=2, author_id=1, text='<b>Cake</b>')"
+        manage(folder, "shell", "--verbosity", "0", "-c", code)
         expect(state).to_contain_text("lost")
         server.restart()
         expect(state).to_have_text("Connected.", timeout=15_000)
         expect(log).to_have_value("<b>hello</b>\n")
         expect(field).to_have_value("meanwhile")
+        expect(posts).to_have_count(number + 1, timeout=15_000)
+        expect(posts.last).to_contain_text("<b>Cake</b>")
+        reader.close()
         page.close()
