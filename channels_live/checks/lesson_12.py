@@ -15,8 +15,11 @@ HINTS = {
         "The type of an event names a method, with `_` for `.`. Compare the two, word by word.",
         'What becomes of `"type": "item.wanted"` if the client sends a `type` too? '
         'Take only what you need: `json.loads(text_data)["item"]`.',
-        "A consumer joins in `connect`, and leaves in `disconnect`: `await "
-        "self.channel_layer.group_discard(self.group, self.channel_name)`.",
+        "Whoever joins must also leave: `await "
+        "self.channel_layer.group_discard(self.group, self.channel_name)`. `disconnect` runs when "
+        "a client leaves, but not after an exception.",
+        "What runs in any case is a `finally` around `await super().__call__(scope, receive, "
+        "send)`, as in `RoomConsumer` and `TopicConsumer`.",
     ],
     "12.2": [
         "`self.visitors` is a dictionary, kept by `VisitorConsumer`: the name of a channel → the "
@@ -38,6 +41,7 @@ HINTS = {
 }
 
 LEFT = "what your consumer does when somebody leaves: their channel must be taken out of the group"
+ENDED = "what runs when an exception ends your consumer: `disconnect` does not, a `finally` does"
 
 
 def check_12_1(site: Site) -> None:
@@ -70,6 +74,11 @@ def check_12_1(site: Site) -> None:
         with _shopper(site, flat) as dora:
             dora.abort()
             _has_left(site)
+        with _shopper(site, flat) as eva:
+            eva.send("not json")  # may be answered, or end the consumer
+            site.forgive()
+            eva.close()
+            _has_left(site, "a frame that is not JSON, and the end of the connection", ENDED)
         item = word()
         anna.send({"item": item})
         anna.expect({"item": item}, "whether others go on as before when somebody has left")
@@ -222,7 +231,7 @@ def _json(frame: str | bytes) -> Any:
         return json.loads(frame)
 
 
-def _has_left(site: Site) -> None:
+def _has_left(site: Site, sent: str = "the end of a connection", look: str = LEFT) -> None:
     """Raise NotYet if somebody who has left is still in a group."""
     gone = {event["conn"] for event in site.events("close")}
 
@@ -232,9 +241,9 @@ def _has_left(site: Site) -> None:
     for conn, group in groups("group_add") - groups("group_discard"):
         if conn in gone:
             got = f"their channel is still in the group {group}"
-            raise NotYet(LEFT, sent="the end of a connection", got=got)
-    if site.events("error"):
-        raise NotYet(LEFT, sent="the end of a connection", got="an exception")
+            raise NotYet(look, sent=sent, got=got)
+    if site.errors():
+        raise NotYet(look, sent=sent, got="an exception")
 
 
 @contextlib.contextmanager

@@ -30,6 +30,8 @@ HINTS = {
         "before the next name.",
         "The worker is sync: `async_to_sync(self.channel_layer.send)(channel, event)`. The "
         "consumer is async: `await self.channel_layer.send(…)`.",
+        "One order with all names, on the one channel `badges`, and one worker: if two workers "
+        "read a channel, an order may reach both, and a badge is printed twice.",
     ],
     "13.3": [
         "`RoomConsumer` does most of it: it saves, sends, joins, and calls `send_history`. Which "

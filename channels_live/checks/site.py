@@ -53,7 +53,7 @@ class Site:
             self._stack = stack.pop_all()
         self._server: Server | None = None
         self._twins: list[Site] = []
-        self._meant = 0  # exceptions of this server that a refusal brings with it
+        self._meant = 0  # exceptions of this server that a check has asked for
         self.alone = True
 
     def __enter__(self) -> Self:
@@ -152,7 +152,7 @@ class Site:
             if problem.status != status:
                 raise
         if status == 500:  # where another status is right, an exception is never meant
-            self._meant = len(self.events("error"))
+            self.forgive()
 
     def page(
         self, path: str, look: str, status: int = 200, method: str = "GET", **options: Any
@@ -211,6 +211,14 @@ class Site:
             if all(event.get(name) == value for name, value in wanted.items())
         ]
 
+    def errors(self) -> Events:
+        """Return the exceptions of this server that no check has asked for."""
+        return self.events("error")[self._meant :]
+
+    def forgive(self) -> None:
+        """Take the exceptions of this server until now for what the check has asked for."""
+        self._meant = len(self.events("error"))
+
     def trouble(self) -> dict[str, str]:
         """End the servers. Return what one had to complain of, as details of an outcome."""
         for site in (self, *reversed(self._twins)):  # a broker, which is the first twin, at last
@@ -223,7 +231,7 @@ class Site:
             return {}
         self._server.end()
         complaint = {}
-        if errors := self.events("error")[self._meant :]:
+        if errors := self.errors():
             # that somebody is gone is a consequence of another's error
             own = [event for event in errors if event["type"] != "Disconnected"]
             error = (own or errors)[-1]

@@ -4,10 +4,13 @@ from . import Wrong
 
 SHOPPING, WHISPERS = "myapp/shopping.py", "myapp/whispers.py"
 NEW_TOPICS, SIGNALS, IMPORTS = "myapp/new_topics.py", "myapp/signals.py", "myapp/imports.py"
-LEAVE = """    async def disconnect(self, close_code):
-        await self.channel_layer.group_discard(self.group, self.channel_name)
-
+LEAVE = """        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.group:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
 """
+LEAVE_FLAT = "        await self.channel_layer.group_discard(self.group, self.channel_name)\n"
 DISCARD = 'group_discard("new-topics", self.channel_name)'
 COMMIT = 'transaction.on_commit(lambda: group_send("new-topics", event), robust=True)'
 LOOP = "        for channel in channels:\n            await self.channel_layer.send(channel, event)"
@@ -43,7 +46,27 @@ WRONG = {
             '"content": json.loads(text_data)}',
             ((SHOPPING, '{"item": event["item"]}', 'event["content"]'),),
         ),
-        Wrong("does not leave", "still in the group shopping.flat-", SHOPPING, LEAVE, ""),
+        Wrong(
+            "does not leave",
+            "still in the group shopping.flat-",
+            SHOPPING,
+            LEAVE,
+            "        await super().__call__(scope, receive, send)\n",
+        ),
+        Wrong(
+            "leaves in disconnect only",
+            "`disconnect` does not, a `finally` does",
+            SHOPPING,
+            f"    async def __call__(self, scope, receive, send):\n{LEAVE}",
+            f"    async def disconnect(self, close_code):\n{LEAVE_FLAT}",
+        ),
+        Wrong(
+            "leaves after the consumer, without finally",
+            "`disconnect` does not, a `finally` does",
+            SHOPPING,
+            LEAVE,
+            f"        await super().__call__(scope, receive, send)\n{LEAVE_FLAT}",
+        ),
         Wrong(
             "leaves without await",
             "was never awaited",

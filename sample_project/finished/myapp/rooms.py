@@ -31,19 +31,27 @@ def message_in(frame):
 class RoomConsumer(AsyncJsonWebsocketConsumer):
     rate, period = 20, 10.0  # so many messages in so many seconds
     history = 50  # messages for whoever joins
+    group = None  # until the room is known
+
+    async def __call__(self, scope, receive, send):
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # after an exception too, where `disconnect` does not run
+            await self.leave()
 
     async def connect(self):
         self.room = self.scope["url_route"]["kwargs"]["room_name"]
-        self.group = group_of(self.room)
         self.times = deque(maxlen=self.rate)  # of the newest messages
         if len(self.room) > LONGEST_ROOM:
             raise DenyConnection
+        self.group = group_of(self.room)
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
         await self.send_history()
 
-    async def disconnect(self, close_code):
-        await self.channel_layer.group_discard(self.group, self.channel_name)
+    async def leave(self):
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data=None, bytes_data=None):
         try:

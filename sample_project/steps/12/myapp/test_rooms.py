@@ -10,6 +10,7 @@ from django.urls import path
 
 from myapp.models import Message, Post, Topic
 from myapp.rooms import RoomConsumer, group_of
+from myapp.visitors import VisitorConsumer
 from myproject.asgi import application
 
 HEADERS = [(b"origin", b"http://localhost")]
@@ -32,6 +33,11 @@ class InterruptedRoom(RoomConsumer):
     async def send_history(self):
         await self.receive('{"message": "meanwhile"}')  # between group_add and the history
         await super().send_history()
+
+
+class FaultyRoom(VisitorConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        raise RuntimeError("a fault")
 
 
 class RoomTests(TransactionTestCase):
@@ -99,11 +105,24 @@ class RoomTests(TransactionTestCase):
                     self.assertEqual(await next_of(visitor, "here"), ["Anna", "Ben"])
             self.assertEqual(await next_of(anna, "here"), ["Anna"])
 
+    async def test_visitor_whose_consumer_fails_has_left(self):
+        faulty = URLRouter([path("<str:room_name>/", FaultyRoom.as_asgi())])
+        async with socket("/hall/?name=Anna", faulty) as anna:
+            self.assertEqual(await next_of(anna, "here"), ["Anna"])
+            ben = WebsocketCommunicator(faulty, "/hall/?name=Ben", HEADERS)
+            await ben.connect(timeout=5)
+            self.assertEqual(await next_of(anna, "here"), ["Anna", "Ben"])
+            await ben.send_to(text_data="hello")
+            with self.assertRaisesMessage(RuntimeError, "a fault"):
+                await ben.wait(timeout=5)
+            self.assertEqual(await next_of(anna, "here"), ["Anna"])
+
 
 class TopicTests(TransactionTestCase):
     def setUp(self):
         self.author = get_user_model().objects.create_user("anna")
         self.topic = Topic.objects.create(title="Lunch", slug="lunch")
+        Topic.objects.create(title="Other", slug="other")
 
     def add_post(self, text, rolled_back=False):
         with transaction.atomic():
@@ -121,3 +140,8 @@ class TopicTests(TransactionTestCase):
         async with socket("/ws/topics/lunch/") as reader:
             await sync_to_async(self.add_post)("Soup?", rolled_back=True)
             self.assertTrue(await reader.receive_nothing())
+
+    async def test_reader_of_no_topic_is_refused(self):
+        for slug in ("no-such-topic", "x" * 95):  # the second is too long for a group's name
+            communicator = WebsocketCommunicator(application, f"/ws/topics/{slug}/", HEADERS)
+            self.assertFalse((await communicator.connect(timeout=5))[0])

@@ -20,8 +20,8 @@ class VisitorConsumer(RoomConsumer):
             await self.channel_layer.group_add(f"here.{self.group}", self.channel_name)
             await self.tell_visitors("visitor.came")
 
-    async def disconnect(self, close_code):
-        await super().disconnect(close_code)
+    async def leave(self):
+        await super().leave()
         if self.name:
             await self.channel_layer.group_discard(f"here.{self.group}", self.channel_name)
             await self.tell_visitors("visitor.left")
