@@ -7,11 +7,13 @@ import socket
 import struct
 from contextlib import contextmanager
 
+SECONDS = 0.1  # that a token takes
 CONSUMERS = '''
 import asyncio
 import json
 import threading
 import time
+from pathlib import Path
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.consumer import SyncConsumer
@@ -22,6 +24,10 @@ from channels.generic.websocket import (
 )
 
 SECONDS = 0.1
+
+
+def where(scope):
+    return f"{scope['path']}?{scope['query_string'].decode()}."
 
 
 class Scope(AsyncWebsocketConsumer):
@@ -84,10 +90,12 @@ class Handing(AsyncWebsocketConsumer):
 
 
 class Asleep(AsyncWebsocketConsumer):
+    """Blocks, and shows that by a file."""
+
     async def receive(self, text_data=None, bytes_data=None):
-        await self.send("asleep")
-        await asyncio.sleep(0.05)  # until that is sent
-        time.sleep(float(text_data))
+        seconds, path = text_data.split()
+        Path(path).touch()
+        time.sleep(float(seconds))
         await self.send("awake")
 
 
@@ -134,7 +142,7 @@ class Tidy(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            print("finally of", self.scope["path"])
+            print("finally of", where(self.scope))
 
     async def receive(self, text_data=None, bytes_data=None):
         if text_data == "raise":
@@ -144,7 +152,7 @@ class Tidy(AsyncWebsocketConsumer):
             await asyncio.Event().wait()
 
     async def disconnect(self, close_code):
-        print("disconnect of", self.scope["path"])
+        print("disconnect of", where(self.scope))
 
 
 class SyncTidy(WebsocketConsumer):
@@ -152,13 +160,19 @@ class SyncTidy(WebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            print("finally of", self.scope["path"])
+            print("finally of", where(self.scope))
 
     def receive(self, text_data=None, bytes_data=None):
         raise ValueError("meant")
 
     def disconnect(self, close_code):
-        print("disconnect of", self.scope["path"])
+        print("disconnect of", where(self.scope))
+
+
+class Forgetful(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        self.send("one")
+        await self.send("two")
 
 
 class Never(AsyncWebsocketConsumer):
@@ -199,24 +213,25 @@ class Raw(SyncConsumer):
 
 
 class Left(AsyncHttpConsumer):
-    """Sends a piece and returns; what comes from its channel it would send too."""
+    """Joins a group, sends a piece, and returns; or waits for an event, in one of two ways."""
 
     channel_layer_alias = "letters"
 
     async def handle(self, body):
-        await self.channel_layer.group_add("news", self.channel_name)
+        how, layer = self.scope["query_string"].decode(), self.channel_layer
+        own = await layer.new_channel()
+        await layer.group_add("news", own if how == "own" else self.channel_name)
         await self.send_headers()
         await self.send_body(b"first", more_body=True)
-        if self.scope["query_string"] == b"stay":
-            event = await self.channel_receive()
-            await self.send_body(event["text"].encode())
+        if how != "return":
+            receive = layer.receive(own) if how == "own" else self.channel_receive()
+            await self.send_body((await receive)["text"].encode())
 
     async def news_item(self, event):
         print("an event came")
-        await self.send_body(event["text"].encode())
 
     async def disconnect(self):
-        print("disconnect of", self.scope["path"], self.scope["query_string"].decode())
+        print("disconnect of", where(self.scope))
 
 
 class Wake(AsyncHttpConsumer):
@@ -235,9 +250,27 @@ class Slow(AsyncHttpConsumer):
             await self.send_headers()
             await self.send_body(b"first", more_body=True)
         try:
+            print("handle waits")
             await asyncio.Event().wait()
         finally:
             print("handle ends")
+
+
+class Over(AsyncHttpConsumer):
+    """Sends something after what it calls its last piece."""
+
+    async def handle(self, body):
+        await self.send_headers()
+        await self.send_body(b"all")
+        await self.send_body(b"more")
+        print("sent more, without an error")
+
+
+class Countdown(AsyncHttpConsumer):
+    async def handle(self, body):
+        await self.send_headers(headers=[(b"Content-Type", b"text/event-stream")])
+        await self.send_body(b"data: 3\\n\\n", more_body=True)
+        await asyncio.Event().wait()
 
 
 class Threads(AsyncHttpConsumer):
@@ -264,8 +297,8 @@ django = get_asgi_application()
 from myapp import kinds
 
 sockets = ["Codes", "Sync", "Handing", "Asleep", "Json", "Picky", "Tokens", "Tidy", "SyncTidy"]
-sockets += ["Never", "Failing", "Raw"]
-pages = ["Left", "Wake", "Slow", "Threads", "Who"]
+sockets += ["Never", "Failing", "Raw", "Forgetful"]
+pages = ["Left", "Wake", "Slow", "Over", "Countdown", "Threads", "Who"]
 
 
 def routes(names):
@@ -306,9 +339,20 @@ CHANNEL_LAYERS["letters"] = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 URLS = """
 import threading
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+
+
+async def pieces():
+    yield "first "
+    yield "second"
+
+
+async def stream(request):
+    return StreamingHttpResponse(pieces())
+
 
 urlpatterns += [
+    path("stream/", stream),
     path("thread/", lambda request: HttpResponse(threading.current_thread().name)),
 ]
 """
@@ -317,7 +361,8 @@ UVICORN = "uvicorn --port 8000 myproject.asgi:application"
 
 def lay_out(project, folder):
     """Copy the tests' site into a folder, with the consumers above. Return the folder."""
-    shutil.copytree(project, folder, dirs_exist_ok=True)
+    if project != folder:
+        shutil.copytree(project, folder, dirs_exist_ok=True)
     (folder / "myapp/kinds.py").write_text(CONSUMERS)
     (folder / "myproject/asgi.py").write_text(ASGI)
     with (folder / "myproject/settings.py").open("a") as settings:
