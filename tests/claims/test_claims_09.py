@@ -1,16 +1,22 @@
 """What lesson 9, its exercises and their hints state, and no output shows."""
 
+import asyncio
 import inspect
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
+import httpx
 import pytest
+import requests
 from channels.generic.websocket import AsyncWebsocketConsumer
 from clients import DAPHNE, client, eventually, talk
 from daphne.cli import CommandLineInterface
@@ -325,14 +331,16 @@ def test_tasks(daphne):
     "What would not: `DJANGO_ALLOW_ASYNC_UNSAFE`",
     "It does not run in the line with `filter`, which only describes it, but in the line that goes "
     "through the topics.",
+    "It must return a list, not the query: the query would run only later, outside the thread.",
 )
 @pytest.mark.claim("hints 9.1", "`filter` only describes a query.")
 def test_unsafe(monkeypatch, folder):
     script = (
         "import asyncio, django\ndjango.setup()\n"
+        "from channels.db import database_sync_to_async\n"
         "from django.contrib.auth.models import User\n"
         "async def main():\n"
-        "    users = User.objects.filter(username='x')\n"
+        "    users = await database_sync_to_async(User.objects.filter)(username='x')\n"
         "    print('described')\n"
         "    try:\n        print(list(users))\n"
         "    except Exception as error:\n        print(type(error).__name__)\n"
@@ -363,3 +371,76 @@ def test_no_pong(start, project):
             assert silent.recv(1) == b""
         awake.send("still here")
         assert awake.recv(timeout=5) == "still here"
+
+
+# Python's own
+
+
+@pytest.mark.claim(
+    "lesson 9",
+    "What blocks: `time.sleep`, `requests.get`, sync queries, big files, long calculations. What "
+    "does not: `asyncio.sleep`, `httpx.AsyncClient`, Django's a-methods.",
+)
+def test_what_blocks(tmp_path):
+    """Queries are held by the check of exercise 9.1, which locks the database."""
+
+    async def ask():
+        async with httpx.AsyncClient(trust_env=False) as web:
+            await web.get(url)
+
+    async def blocking(function, *arguments):
+        function(*arguments)
+
+    async def turns(waiting):
+        """Return how often the loop comes round meanwhile."""
+        count, work = 0, asyncio.create_task(waiting)
+        while not work.done():
+            count += 1
+            await asyncio.sleep(0.01)
+        return count
+
+    big = tmp_path / "big"
+    big.write_bytes(bytes(50_000_000))
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        pool.submit(answer_late, listener, 2)
+        plain = requests.Session()
+        plain.trust_env = False
+        for waiting, blocks in [
+            (blocking(time.sleep, 0.2), True),
+            (blocking(plain.get, url), True),
+            (blocking(big.read_bytes), True),
+            (blocking(sum, range(5_000_000)), True),
+            (asyncio.sleep(0.2), False),
+            (ask(), False),
+        ]:
+            assert (asyncio.run(turns(waiting)) <= 2) == blocks, waiting
+
+
+def answer_late(listener, times):
+    for _ in range(times):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            time.sleep(0.2)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.claim(
+    "solutions 9",
+    "To cancel a task that has ended does no harm.",
+    "mind that a task is cancelled only a moment *after* `cancel()`.",
+)
+@pytest.mark.claim("hints 9.3", "to cancel a task twice does no harm.")
+def test_cancel():
+    async def main():
+        task = asyncio.create_task(asyncio.sleep(10))
+        await asyncio.sleep(0)
+        task.cancel()
+        assert not task.cancelled()
+        task.cancel()
+        await asyncio.sleep(0)
+        assert task.cancelled()
+        task.cancel()
+
+    asyncio.run(main())

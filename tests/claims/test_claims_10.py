@@ -12,7 +12,7 @@ from channels.generic.websocket import WebsocketConsumer
 from channels.management.commands import runworker
 from channels.worker import Worker
 from clients import client, talk
-from kinds import UVICORN, lay_out
+from kinds import lay_out
 
 from channels_live.server import Server
 
@@ -119,20 +119,21 @@ def test_worker_keeps_one_consumer_a_channel(tmp_path):
     "With a layer in memory, `runworker` would wait for ever: its memory is not ours.",
 )
 @pytest.mark.live
-def test_layer_in_memory_reaches_no_other_process(folder):
-    send = (
-        "import asyncio, django\ndjango.setup()\nfrom channels.layers import get_channel_layer\n"
-        "async def main():\n"
-        "    layer = get_channel_layer('letters')\n"
-        "    {}\n"
-        "asyncio.run(main())"
-    )
-    settings = {"DJANGO_SETTINGS_MODULE": "myproject.settings"}
+def test_layer_in_memory_reaches_no_other_process(tmp_path):
+    send = "await layer.send('squares', {'type': 'square.please'})"
     receive = "print(await asyncio.wait_for(layer.receive('squares'), 0.3))"
-    lay = "await layer.send('squares', {'type': 'square.please'})"
-    assert python(send.format(lay), folder, **settings) == ""
-    assert "TimeoutError" in python(send.format(receive), folder, **settings)
-    assert "square.please" in python(send.format(f"{lay}\n    {receive}"), folder, **settings)
+
+    def run(*steps):
+        body = "\n".join(f"    {step}" for step in steps)
+        return python(
+            "import asyncio\nfrom channels.layers import InMemoryChannelLayer\n"
+            f"async def main():\n    layer = InMemoryChannelLayer()\n{body}\nasyncio.run(main())",
+            tmp_path,
+        )
+
+    assert run(send) == ""
+    assert "TimeoutError" in run(receive)
+    assert "square.please" in run(send, receive)
 
 
 @pytest.mark.claim(
@@ -168,9 +169,10 @@ def test_patience_of_daphne():
     "lesson 10",
     "(daphne kills; uvicorn has no such limit, and would wait for it for ever.)",
 )
+@pytest.mark.claim("solutions 10", "(uvicorn raises.)")
 @pytest.mark.live
-def test_uvicorn_kills_nobody(folder):
-    """Not even when it is told to stop."""
+def test_uvicorn_kills_nobody_and_takes_no_event_the_other_way(folder):
+    """It waits even when it is told to stop."""
     from test_claims_09 import program
 
     command = ["uvicorn", "--port", "0", "myproject.asgi:application"]
@@ -184,21 +186,23 @@ def test_uvicorn_kills_nobody(folder):
         with client(process, "/tidy/") as websocket:
             websocket.send("wait")
             websocket.recv()
+        assert talk(process, "/raw/", "x") == ["no close frame received or sent"]
         process.send_signal(signal.SIGTERM)
-        assert any("Waiting for background tasks to complete" in line for line in process.stdout)
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "Waiting for background tasks to complete" in line:
+                break
+        assert any("but got 'websocket.receive'" in line for line in said), said
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
 
 
 @pytest.mark.claim(
     "solutions 10",
-    "`websocket.receive` goes only the other way, and daphne passes over it in silence. (uvicorn "
-    "raises.)",
+    "`websocket.receive` goes only the other way, and daphne passes over it in silence.",
 )
 @pytest.mark.live
 def test_event_that_goes_the_other_way(folder):
     with Server(DAPHNE, folder) as daphne:
         assert talk(daphne, "/raw/", "x") == ["passed over"]
-    with Server(UVICORN, folder, ready="Uvicorn running") as uvicorn:
-        assert talk(uvicorn, "/raw/", "x") == ["no close frame received or sent"]
-        assert [event for event in uvicorn.events(5) if event["kind"] == "error"]
