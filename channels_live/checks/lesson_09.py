@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 from channels_live.checks import WAIT, Client, NotYet, Site, number, word
+from channels_live.server.server import Events
 
 MEANWHILE = 2.0  # seconds in which others must be served while one waits
 BUSY = 5  # looks at the server while the database lets somebody wait
@@ -13,6 +14,10 @@ PATIENCE = 40  # readings before the answer to a command
 NO_READINGS = (
     "the readings: do they begin with `connect`, and go on? What a task raises is not shown: does "
     "it send texts?"
+)
+AFTER_EXCEPTION = (
+    "who ends the task after an exception: `disconnect` does not run then, and the sensor is still "
+    "read"
 )
 LIBRARY = """
 import socket
@@ -55,9 +60,10 @@ HINTS = {
     ],
     "9.3": [
         "Begin with the `TickerConsumer` of the lesson: a task, created in `connect`, cancelled "
-        "in `disconnect`. A reading is `self.send(text_data=str(sensor.read()))`, awaited.",
+        "in the `finally` of `__call__`, because `disconnect` does not run after an exception. A "
+        "reading is `self.send(text_data=str(sensor.read()))`, awaited.",
         "`pause` cancels the task and answers. `resume` creates a new one; keep it in the same "
-        "place, so that `disconnect` finds it.",
+        "place, so that `finally` finds it. Any other text: `raise ValueError(…)`.",
         "Two `resume` in a row must not leave two tasks. Cancel what is there before you create "
         "another: to cancel a task twice does no harm.",
     ],
@@ -123,7 +129,8 @@ def check_9_2(site: Site) -> None:
                 client.expect(
                     greeting,
                     f"why `{path}` has to wait for the carrier, too: all sync consumers, "
-                    "`sync_to_async` and `database_sync_to_async` share one thread",
+                    "`sync_to_async` and `database_sync_to_async` share one thread, unless told "
+                    "otherwise",
                     wait=MEANWHILE,
                 )
             ben.send(piano)
@@ -184,11 +191,11 @@ def check_9_3(site: Site) -> None:
         command(anna, "pause", "paused")
         anna.expect_nothing("whether readings go on after `paused`")
         alone(site, "what `pause` ends: the sensor is still read for a client that has paused")
-        alone(site, "what `disconnect` ends: the sensor is still read for a client that has left")
+        alone(site, "who ends the task: the sensor is still read for a client that has left")
         with site.client("/ws/oven/") as ben:
             readings(ben, 2)
             ben.abort()
-        alone(site, "what `disconnect` ends where a connection is cut, so with code 1006")
+        alone(site, "who ends the task where a connection is cut, so with code 1006")
         for text in ("resume", "resume"):
             command(anna, text, "resumed")
         readings(anna, 2)
@@ -202,7 +209,25 @@ def check_9_3(site: Site) -> None:
         alone(site, "how many tasks there are after a second `resume`")
         anna.close()
     if site.events("error"):
-        raise NotYet("what `disconnect` does for a client that has paused", got="an exception")
+        raise NotYet("what is done at the end for a client that has paused", got="an exception")
+    with site.client("/ws/oven/") as dora:
+        readings(dora, 2)
+        dora.send(word())
+        problem = None
+        try:  # before daphne closes: a task that sends while it does is ended by an exception
+            alone(site, AFTER_EXCEPTION)
+        except NotYet as still_read:
+            problem = still_read
+        if not any(has_failed(site.server.events(wait)) for wait in (0.0, WAIT)):
+            look = "what `receive` does with any other text: it raises"
+            problem = NotYet(look, sent=dora.sent, got="no exception", expected="a ValueError")
+        if problem:
+            raise problem
+
+
+def has_failed(events: Events) -> bool:
+    """Tell whether an exception has left a consumer."""
+    return any(event["kind"] == "error" for event in events)
 
 
 def readings(client: Client, count: int, look: str = NO_READINGS) -> list[int]:

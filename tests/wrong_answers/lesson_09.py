@@ -7,8 +7,22 @@ IN_A_THREAD = "await asyncio.to_thread(carrier.price, text_data)"
 WATCH = "        self.watching = asyncio.create_task(self.watch())\n\n    async def watch(self):\n"
 CANCEL_AND_RESUME = """            self.watching.cancel()
             self.watching = asyncio"""
-LEAVE = """    async def disconnect(self, close_code):
+LEAVE = """    watching = None
+
+    async def __call__(self, scope, receive, send):
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.watching:
+                self.watching.cancel()
+
+"""
+DISCONNECT = """    async def disconnect(self, close_code):
         self.watching.cancel()
+
+"""
+RAISE = """        else:
+            raise ValueError(f"unknown: {text_data}")
 """
 READ_AND_SEND = "            await self.send(text_data=str(sensor.read()))\n"
 PAUSE = """            self.watching.cancel()
@@ -184,7 +198,21 @@ WRONG = {
             "where a connection is cut",
             OVEN,
             LEAVE,
-            LEAVE.replace("self.w", "if close_code == 1000:\n            self.w"),
+            DISCONNECT.replace("self.w", "if close_code == 1000:\n            self.w"),
+        ),
+        Wrong(
+            "relies on disconnect",
+            "`disconnect` does not run then",
+            OVEN,
+            LEAVE,
+            DISCONNECT,
+        ),
+        Wrong(
+            "passes over other texts",
+            "any other text: it raises",
+            OVEN,
+            RAISE,
+            "",
         ),
         Wrong(
             "starts a second task",

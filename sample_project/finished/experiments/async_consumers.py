@@ -31,6 +31,16 @@ class PatientConsumer(AsyncWebsocketConsumer):
 
 
 class TickerConsumer(AsyncWebsocketConsumer):
+    ticking = None
+
+    async def __call__(self, scope, receive, send):
+        try:
+            await super().__call__(scope, receive, send)  # calls the methods below
+        finally:
+            if self.ticking:
+                self.ticking.cancel()
+            print("ended: finally")
+
     async def connect(self):
         await self.accept()
         self.ticking = asyncio.create_task(self.tick())
@@ -41,8 +51,7 @@ class TickerConsumer(AsyncWebsocketConsumer):
             await asyncio.sleep(0.05)
 
     async def receive(self, text_data=None, bytes_data=None):
-        await self.send(text_data=f"I heard {text_data}")
+        await self.send(text_data="I heard " + text_data)
 
     async def disconnect(self, close_code):
-        self.ticking.cancel()
-        print("ticker cancelled")
+        print(f"ended: disconnect({close_code})")

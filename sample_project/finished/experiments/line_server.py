@@ -24,8 +24,11 @@ async def serve(reader, writer):
     consumer = asyncio.create_task(application({"type": "line"}, events.get, send))
     consumer.add_done_callback(lambda _: writer.close())  # also if it fails
     await events.put({"type": "line.connect"})
-    async for line in reader:
-        await events.put({"type": "line.receive", "text": line.decode().rstrip()})
+    try:
+        async for line in reader:
+            await events.put({"type": "line.receive", "text": line.decode().rstrip()})
+    except (OSError, ValueError):
+        pass  # cut off, or no line of text; for the consumer the client is gone
     await events.put({"type": "line.disconnect"})
     await consumer
 

@@ -1,3 +1,5 @@
+import asyncio
+
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.test import TransactionTestCase
@@ -42,3 +44,12 @@ class AsyncConsumerTests(TransactionTestCase):
         self.assertIn("tick 1", heard)
         self.assertIn("I heard hello", heard)
         await ticker.disconnect()
+
+    async def test_ticker_ends_after_an_exception(self):
+        ticker = socket("/ws/ticker/")
+        await ticker.connect()
+        await ticker.send_to(bytes_data=b"hello")
+        with self.assertRaises(TypeError):
+            await ticker.wait()
+        await asyncio.sleep(0)  # lets a cancelled task end
+        self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
