@@ -251,3 +251,14 @@ def test_port_8000_is_the_default(tmp_path, forked):
 def test_other_knock_would_do(tmp_path, forked):
     change = {"knock.py": ("except OSError", "except ConnectionRefusedError")}
     assert another_answer("1.2", tmp_path, change).state == RIGHT
+
+
+@pytest.mark.claim(
+    "lesson 1",
+    "The quotation marks matter in some shells, where `[…]` has a meaning of its own.",
+)
+def test_brackets_mean_something_in_a_shell(tmp_path):
+    (tmp_path / "channelsd").touch()
+    for typed, read in (("channels[daphne]", "channelsd"), ('"channels[daphne]"',) * 2):
+        line = ["sh", "-c", f"echo {typed}"]
+        assert subprocess.check_output(line, cwd=tmp_path, text=True).strip() == read.strip('"')
