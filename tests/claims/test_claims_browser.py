@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from clients import DAPHNE
+from playwright.sync_api import Error
 from projects import manage
 from test_claims_03 import ANNA, unguarded
 from websockets.sync.server import serve
@@ -137,3 +138,29 @@ def test_cookie_for_every_site_is_left_to_the_browser(page_at, tmp_path):
             page = page_at(ELSEWHERE, cookie | {"sameSite": same_site}, third_parties)
             assert page.evaluate(ASK, address) == sent
         server.shutdown()
+
+
+@pytest.mark.claim(
+    "lesson 6",
+    "On the web, a page that came over https may not open a plain `ws` socket",
+    "`location.host` is the server that the page came from, port included.",
+    "`wss` is to `ws` what `https` is to `http`.",
+    "`chatLog.value` shows a message as text.",
+)
+@pytest.mark.claim(
+    "solutions 6",
+    "An element may carry data of yours in attributes that begin with `data-`, and a script reads "
+    "`data-socket` as `dataset.socket`.",
+)
+def test_what_pages_may_and_know(page_at):
+    page = page_at(f"https://{BOARD}:8443/chat/")
+    assert page.evaluate("location.host") == f"{BOARD}:8443"
+    opening = f"scheme => {{ new WebSocket(`${{scheme}}://{BOARD}:9/`); return 'tried' }}"
+    assert page.evaluate(opening, "wss") == "tried"
+    with pytest.raises(Error, match="insecure WebSocket connection may not be initiated"):
+        page.evaluate(opening, "ws")
+    page.set_content("<textarea></textarea><ul data-socket='/ws/'></ul>")
+    page.evaluate("document.querySelector('textarea').value = '<img src=x id=made>'")
+    assert page.locator("#made").count() == 0
+    assert page.locator("textarea").input_value() == "<img src=x id=made>"
+    assert page.evaluate("document.querySelector('ul').dataset.socket") == "/ws/"
