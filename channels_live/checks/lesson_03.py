@@ -23,7 +23,7 @@ HINTS = {
         "The last `asgi.py` of the lesson is nearly it. Only its guard is another one now.",
         "`OriginValidator` wants two things, in this order: what it guards, and a list.",
         "A list with all of another one and one thing more is `[*settings.ALLOWED_HOSTS, …]`. "
-        "With `https://` before it, a host is let in over https only.",
+        "With `https://` before it, a host is let in over https only, and from no other port.",
         '`"websocket": OriginValidator(AuthMiddlewareStack(URLRouter(…)), origins)`.',
     ],
     "3.3": [

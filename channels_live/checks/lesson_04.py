@@ -10,7 +10,7 @@ HINTS = {
         "The status is 500 each time, so read the exception. Which path could not be found, "
         "and what does its route look like?",
         "A route has no slash at its beginning and one at its end. "
-        "Compare all four with that of the chat, sign by sign.",
+        "Compare all four with that of the chat, letter by letter.",
         "`can't be used in 'await' expression`: a route needs `as_asgi()`. "
         "`takes 1 positional argument`: it has lost its `()`.",
         "`re_path` searches anywhere in the path. Use `path` for the orders, "
@@ -51,7 +51,7 @@ def check_4_2(site: Site) -> None:
         with site.client(f"/ws/stops/{stop}/" + (f"{line}/" if line else ""), READ) as anna:
             anna.expect(
                 text + (f", line {line}" if line else ""),
-                "what `connect` sends, sign by sign",
+                "what `connect` sends, letter by letter",
                 (lambda got: isinstance(got, bytes), "how it is sent: as `text_data`"),
                 (f"{text}, line None", "what to send where the address has no line"),
                 (text, "whether the line is looked for, and by which name"),

@@ -102,7 +102,7 @@ def check_6_2(site: Site) -> None:
         with site.client(page.socket, look) as anna:
             anna.expect(f"welcome to the {room}", f"whose socket it is: the page {path} has {got}")
     for path in (f"/rooms/{word()}.{word()}/", f"/rooms/{word()}%20{word()}/"):
-        site.page(path, "the converter: which signs may the name of a room have?", 404)
+        site.page(path, "the converter: which characters may the name of a room have?", 404)
     look = "the end of the address: what does it let in behind the room?"
     site.page(f"/rooms/kitchen/{word()}/", look, 404)
 

@@ -13,7 +13,7 @@ from channels_live.checks import WAIT, Client, NotYet, Site, shown, word
 
 HINTS = {
     "7.1": [
-        "Compare the line with the one that the lesson starts daphne with, sign by sign. "
+        "Compare the line with the one that the lesson starts daphne with, letter by letter. "
         "Then look through the lesson's table of options.",
         "What stands between the module and the name of the application?",
         "There are two limits, one for a message and one for a frame. Raise both to 2,000,000. "

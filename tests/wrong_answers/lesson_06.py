@@ -80,7 +80,7 @@ WRONG = {
         ),
         Wrong(
             "takes any name",
-            "which signs may the name of a room have",
+            "which characters may the name of a room have",
             URLS,
             "<slug:room>",
             "<str:room>",

@@ -1,0 +1,60 @@
+"""The witnesses of lesson 0, Start here."""
+
+import pytest
+from clients import DAPHNE, talk
+from projects import lesson_begins, manage
+from websockets.frames import CloseCode
+
+from channels_live.server import Server
+from channels_live.workspace import SAMPLE, copy_project
+
+ORIGIN = {"origin": "http://localhost"}
+MESSAGE = '{"message": "hello"}'
+THREADS = """
+
+import threading
+
+from django.http import HttpResponse
+
+urlpatterns.append(
+    path("threads/", lambda request: HttpResponse(str(threading.enumerate()))),
+)
+"""
+
+
+@pytest.mark.claim("lesson 0", 'the end; 1000 means "all is well"')
+def test_1000_is_the_code_of_a_normal_end():
+    assert CloseCode.NORMAL_CLOSURE == 1000
+
+
+@pytest.mark.live
+@pytest.mark.claim("lesson 0", "`daphne` reads each of your files once, and does not look again")
+def test_daphne_does_not_look_again(tmp_path, forked):
+    folder = lesson_begins(6, tmp_path / "site")
+    urls, consumers = folder / "myproject/urls.py", folder / "myapp/consumers.py"
+    text = consumers.read_text()
+    with Server(DAPHNE, folder) as server:
+        urls.write_text(urls.read_text() + THREADS)  # read only now, at the first page
+        assert "django-main-thread" not in server.http("/threads/").text, "no reloader"
+        urls.write_text("broken")
+        consumers.write_text(text.replace('{"message": message}', '{"message": "changed"}'))
+        assert server.http("/threads/").status_code == 200
+        assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == [MESSAGE]
+        server.restart()
+        assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == ['{"message": "changed"}']
+        assert server.http("/threads/").status_code == 500
+
+
+@pytest.mark.live
+@pytest.mark.claim("lesson 0", "The room needs the database: run `!python manage.py migrate")
+def test_room_needs_the_database(tmp_path, forked):
+    copy_project(SAMPLE / "finished", tmp_path)
+    with Server(DAPHNE, tmp_path) as server:
+        assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == [MESSAGE], "the frame needs none"
+        assert server.http("/chat/lobby/").status_code == 200
+        (closed,) = talk(server, "/ws/chat/lobby/", MESSAGE, **ORIGIN)
+        assert "1011" in closed
+        assert "no such table" in str(server.log())
+        manage(tmp_path, "migrate", "--verbosity", "0")
+        (heard,) = talk(server, "/ws/chat/lobby/", MESSAGE, **ORIGIN)
+        assert "1011" not in heard
