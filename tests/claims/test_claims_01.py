@@ -61,7 +61,7 @@ def answering(status, **headers):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"ws://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
@@ -140,6 +140,21 @@ def test_errors_where_there_is_no_answer():
     assert issubclass(ConnectionRefusedError, OSError) and issubclass(socket.gaierror, OSError)
     with pytest.raises(socket.gaierror):
         connect("ws://nobody.invalid/", proxy=None).__enter__()
+
+
+@pytest.mark.claim(
+    "lesson 1",
+    "(In older examples, `connect` takes `extra_headers`. Since version 14 of `websockets` it is "
+    "`additional_headers`.)",
+)
+def test_older_examples_use_another_name():
+    async def knock(**headers):
+        await websockets.connect("ws://127.0.0.1:9/", proxy=None, **headers)
+
+    with pytest.raises(TypeError, match="unexpected keyword argument 'extra_headers'"):
+        asyncio.run(knock(extra_headers={}))
+    with pytest.raises(OSError):  # nobody there, but the name is right
+        asyncio.run(knock(additional_headers={}))
 
 
 @pytest.mark.live

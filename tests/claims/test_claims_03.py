@@ -406,3 +406,17 @@ def test_router_in_a_router():
     assert knock(router()) == "inside"
     with pytest.raises(ValueError, match="No route found for path 'ws/topics/'"):
         knock(OriginValidator(router(), ["*"]))
+
+
+@pytest.mark.live
+@pytest.mark.claim("lesson 3", 'Without the key `"http"`, every *page* would be a 500.')
+def test_without_the_key_http(tmp_path, forked):
+    folder = lesson_begins(4, tmp_path)
+    asgi = folder / ASGI
+    asgi.write_text(asgi.read_text().replace('"http": django_asgi_app,', ""))
+    with Server(DAPHNE, folder) as server:
+        for page in ("/", "/accounts/login/"):
+            assert server.http(page).status_code == 500
+        assert "No application configured for scope type 'http'" in str(server.log())
+        assert knock(server, "/ws/nowhere/") == 500
+        assert "No route found" in str(server.log()), "sockets get to their router"

@@ -90,6 +90,12 @@ def ran(folder, *labels):
 
 @pytest.mark.live
 @pytest.mark.claim("lesson 6", "(`runserver` checks it at the start, and would not have started.)")
+@pytest.mark.claim(
+    "lesson 6",
+    "Under `daphne`, `urls.py` is read when the first *page* is asked for, so you learn of a "
+    "mistake only then.",
+    "Under `daphne`, `urls.py` is read at the first page",
+)
 @pytest.mark.claim("lesson 7", "| checks your project first, `urls.py` too | yes | no |")
 def test_runserver_checks_the_urls(tmp_path, forked):
     folder = lesson_begins(6, tmp_path)

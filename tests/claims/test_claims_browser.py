@@ -95,6 +95,11 @@ def page_at(contexts):
     "The browser says who is asking, in the header `Origin`.",
     "pages on another port of yours are let in.",
 )
+@pytest.mark.claim(
+    "solutions 3",
+    "A page from anywhere may use it in the visitor's browser, in some cases with their cookie, "
+    "and so learn the name of whoever is looking at it.",
+)
 @pytest.mark.claim("lesson 1", "A browser also says which site a page came from.")
 def test_which_pages_are_let_in_as_the_visitor(server, page_at):
     def who(origin, path, host=BOARD, **cookie):
