@@ -38,15 +38,18 @@ def ignore(*numbers):
         signal.signal(number, signal.SIG_IGN)
 
 def daemon():
+    read, write = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             ignore(signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
             listen()
             seen()
+            os.write(write, b"!")
             signal.pause()
         os._exit(0)
     os.wait()
+    os.read(read, 1)  # or its end might come before it has said who it is
 """
 
 
