@@ -149,8 +149,8 @@ def uvicorn(folder):
 def end_of(server, path, frame):
     """Send a frame and return how the connection ends: the code and the reason."""
     with client(server, path, **ORIGIN) as websocket:
-        websocket.send(frame)
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises(ConnectionClosed):  # perhaps before all of it has been sent
+            websocket.send(frame)
             websocket.recv(timeout=10)
         return websocket.close_code, websocket.close_reason
 
