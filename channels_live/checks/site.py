@@ -40,8 +40,7 @@ class Site:
 
     folder: the project, a path. Raises OSError if it cannot be copied.
 
-    server: the one that was started last, or None.
-    alone: whether this server is the only one, so that it knows of all that may come.
+    alone: whether its server is the only one, so that it knows of all that may come.
     """
 
     def __init__(self, folder: Path) -> None:

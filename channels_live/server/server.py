@@ -167,7 +167,7 @@ class Server:
 
         timeout: how long to wait for that, in seconds.
         """
-        settled = self._run.record.settle(timeout)
+        settled = self._run.record.settle(timeout, patience=timeout)  # it may be asked often
         return settled.answered and settled.quiet and not settled.pending
 
     def watch(

@@ -1,4 +1,4 @@
-"""Python imports this at start-up because `server.py` puts its folder on PYTHONPATH."""
+"""Python imports this at start-up because `server/run.py` puts its folder on PYTHONPATH."""
 
 import contextlib
 import os
