@@ -3,30 +3,38 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from channels_live.timeline.story import Client, Row
+from channels_live.timeline.order import Step, brackets
+from channels_live.timeline.story import BACKGROUND, Row
 
 LIFELINE = 40  # rows; where names are not repeated, mermaid draws lifelines no longer than these
 _NO_MIRROR = '%%{init: {"sequence": {"mirrorActors": false, "messageAlign": "left"}}}%%'
 _CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
 
 
-def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
+def mermaid(steps: Sequence[Step], server: str, description: str) -> str:
     """Return the source of a diagram.
 
-    clients: with the rows to be drawn. server: the name of its lane. description: the same as a
-    text, for those who cannot see it.
+    steps: the rows to be drawn, in their order. server: the name of its lane. description: the same
+    as a text, for those who cannot see it.
     """
-    lanes: list[str] = []
+    lanes: dict[int, str] = {}  # id of a client → its lane
+    doing: dict[int, str] = {}  # ... → the lane of its consumer
     consumers: dict[str, str] = {}
     arrows: list[str] = []
-    for number, client in enumerate(clients, 1):
-        lanes.append(f"participant c{number} as {client.name}")
-        consumer = "s"
-        for row in client.rows:
-            if row.consumer:
-                consumer = f"k_{row.consumer}"
-                consumers[consumer] = f"participant {consumer} as {row.consumer}"
-            arrows.extend(_arrows(row, f"c{number}", consumer))
+    for step, bracket in zip(steps, brackets(steps), strict=True):
+        client, row = id(step.client), step.row
+        if step.client.name != BACKGROUND:
+            lanes.setdefault(client, f"c{len(lanes) + 1}")
+        if row.consumer:
+            doing[client] = consumers.setdefault(row.consumer, f"k_{row.consumer}")
+        if bracket.first:
+            arrows.append("par at the same time")
+        elif bracket.branches:
+            arrows.append("and")
+        arrows.extend(_arrows(row, lanes.get(client, "s"), doing.get(client, "s")))
+        if bracket.last:
+            arrows.append("end")
+    names = {id(step.client): step.client.name for step in steps}
     words = "".join(f"\n    {_escape(line)}" for line in description.splitlines() if line)
     short = len(arrows) <= LIFELINE  # a long one repeats the names at its end
     return "\n".join(
@@ -35,9 +43,9 @@ def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
             "sequenceDiagram",
             "  accTitle: What happened, frame by frame",
             f"  accDescr {{{words}\n  }}",
-            *(f"  {lane}" for lane in lanes),
+            *(f"  participant {lane} as {names[client]}" for client, lane in lanes.items()),
             f"  participant s as {server}",
-            *(f"  {lane}" for lane in consumers.values()),
+            *(f"  participant {lane} as {consumer}" for consumer, lane in consumers.items()),
             *(f"  {arrow}" for arrow in arrows),
         ]
     )

@@ -8,6 +8,7 @@ from typing import Any
 LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
+BACKGROUND = "background"
 _KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
@@ -24,11 +25,18 @@ class Row:
     consumer: str = ""
     by_server: bool = False  # daphne says it by itself, not at the word of a consumer
     notes: list[str] = field(default_factory=list)
+    begins: Event | None = (
+        None  # what it begins with, where that does not follow from the row above
+    )
+    sends: str | None = None  # the mark of the message that it gives to the channel layer
 
 
 @dataclass
 class Client:
-    """One connection, with its rows in the order in which the server dealt with them."""
+    """One connection, with its rows in the order in which the server dealt with them.
+
+    What happens outside of all connections is told as a client too, named BACKGROUND.
+    """
 
     name: str
     rows: list[Row]
@@ -39,18 +47,26 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
 
     threads: whether a row tells on which thread a method ran.
     """
-    connections: dict[tuple[int, int], list[Event]] = {}
+    connections: dict[tuple[int, int | None], list[Event]] = {}
     for event in events:
-        if event.get("conn") is not None:
+        if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
     counts: dict[str, int] = {}
     clients = []
-    for its_events in connections.values():
-        protocol = str(its_events[0].get("protocol"))
-        kind = _KINDS.get(protocol, protocol)
-        counts[kind] = counts.get(kind, 0) + 1
-        clients.append(Client(f"{kind} {counts[kind]}", _Story(its_events, threads).rows))
+    for (_, number), its_events in sorted(connections.items(), key=_place):
+        name = BACKGROUND
+        if number is not None:
+            protocol = str(its_events[0].get("protocol"))
+            kind = _KINDS.get(protocol, protocol)
+            counts[kind] = counts.get(kind, 0) + 1
+            name = its_events[0].get("name") or f"{kind} {counts[kind]}"
+        clients.append(Client(name, _Story(its_events, threads).rows))
     return clients
+
+
+def _place(connection: tuple[tuple[int, int | None], list[Event]]) -> tuple[bool, float]:
+    (_, number), (first, *_) = connection
+    return number is None, first["at"]
 
 
 def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
@@ -79,10 +95,10 @@ class _Story:
         self._threads = threads
         self._accepted = False
         self._calls = 0
-        has_consumer = any(event["kind"] == "call" for event in events)
+        self._has_consumer = any(event["kind"] == "call" for event in events)
         for event in events:
             getattr(self, f"_on_{event['kind']}")(event)
-            if not has_consumer:
+            if not self._has_consumer:
                 self._show_arrived()
         self._show_arrived()
         for row in self._running.values():
@@ -94,21 +110,21 @@ class _Story:
 
     def _on_open(self, event: Event) -> None:
         if event["path"] is not None:
-            self._arrived.append(Row("in", f"{event['method']} {event['path']}"))
+            self._arrived.append(Row("in", f"{event['method']} {event['path']}", begins=event))
 
     def _on_in(self, event: Event) -> None:
         if reason := event.get("refused"):
             self._show_arrived()
-            row = Row("in", "a frame that is too large", by_server=True, notes=[reason])
-            self.rows.append(row)
+            text = "a frame that is too large"
+            self.rows.append(Row("in", text, by_server=True, notes=[reason], begins=event))
         else:
-            self._arrived.append(Row("in", _frame(event)))
+            self._arrived.append(Row("in", _frame(event), begins=event))
 
     def _on_close(self, event: Event) -> None:
         code = event["code"]
         if event["by"] == "client":
             text = "gone without a close frame (1006)" if code is None else f"close {code}"
-            self._arrived.append(Row("in", text))
+            self._arrived.append(Row("in", text, begins=event))
         elif code is not None:
             self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
             self._ends.append(self.rows[-1])
@@ -118,7 +134,7 @@ class _Story:
                 "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
             )
             notes = [event["reason"]] if event["reason"] and self._accepted else []
-            self.rows.append(Row("out", text, by_server=True, notes=notes))
+            self.rows.append(Row("out", text, by_server=True, notes=notes, begins=event))
             self._ends.append(self.rows[-1])
 
     def _on_answer(self, event: Event) -> None:
@@ -144,9 +160,9 @@ class _Story:
         elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
             row = self.rows.pop()  # the server's own end of the connection
         elif isinstance(event.get("text"), str):
-            row = Row("in", _short(event["text"]))
+            row = Row("in", _short(event["text"]), begins=event)
         else:
-            row = Row("", f"{event['type']} event")
+            row = Row("", f"{event['type']} event", begins=event)
         row.call, row.consumer = call, event["consumer"]
         self._running[event["call"]] = row
         self._calls += event["type"].startswith("http.")
@@ -156,13 +172,15 @@ class _Story:
         self._running.pop(event["call"], None)
 
     def _on_out(self, event: Event) -> None:
-        self.rows.append(Row("out", _frame(event)))
+        # a task may send after the call that has started it
+        late = self._has_consumer and not self._running
+        self.rows.append(Row("out", _frame(event), begins=event if late else None))
 
     def _on_error(self, event: Event) -> None:
         if not self.rows:
             self._show_arrived()
         if not self.rows:
-            self.rows.append(Row("", ""))
+            self.rows.append(Row("", "", begins=event))
         notes = self.rows[-1].notes
         notes.append(f"raised {event['type']}: {_short(event['message'])}")
         if event["file"]:
@@ -179,7 +197,8 @@ class _Story:
         text = f"{words.get(event['op'], 'leaves group')} {target}"
         if event["type"] and event["op"] in ("send", "group_send"):
             text += f": {event['type']}"
-        self.rows.append(Row("", text))
+        late = not self._running
+        self.rows.append(Row("", text, begins=event if late else None, sends=event.get("message")))
 
     def _on_end(self, event: Event) -> None:
         pass
