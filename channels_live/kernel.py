@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from channels_live import workspace
+from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
 from channels_live.workspace import LessonError
@@ -56,6 +57,7 @@ class Kernel:
         if not self._prepared:
             self._prepared = True
             _listen_for_interrupts()
+            _listen_to_clients()
             _watch_written_files()
 
     def claim(self, number: int) -> Path:
@@ -161,10 +163,23 @@ def _listen_for_interrupts() -> None:
     tick()
 
 
+def _listen_to_clients() -> None:
+    """Note in which order clients send, and in which variables they are."""
+    SENDS.listen()
+    if shell := _shell():
+        SENDS.variables = shell.user_ns
+        shell.events.register("pre_run_cell", SENDS.begin_cell)
+        shell.events.register("post_run_cell", SENDS.give_names)
+
+
+def _shell() -> Any:
+    ipython: Any = sys.modules.get("IPython")  # a terminal does without
+    return ipython and ipython.get_ipython()
+
+
 def _watch_written_files() -> None:
     """Keep what a learner has written in an editor, when a `%%writefile` cell replaces it."""
-    ipython: Any = sys.modules.get("IPython")  # a terminal does without
-    shell = ipython and ipython.get_ipython()
+    shell = _shell()
     if shell is None:
         return
     original: Callable[[str, str], None] = shell.find_cell_magic("writefile")

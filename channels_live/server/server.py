@@ -2,17 +2,18 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from channels_live.sends import SENDS
 from channels_live.server import command as commands
 from channels_live.server import ports
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.log import Log, relative, shown
 from channels_live.server.run import Run
 from channels_live.server.watch import watch
-from channels_live.timeline import Overlaps, Timeline
+from channels_live.timeline import Overlaps, Timeline, Which
 
 if TYPE_CHECKING:
     import httpx
@@ -136,13 +137,13 @@ class Server:
 
     def timeline(
         self,
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
     ) -> Timeline:
         """Return what happened since the server started, once it has nothing left in hand.
 
-        client: only the client with this number, or a list of numbers; -1 is the newest.
+        client: only the client with this number or name, or a list of them; -1 is the newest.
         consumer: only calls of this class, by name.
         threads: also show the thread that each method ran on.
         """
@@ -172,7 +173,7 @@ class Server:
 
     def watch(
         self,
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
     ) -> None:
@@ -262,13 +263,13 @@ class Server:
 
     def _timeline(
         self,
-        client: int | Sequence[int] | None,
+        client: Which,
         consumer: str | None,
         threads: bool,
         run: Run | None = None,
         answered: bool = True,
     ) -> Timeline:
-        events = self._events(run)
+        events = SENDS.told(self._events(run))
         return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
 
     def _events(self, run: Run | None = None) -> Events:

@@ -25,7 +25,8 @@ def _create_application(wrapped: Any, server: Any, args: Any, kwargs: Any) -> An
     path = scope["raw_path"].decode("ascii", "replace")
     if scope["query_string"]:
         path += "?" + scope["query_string"].decode("ascii", "replace")
-    connection = Connection(scope["type"], scope.get("method", "GET"), path)
+    _, peer = scope.get("client") or (None, None)
+    connection = Connection(scope["type"], scope.get("method", "GET"), path, peer)
     connection.wire, connection.framed = protocol, True
     protocol.tap = connection
     token = state.connection.set(connection)  # inherited by the task that runs the application

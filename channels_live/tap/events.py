@@ -58,6 +58,7 @@ EVENTS = (
             "protocol": Field(str, "websocket, http, or the type of a scope"),
             "method": Field(str | None, "the HTTP method"),
             "path": Field(str | None, "the path with the query string"),
+            "peer": Field(int | None, "the port from which the client came"),
         },
     ),
     Event(

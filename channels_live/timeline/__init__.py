@@ -1,6 +1,6 @@
 """What happened on a server, told from the events of its record: as text, and as a diagram."""
 
 from channels_live.timeline.overlaps import Overlaps
-from channels_live.timeline.timeline import Timeline
+from channels_live.timeline.timeline import Timeline, Which
 
-__all__ = ["Overlaps", "Timeline"]
+__all__ = ["Overlaps", "Timeline", "Which"]

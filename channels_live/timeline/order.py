@@ -14,13 +14,14 @@ waiting for each other (`burst` in an event, and in it each `branch`).
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from channels_live.timeline.story import Client, Event, Row
+from channels_live.timeline.story import Client, Event, Row, in_turn
 
 
 class Step(NamedTuple):
@@ -69,7 +70,7 @@ class _Chunk:
             self.rank, self.origin = cause.rank, cause.origin
             self.generation = cause.generation + 1
             self.together, self.branch = cause.together, cause.branch
-            if self.together is None:
+            if self.together is None and self.begins["kind"] == "call":
                 self.together, self.branch = self.begins["message"], self.client
         else:
             self.origin = self.client
@@ -122,19 +123,35 @@ def _chunks(number: int, rows: Iterable[Row]) -> Iterator[_Chunk]:
 
 
 def _find_causes(chunks: Sequence[_Chunk]) -> None:
-    """Note which chunk follows from a message of which other, and the ranks of all the rest."""
-    senders = {row.sends: chunk for chunk in chunks for row in chunk.rows if row.sends is not None}
+    """Note from which other each chunk follows, and the ranks of those that follow from none."""
+    calls: dict[tuple[int, int], _Chunk] = {}  # process and number of a call → where it runs
+    senders: dict[str, list[tuple[Row, _Chunk]]] = {}  # mark of a message → who sent it
+    for chunk in chunks:
+        for row in chunk.rows:
+            if row.of_call:
+                calls[row.of_call["process"], row.of_call["call"]] = chunk
+            if row.sends:
+                senders.setdefault(row.sends["message"], []).append((row, chunk))
+    for mark in senders:
+        senders[mark].sort(key=lambda sender: (sender[0].sends or {})["at"])
+    taken: Counter[tuple[int, str]] = Counter()
     outside = []
     for chunk in chunks:
-        chunk.cause = senders.get(chunk.begins.get("message"))
-        if chunk.cause is None:
+        begins = chunk.begins
+        mark = str(begins.get("message"))
+        if begins.get("kind") == "call" and mark in senders:
+            # messages that are alike may have the same mark; each member gets them in their order
+            number = min(taken[chunk.client, mark], len(senders[mark]) - 1)
+            taken[chunk.client, mark] += 1
+            sent, chunk.cause = senders[mark][number]
+            chunk.rows[0].group = sent.group
+        elif begins.get("kind") in ("out", "layer", "error") and begins.get("call") is not None:
+            chunk.cause = calls.get((begins["process"], begins["call"]))
+        if chunk.cause is None or chunk.cause is chunk:
+            chunk.cause = None
             outside.append(chunk)
-    outside.sort(key=lambda chunk: chunk.begins.get("at", 0.0))
-    # what this kernel's own clients sent changes places among itself until its order is theirs
-    sent = [chunk for chunk in outside if chunk.begins.get("order") is not None]
-    in_turn = iter(sorted(sent, key=lambda chunk: chunk.begins["order"]))
-    for rank, chunk in enumerate(outside):
-        (next(in_turn) if chunk.begins.get("order") is not None else chunk).rank = rank
+    for rank, chunk in enumerate(in_turn(outside, lambda chunk: chunk.begins)):
+        chunk.rank = rank
 
 
 def _sorted(connections: Iterable[Sequence[_Chunk]]) -> Iterator[_Chunk]:

@@ -1,9 +1,11 @@
 """Events → for each connection its rows, in the order in which the server dealt with them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -12,6 +14,7 @@ BACKGROUND = "background"
 _KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
+T = TypeVar("T")
 Event = Mapping[str, Any]  # see channels_live.tap.events
 
 
@@ -28,18 +31,24 @@ class Row:
     begins: Event | None = (
         None  # what it begins with, where that does not follow from the row above
     )
-    sends: str | None = None  # the mark of the message that it gives to the channel layer
+    of_call: Event | None = None  # the call that it shows
+    sends: Event | None = None  # the message that it gives to the channel layer
+    group: str | None = None  # the group that it uses, or that brings it
+    does: str = ""  # what it does with it
 
 
 @dataclass
 class Client:
     """One connection, with its rows in the order in which the server dealt with them.
 
-    What happens outside of all connections is told as a client too, named BACKGROUND.
+    kind: client, request, worker, or the type of a scope; what happens outside of all connections
+    is told as one too, of the kind BACKGROUND.
     """
 
     name: str
+    kind: str
     rows: list[Row]
+    server: str | None = None  # which serves it, where there are several
 
 
 def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
@@ -51,22 +60,36 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     for event in events:
         if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
-    counts: dict[str, int] = {}
+    background = [key for key in connections if key[1] is None]
+    stories = [connections.pop(key) for key in background]
+    counts: Counter[str] = Counter()
     clients = []
-    for (_, number), its_events in sorted(connections.items(), key=_place):
-        name = BACKGROUND
-        if number is not None:
-            protocol = str(its_events[0].get("protocol"))
-            kind = _KINDS.get(protocol, protocol)
-            counts[kind] = counts.get(kind, 0) + 1
-            name = its_events[0].get("name") or f"{kind} {counts[kind]}"
-        clients.append(Client(name, _Story(its_events, threads).rows))
+    for its_events in [*in_turn(connections.values(), itemgetter(0)), *stories]:
+        first = its_events[0]
+        protocol = str(first.get("protocol"))
+        kind = BACKGROUND if first["conn"] is None else _KINDS.get(protocol, protocol)
+        counts[kind] += 1
+        name = f"{kind} {counts[kind]}"
+        if given := first.get("name"):
+            counts[f"name {given}"] += 1
+            count = counts[f"name {given}"]
+            name = given if count == 1 else f"{given} {count}"
+        elif kind == BACKGROUND:
+            name = kind
+        clients.append(Client(name, kind, _Story(its_events, threads).rows, first.get("server")))
     return clients
 
 
-def _place(connection: tuple[tuple[int, int | None], list[Event]]) -> tuple[bool, float]:
-    (_, number), (first, *_) = connection
-    return number is None, first["at"]
+def in_turn(things: Iterable[T], event_of: Callable[[T], Event]) -> list[T]:
+    """Return things in the order in which their events arrived.
+
+    Those that this kernel's own clients caused change places among themselves until they have the
+    order in which these sent them.
+    """
+    arrived = sorted(things, key=lambda thing: event_of(thing).get("at", 0.0))
+    ours = [thing for thing in arrived if "order" in event_of(thing)]
+    sent = iter(sorted(ours, key=lambda thing: event_of(thing)["order"]))
+    return [next(sent) if "order" in event_of(thing) else thing for thing in arrived]
 
 
 def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
@@ -163,7 +186,7 @@ class _Story:
             row = Row("in", _short(event["text"]), begins=event)
         else:
             row = Row("", f"{event['type']} event", begins=event)
-        row.call, row.consumer = call, event["consumer"]
+        row.call, row.consumer, row.of_call = call, event["consumer"], event
         self._running[event["call"]] = row
         self._calls += event["type"].startswith("http.")
         self.rows.append(row)
@@ -172,9 +195,7 @@ class _Story:
         self._running.pop(event["call"], None)
 
     def _on_out(self, event: Event) -> None:
-        # a task may send after the call that has started it
-        late = self._has_consumer and not self._running
-        self.rows.append(Row("out", _frame(event), begins=event if late else None))
+        self.rows.append(Row("out", _frame(event), begins=self._if_late(event)))
 
     def _on_error(self, event: Event) -> None:
         if not self.rows:
@@ -195,10 +216,26 @@ class _Story:
         # a channel's own name, as in "specific.….inmemory!kQzB", is another at every run
         target = re.sub(r"\..*!.*|\.[0-9a-f]{32}$", ".…", str(event["target"]))
         text = f"{words.get(event['op'], 'leaves group')} {target}"
+        does = text.split()[0]
         if event["type"] and event["op"] in ("send", "group_send"):
             text += f": {event['type']}"
-        late = not self._running
-        self.rows.append(Row("", text, begins=event if late else None, sends=event.get("message")))
+            does = event["type"]
+        self.rows.append(
+            Row(
+                "",
+                text,
+                begins=self._if_late(event),
+                sends=event if event.get("message") else None,
+                group=target if event["op"].startswith("group_") else None,
+                does=does,
+            )
+        )
+
+    def _if_late(self, event: Event) -> Event | None:
+        """Return what is sent by no call that runs: a task may do so after the call's end."""
+        call = event.get("call")
+        late = not self._running if call is None else call not in self._running
+        return event if self._has_consumer and late else None
 
     def _on_end(self, event: Event) -> None:
         pass

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from channels_live.timeline.diagram import mermaid
+from channels_live.timeline.diagram import count_lanes, mermaid
 from channels_live.timeline.order import Bracket, Step, brackets, in_order
 from channels_live.timeline.story import Client, Event, Row, clients_of, rows_of
 
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
-MOST_LANES = 6  # clients and consumers; a wider diagram is too small to read
+MOST_LANES = 9  # a wider diagram is hard to read
 LARGEST_DIAGRAM = 100_000  # characters; JupyterLab draws no larger one
 FIRST_ROWS, LAST_ROWS = 100, 300  # of a longer timeline only these are shown
 UNANSWERED = (
@@ -16,6 +16,8 @@ UNANSWERED = (
     "else run. What it did last may be missing here."
 )
 _BELOW = {"┌ ": "│ ", "├ ": "│ ", "└ ": "  "}  # mark of a row → that of the notes below it
+# which clients: by number, -1 is the newest, or by name
+Which = int | str | Sequence[int | str] | None
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 
 
@@ -34,7 +36,7 @@ class Timeline:
         self,
         events: Iterable[Event],
         server: str = "server",
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
         answered: bool = True,
@@ -48,7 +50,7 @@ class Timeline:
             names = ", ".join(client.name for client in self.clients)
             self._nothing = f"There is nothing of that. The server has seen: {names}."
         if client is not None:
-            self.clients = _chosen(self.clients, [client] if isinstance(client, int) else client)
+            self.clients = _chosen(self.clients, client)
         if consumer is not None:
             for client_told in self.clients:
                 client_told.rows = rows_of(consumer, client_told.rows)
@@ -61,10 +63,11 @@ class Timeline:
         steps = self._shown()
         marks = [_mark(bracket) for bracket in brackets(steps)]
         margin = "  " if any(mark.strip() for mark in marks) else ""
-        width = max((len(step.client.name) for step in steps), default=0)
-        for step, mark in zip(steps, marks, strict=True):
+        names = [_name(step.client) for step in steps]
+        width = max(map(len, names), default=0)
+        for step, mark, name in zip(steps, marks, names, strict=True):
             row = step.row
-            head = f"{step.client.name:{width}}  {_ARROWS[row.direction]}  "
+            head = f"{name:{width}}  {_ARROWS[row.direction]}  "
             lines.append(
                 f"{mark if margin else ''}{head}{row.text:{TEXT_WIDTH}} {row.call}".rstrip()
             )
@@ -78,8 +81,7 @@ class Timeline:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         bundle = {"text/plain": str(self)}
-        consumers = {row.consumer for client in self.clients for row in client.rows} - {""}
-        if 1 <= len(self.clients) + len(consumers) <= MOST_LANES:
+        if 1 < count_lanes(self._shown(), self.server) <= MOST_LANES:
             diagram = self.mermaid()
             if len(diagram) <= LARGEST_DIAGRAM:
                 bundle["text/vnd.mermaid"] = diagram
@@ -99,14 +101,23 @@ class Timeline:
         return [*first, Step(self.steps[left_out.start].client, Row("", text)), *last]
 
 
+def _name(client: Client) -> str:
+    return f"{client.server}  {client.name}" if client.server else client.name
+
+
 def _mark(bracket: Bracket) -> str:
     if not bracket.inside:
         return "  "
     return "┌ " if bracket.first else "└ " if bracket.last else "├ " if bracket.branches else "│ "
 
 
-def _chosen(clients: list[Client], numbers: Sequence[int]) -> list[Client]:
-    sockets = [client for client in clients if client.name.startswith("client ")]
-    names = {f"client {number}" for number in numbers}
-    names |= {sockets[number].name for number in numbers if -len(sockets) <= number < 0}
-    return [client for client in sockets if client.name in names]
+def _chosen(clients: list[Client], wanted: int | str | Sequence[int | str]) -> list[Client]:
+    """Return the clients with these numbers or names."""
+    sockets = [client for client in clients if client.kind == "client"]
+    chosen = []
+    for which in [wanted] if isinstance(wanted, int | str) else wanted:
+        if isinstance(which, str):
+            chosen += [client for client in clients if client.name == which]
+        elif which and -len(sockets) <= which <= len(sockets):
+            chosen.append(sockets[which - 1 if which > 0 else which])
+    return [client for client in clients if client in chosen]
