@@ -15,8 +15,10 @@ from channels_live import workspace
 from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
+from channels_live.timeline import Event, Timeline, Which
 from channels_live.workspace import LessonError
 
+PATIENCE = 15.0  # seconds in which a server tells what it still has in hand
 MOST_COPIES = 100  # of a lesson, for notebooks that are at work in it at once
 
 
@@ -69,7 +71,9 @@ class Kernel:
         locks = folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         if number in self._claimed:
-            return folder / self._claimed[number]
+            claimed = folder / self._claimed[number]
+            self._servers = [server for server in self._servers if server.folder != claimed]
+            return claimed
         for copy in range(1, MOST_COPIES + 1):
             name = f"{number:02}" if copy == 1 else f"{number:02}-{copy}"
             lock = FileLock(locks / f"{name}.lock")
@@ -90,8 +94,13 @@ class Kernel:
             return OwnBroker(line, folder, self.own_broker)
         port = None
         wanted = command.parse(line).port
-        self._servers = [server for server in self._servers if server.running]
-        for server in self._servers:
+        # those that have ended are still part of the lesson's picture, until they are started again
+        self._servers = [
+            server
+            for server in self._servers
+            if server.running or (server.folder == folder and server.command != line)
+        ]
+        for server in filter(lambda server: server.running, self._servers):
             same = server.command == line and server.folder == folder
             if same or (wanted is not None and server.typed_port == wanted):
                 if fallback:
@@ -103,6 +112,19 @@ class Kernel:
         self._servers.append(server)
         print(f"Running: {line}")
         return server
+
+    def timeline(self, folder: Path, **options: Any) -> Timeline:
+        """Return what happened on the servers of a folder. The options are those of Timeline."""
+        servers = [server for server in self._servers if server.folder == folder]
+        names = [command.parse(server.command).name for server in servers]
+        told: list[Event] = []
+        for number, (server, name) in enumerate(zip(servers, names, strict=True), 1):
+            if names.count(name) > 1:
+                name += f" {names[:number].count(name)}"
+            for event in server.events(PATIENCE):
+                process = f"{number}.{event['process']}"
+                told.append({**event, "process": process, "server": name})
+        return Timeline(SENDS.told(told), **options)
 
     def stop(self, folder: Path) -> None:
         """Stop every server that was started in a folder and still runs."""
@@ -141,6 +163,15 @@ class WorkingCopy:
         get ready.
         """
         return KERNEL.start(command, self.folder, ready=ready, fallback=fallback, timeout=timeout)
+
+    def timeline(
+        self, client: Which = None, consumer: str | None = None, threads: bool = False
+    ) -> Timeline:
+        """Return what happened on all servers that run here, in one picture.
+
+        The arguments are those of `Server.timeline`.
+        """
+        return KERNEL.timeline(self.folder, client=client, consumer=consumer, threads=threads)
 
     def stop(self) -> None:
         """Stop every server that was started here and still runs."""

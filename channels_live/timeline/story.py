@@ -200,10 +200,12 @@ class _Story:
     def _on_error(self, event: Event) -> None:
         if not self.rows:
             self._show_arrived()
-        if not self.rows:
-            self.rows.append(Row("", "", begins=event))
+        text = f"raised {event['type']}: {_short(event['message'])}"
+        if event["conn"] is None or not self.rows:
+            self.rows.append(Row("", text, begins=event))
+        else:
+            self.rows[-1].notes.append(text)
         notes = self.rows[-1].notes
-        notes.append(f"raised {event['type']}: {_short(event['message'])}")
         if event["file"]:
             notes.append(f"in {event['file']}, line {event['line']}")
 
