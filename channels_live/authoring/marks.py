@@ -23,12 +23,13 @@ from channels_live.workspace import project_files
 # By the end of a file's name. What Django leaves out of a template may stand anywhere in it, in a
 # script too. A change in a file of another kind is shown.
 MARKS = {".py": "# new", ".html": "{# new #}"}
-MOSTLY_NEW = 2 / 3  # of the lines that are not blank: above this, marks are noise
+MOSTLY_NEW = 0.6  # of the lines that are not blank: from this on, marks are noise
 LONG, LITTLE = (
     40,
     1 / 6,
 )  # lines of a file, and the share of new ones: from, and up to, a change is shown
 _CONTEXT = 2  # lines around a change
+_HUNK = re.compile(r"\n?^@@.*@@\n", re.M)
 _FENCE = re.compile(r"\n*^```diff\n.*?^```$", re.M | re.S)
 
 
@@ -46,7 +47,7 @@ def marked(path: str, before: str | None, after: str) -> str | None:
     new = _new_lines(before, after) if before is not None else set()
     lines = after.split("\n")
     written = sum(bool(line.strip()) for line in lines)
-    if not new or len(new) > MOSTLY_NEW * written:
+    if not new or len(new) >= MOSTLY_NEW * written:
         return after
     mark = MARKS.get(PurePosixPath(path).suffix)
     if mark is None or (len(lines) > LONG and len(new) <= LITTLE * written):
@@ -61,10 +62,11 @@ def marked(path: str, before: str | None, after: str) -> str | None:
 def change(path: str, before: str, after: str) -> str:
     """Return what has changed in a file, as a fence for Markdown that begins with its path."""
     old, new = before.splitlines(), after.splitlines()
-    parts = []
-    for line in list(difflib.unified_diff(old, new, n=_CONTEXT, lineterm=""))[2:]:
-        parts.append("…" if line.startswith("@@") else line.rstrip())
-    return "\n".join(["```diff", f"# {path}", *parts, "```"])
+    text = "\n".join(list(difflib.unified_diff(old, new, n=_CONTEXT, lineterm=""))[2:])
+    # blank lines around a change say nothing
+    parts = [re.sub(r"^( \n)+|(\n )+$", "", part) for part in _HUNK.split(text)[1:]]
+    body = "\n…\n".join(parts)
+    return f"```diff\n# {path}\n{body}\n```"
 
 
 def stale(course: Course) -> list[Path]:
