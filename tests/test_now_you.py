@@ -27,9 +27,7 @@ def fences(lesson):
 def first_cells(lesson):
     """Return the code cells that stand together at the beginning: they lay the lesson out."""
     start = next(at for at, cell in enumerate(lesson.cells) if cell.kind == "code")
-    end = next(
-        at for at, cell in enumerate(lesson.cells) if at > start and cell.kind == "markdown"
-    )
+    end = next(at for at, cell in enumerate(lesson.cells) if at > start and cell.kind == "markdown")
     return [cell.source for cell in lesson.cells[start:end]]
 
 
