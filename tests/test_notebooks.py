@@ -249,6 +249,7 @@ def test_outputs_are_the_same_on_every_machine(page):
     ports = re.findall(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)|\bport (\d+)", outputs)
     assert {port for pair in ports for port in pair if port} <= PORTS
     assert not re.search(r"\b0x[0-9a-f]{6,}", outputs)
+    assert "HTTP/2" not in outputs, "daphne says something else where h2 is installed"
 
 
 @every_lesson
