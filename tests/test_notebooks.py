@@ -26,7 +26,7 @@ DETAILS = re.compile(r"<details>.*?</details>", re.S)
 NOTES = re.compile(r"<details><summary>For instructors</summary>.*?</details>", re.S)
 FOLD = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.S)
 # Lessons in which answers are still to be folded away, given, and linked to pages
-TO_SHARPEN = {12, 13, 14, 15}
+TO_SHARPEN = {12, 13}
 WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer, besides code
 OFFICIAL = {
     "asgi.readthedocs.io": "/en/latest/",

@@ -8,14 +8,14 @@ from shown_changes import FENCES, applied
 from test_build import cell, write
 
 from channels_live import notebook
-from channels_live.authoring import AuthoringError, copies
+from channels_live.authoring import AuthoringError, recipe
 from channels_live.authoring.course import Course
 from channels_live.workspace import SAMPLE, copy_project, lay_out
 
 (STEPS,) = (
     cell.source
     for cell in notebook.read(notebook.lesson_path(7)).cells
-    if "copies" in cell.metadata
+    if "recipe" in cell.metadata
 )
 PATH = re.compile(r"(?:# |\{# )(\S+)(?: #\})?\n")
 
@@ -72,23 +72,23 @@ def course(tmp_path):
     fences = "```python\n# a.py\n```\n\n```diff\n# myapp/urls.py\n```\n\n```python\nplain = 1\n```"
     write(
         root / "notebooks/02_and_two.ipynb",
-        cell("markdown", "all", fences, copies={"without": "Thing"}),
+        cell("markdown", "all", fences, recipe={"without": "Thing"}),
     )
     return Course(root)
 
 
 def test_files_are_copied_as_the_lesson_leaves_them(course):
-    (path,) = copies.renew(course)
+    (path,) = recipe.renew(course)
     (page,) = notebook.read(path).cells
     first, change, last = FENCES.findall(page.source)
     assert first == ("python", "# a.py\nimport y\n\n\nclass Yours:\n    pass\n")
     assert change[0] == "diff" and change[1].endswith("+more = 1\n")
     assert last == ("python", "plain = 1\n")
-    assert copies.stale(course) == copies.renew(course) == []
+    assert recipe.stale(course) == recipe.renew(course) == []
 
 
 def test_a_path_without_a_file_is_told(course):
     path = course.lessons()[2].path
     path.write_text(path.read_text().replace("# a.py", "# b.py"))
     with pytest.raises(AuthoringError, match=r"cell 'all': no lesson before writes b.py"):
-        copies.stale(course)
+        recipe.stale(course)

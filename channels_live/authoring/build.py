@@ -17,7 +17,7 @@ from typing import Any
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from channels_live.authoring import AuthoringError, copies, exercises, finished, marks, texts
+from channels_live.authoring import AuthoringError, exercises, finished, marks, recipe, texts
 from channels_live.authoring.course import Course
 from channels_live.authoring.notebooks import execute, load
 from channels_live.authoring.seals import Seals
@@ -52,7 +52,7 @@ def differences(course: Course) -> list[str]:
     return [
         *(f"{course.shown(path)} is stale." for path in texts.stale(course)),
         *(f"{course.shown(path)}: what it marks as new is stale." for path in marks.stale(course)),
-        *(f"{course.shown(path)}: a file to be copied is stale." for path in copies.stale(course)),
+        *(f"{course.shown(path)}: a file to be copied is stale." for path in recipe.stale(course)),
         *finished.differences(course.notebooks, course.sample),
         *exercises.differences(course.solutions, course.exercises),
     ]
@@ -94,7 +94,7 @@ def build(course: Course, lessons: Iterable[int] = (), everything: bool = False)
         print(f"{course.shown(path)}: its minutes, titles or links")
     for path in marks.renew(course):
         print(f"{course.shown(path)}: what it marks as new")
-    for path in copies.renew(course):
+    for path in recipe.renew(course):
         print(f"{course.shown(path)}: files to be copied")
     if changed := finished.differences(course.notebooks, course.sample):
         finished.rebuild(course.notebooks, course.sample)

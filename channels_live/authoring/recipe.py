@@ -1,6 +1,6 @@
 """Keeps the files that a lesson shows to be copied as the lesson leaves them.
 
-In a Markdown cell whose metadata have `copies`, a fence that begins with a comment with a file's
+In a Markdown cell whose metadata have `recipe`, a fence that begins with a comment with a file's
 path holds that file; a ```diff fence, what has changed in it since before lesson 1.
 """
 
@@ -43,12 +43,12 @@ def _changed(course: Course) -> Iterator[tuple[Path, NotebookNode]]:
     for number, lesson in course.lessons().items():
         if number:
             files |= lesson_files(lesson.path)
-        if not any("copies" in cell.metadata for cell in lesson.cells):
+        if not any("recipe" in cell.metadata for cell in lesson.cells):
             continue
         notebook = load(lesson.path)
         is_changed = False
         for cell in notebook.cells:
-            if "copies" in cell.metadata:
+            if "recipe" in cell.metadata:
                 source = _renewed(cell, files, course.sample / "start", course.shown(lesson.path))
                 is_changed |= source != cell.source
                 cell.source = source
@@ -58,7 +58,7 @@ def _changed(course: Course) -> Iterator[tuple[Path, NotebookNode]]:
 
 def _renewed(cell: NotebookNode, files: dict[str, str], start: Path, name: str) -> str:
     # what belongs to the sample site, and not to the reader's
-    without = cell.metadata["copies"].get("without")
+    without = cell.metadata["recipe"].get("without")
 
     def fence(match: re.Match[str]) -> str:
         kind, first, path = match.groups()
