@@ -25,16 +25,16 @@ FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1 *$", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 NOTES = re.compile(r"<details><summary>For instructors</summary>.*?</details>", re.S)
 FOLD = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.S)
-# Lessons in which answers are still to be folded away, given, and linked to pages
-TO_SHARPEN = {12, 13}
 WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer, besides code
 OFFICIAL = {
     "asgi.readthedocs.io": "/en/latest/",
     "channels.readthedocs.io": "/en/stable/",
     "developer.mozilla.org": "/en-US/docs/",
+    "docs.celeryq.dev": "/en/stable/",
     "docs.djangoproject.com": f"/en/{'.'.join(version('django').split('.')[:2])}/",
     "docs.python.org": "/3/",
     "github.com": "/django/",
+    "valkey.io": "/topics/",
     "websockets.readthedocs.io": "/en/stable/",
     "www.rfc-editor.org": "/rfc/",
 }
@@ -60,11 +60,6 @@ class Page:
 
 PAGES = [Page(path) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))]
 every_lesson = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.stem)
-every_sharp_step = pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES[1:] if page.number not in TO_SHARPEN],
-    ids=lambda page: page.path.stem,
-)
 every_step = pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.path.stem)
 
 
@@ -138,11 +133,10 @@ def test_prose_is_long_enough_and_not_too_long(page):
 
 @every_step
 def test_a_lesson_fits_into_a_block_of_a_workshop(page):
-    if page.number not in TO_SHARPEN:
-        assert page.notebook.metadata["minutes"] <= 45
+    assert page.notebook.metadata["minutes"] <= 45
 
 
-@every_sharp_step
+@every_step
 def test_answers_to_predictions_are_folded_away(page):
     """Whoever reads on before running a cell does not read what it will do."""
     text = "\n\n".join(
@@ -162,7 +156,7 @@ def test_answers_to_predictions_are_folded_away(page):
     assert text.count("What happened</summary>") == len(asked)
 
 
-@every_sharp_step
+@every_step
 def test_now_you_is_answered_in_a_fold(page):
     """With what can be run: test_now_you.py does."""
     (recap,) = (cell.source for cell in page.notebook.cells if "**Now you.**" in cell.source)
@@ -171,7 +165,7 @@ def test_now_you_is_answered_in_a_fold(page):
     assert re.search(r"^```(python|diff)$", answer, re.M)
 
 
-@every_sharp_step
+@every_step
 def test_further_reading_is_linked(page):
     (line,) = re.findall("^Further reading: (.+)$", page.prose, re.M)
     links = re.findall(r"\]\(([^)\s]+)\)", line)
@@ -180,31 +174,6 @@ def test_further_reading_is_linked(page):
         parts = urlsplit(link)
         assert parts.scheme == "https" and not parts.query, link
         assert parts.path.startswith(OFFICIAL[parts.hostname]), link
-
-
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if page.number in TO_SHARPEN],
-    ids=lambda page: page.path.stem,
-)
-def test_a_lesson_that_is_to_be_sharpened_is_not_sharp(page):
-    """Once it is, its number goes from TO_SHARPEN."""
-    assert page.notebook.metadata["minutes"] > 45 or not all(
-        succeeds(test, page)
-        for test in (
-            test_answers_to_predictions_are_folded_away,
-            test_now_you_is_answered_in_a_fold,
-            test_further_reading_is_linked,
-        )
-    )
-
-
-def succeeds(test, page):
-    try:
-        test(page)
-    except (AssertionError, KeyError, ValueError):
-        return False
-    return True
 
 
 @every_lesson

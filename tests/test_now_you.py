@@ -6,7 +6,6 @@ import re
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from shown_changes import FENCES, applied
-from test_notebooks import TO_SHARPEN
 
 from channels_live.authoring.notebooks import execute
 from channels_live.notebook import lesson_paths, read
@@ -15,7 +14,7 @@ from channels_live.workspace import project_before, project_files
 ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.S)
 # Cells of a lesson that its answer says to run, besides those with which the lesson begins
 NEEDED = {10: ("lesson-10-11", "lesson-10-19")}
-LESSONS = [lesson for path in lesson_paths()[1:] if (lesson := read(path)).number not in TO_SHARPEN]
+LESSONS = [read(path) for path in lesson_paths()[1:]]
 
 
 def fences(lesson):
