@@ -24,13 +24,10 @@ from channels_live.workspace import project_files
 # script too. A change in a file of another kind is shown.
 MARKS = {".py": "# new", ".html": "{# new #}"}
 MOSTLY_NEW = 0.6  # of the lines that are not blank: from this on, marks are noise
-LONG, LITTLE = (
-    40,
-    1 / 6,
-)  # lines of a file, and the share of new ones: from, and up to, a change is shown
+# Of a file with more lines than this, with at most this share of new ones, the change is shown.
+LONG, LITTLE = 40, 1 / 6
 _CONTEXT = 2  # lines around a change
 _HUNK = re.compile(r"\n?^@@.*@@\n", re.M)
-_FENCE = re.compile(r"\n*^```diff\n.*?^```$", re.M | re.S)
 
 
 def unmarked(path: str, text: str) -> str:
@@ -95,19 +92,22 @@ def _changed(course: Course) -> Iterator[tuple[Path, NotebookNode]]:
         if not number or not any(written_file(cell.source) for cell in lesson.code):
             continue
         notebook = load(lesson.path)
-        above, is_changed = None, False
+        before, above = _contents(notebook), None
         for cell in notebook.cells:
             written = written_file(cell.source) if cell.cell_type == "code" else None
             if written:
                 path, text = written[0], unmarked(*written)
-                before = project.get(path)
-                old = before.decode() if before is not None else None
+                old = project[path].decode() if path in project else None
                 project[path] = text.encode()
                 name = f"{course.shown(lesson.path)}, cell {cell.id!r}"
-                is_changed |= _put(cell, above, path, old, text, name)
+                _put(cell, above, path, old, text, name)
             above = cell
-        if is_changed:
+        if before != _contents(notebook):
             yield lesson.path, notebook
+
+
+def _contents(notebook: NotebookNode) -> list[tuple[str, str]]:
+    return [(cell.source, str(cell.metadata)) for cell in notebook.cells]
 
 
 def _put(
@@ -117,42 +117,27 @@ def _put(
     before: str | None,
     after: str,
     name: str,
-) -> bool:
-    """Mark a file's cell, or show its change in the one above. Tell whether this changes them."""
+) -> None:
+    """Mark what is new in a file's cell, or fold it and show its change in the cell above."""
     text = marked(path, before, after)
-    folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
-    source = f"%%writefile {path}\n{after if text is None else text}"
-    source = source if cell.source.endswith("\n") else source.removesuffix("\n")
-    prose = None
-    if text is None or folded:
-        if above is None or above.cell_type != "markdown":
-            raise AuthoringError(
-                f"{name}: its change is shown in the Markdown cell above; write one."
-            )
-        prose = _with_fence(
-            above.source, change(path, before or "", after) if text is None else None
-        )
-    stays = (cell.source, folded) == (source, text is None) and prose in (
-        None,
-        above and above.source,
-    )
-    cell.source = source
-    if above is not None and prose is not None:
-        above.source = prose
-    if text is None:
-        cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
-    elif folded:
+    is_shown, was_shown = text is None, cell.metadata.get("jupyter", {}).get("source_hidden")
+    source = f"%%writefile {path}\n{text or after}"
+    cell.source = source if cell.source.endswith("\n") else source.removesuffix("\n")
+    if not (is_shown or was_shown):
+        return
+    if above is None or above.cell_type != "markdown":
+        raise AuthoringError(f"{name}: its change is shown in the Markdown cell above; write one.")
+    place = re.compile(rf"\n*^```diff\n# {re.escape(path)}\n.*?^```$", re.M | re.S)
+    if not is_shown:
+        above.source = place.sub("", above.source)
         del cell.metadata["jupyter"]
-    return not stays
-
-
-def _with_fence(prose: str, fence: str | None) -> str:
-    """Return a Markdown text with a change in its place, or at the end; None: without one."""
-    if fence is None:
-        return _FENCE.sub("", prose, count=1)
-    if _FENCE.search(prose):
-        return _FENCE.sub(lambda match: match[0][: match[0].index("`")] + fence, prose, count=1)
-    return f"{prose}\n\n{fence}"
+        return
+    cell.metadata["jupyter"] = {"source_hidden": True}
+    fence = change(path, before or "", after)
+    if place.search(above.source):
+        above.source = place.sub(lambda match: f"\n\n{fence}", above.source).lstrip("\n")
+    else:
+        above.source += f"\n\n{fence}"
 
 
 def _new_lines(before: str, after: str) -> set[int]:
