@@ -3,7 +3,6 @@
 from . import Wrong
 
 SHOPPING, WHISPERS = "myapp/shopping.py", "myapp/whispers.py"
-NEW_TOPICS, SIGNALS, IMPORTS = "myapp/new_topics.py", "myapp/signals.py", "myapp/imports.py"
 LEAVE = """        try:
             await super().__call__(scope, receive, send)
         finally:
@@ -11,8 +10,6 @@ LEAVE = """        try:
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 """
 LEAVE_FLAT = "        await self.channel_layer.group_discard(self.group, self.channel_name)\n"
-DISCARD = 'group_discard("new-topics", self.channel_name)'
-COMMIT = 'transaction.on_commit(lambda: group_send("new-topics", event), robust=True)'
 LOOP = "        for channel in channels:\n            await self.channel_layer.send(channel, event)"
 
 WRONG = {
@@ -171,91 +168,6 @@ WRONG = {
             WHISPERS,
             LOOP,
             f"{LOOP}\n        await self.whisper_heard(event)",
-        ),
-    ],
-    "12.3": [
-        Wrong(
-            "does not wait for the end of the transaction",
-            "you had told of them already",
-            SIGNALS,
-            COMMIT,
-            'group_send("new-topics", event)',
-        ),
-        Wrong(
-            "tells of every topic that is saved",
-            "What does `created` say?",
-            SIGNALS,
-            "    if created and not raw:\n        url",
-            "    if not raw:\n        url",
-        ),
-        Wrong(
-            "forgets async_to_sync",
-            "was never awaited",
-            SIGNALS,
-            "async_to_sync(get_channel_layer().group_send)(group, event)",
-            "get_channel_layer().group_send(group, event)",
-        ),
-        Wrong(
-            "calls the function at once",
-            "TypeError",
-            SIGNALS,
-            COMMIT,
-            'transaction.on_commit(group_send("new-topics", event), robust=True)',
-        ),
-        Wrong(
-            "sends to another group",
-            "the way from the signal to the client",
-            SIGNALS,
-            'group_send("new-topics", event)',
-            'group_send("new_topics", event)',
-        ),
-        Wrong(
-            "takes a name that is no group's",
-            "Group name must be a valid unicode string",
-            SIGNALS,
-            'group_send("new-topics", event)',
-            'group_send("new topics", event)',
-        ),
-        Wrong(
-            "has no method for the type",
-            "No handler for message type topic.created",
-            NEW_TOPICS,
-            "def topic_created",
-            "def topic_was_created",
-        ),
-        Wrong(
-            "hands on the whole event",
-            "its title and its address",
-            NEW_TOPICS,
-            '{"title": event["title"], "url": event["url"]}',
-            "event",
-        ),
-        Wrong(
-            "does not leave",
-            "still in the group new-topics",
-            NEW_TOPICS,
-            "    async def disconnect(self, close_code):\n"
-            f"        await self.channel_layer.{DISCARD}\n\n",
-            "",
-        ),
-        Wrong(
-            "tells in the view, before it is certain",
-            "you had told of them already",
-            IMPORTS,
-            "    topic.save()\n",
-            '    topic.save()\n    event = {"type": "topic.created", "title": title}\n'
-            '    event["url"] = topic.get_absolute_url()\n'
-            '    async_to_sync(get_channel_layer().group_send)("new-topics", event)\n',
-            (
-                (SIGNALS, COMMIT, "pass"),
-                (
-                    IMPORTS,
-                    "from .models import Topic\n",
-                    "from asgiref.sync import async_to_sync\n"
-                    "from channels.layers import get_channel_layer\n\n"
-                    "from .models import Topic\n",
-                ),
-            ),
         ),
     ],
 }
