@@ -12,7 +12,6 @@ from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.urls.converters import StringConverter
 from django.utils.text import slugify
-from projects import another_answer
 from rooms import UVICORN, closed_with, lay_out, read, shell, visit
 
 from channels_live.server import Server

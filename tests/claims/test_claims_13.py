@@ -14,7 +14,6 @@ from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.urls.converters import SlugConverter
 from playwright.sync_api import expect
-from projects import another_answer
 from rooms import ORIGIN, closed_with, lay_out, manage, read, shell, visit
 from uvicorn.config import Config
 from websockets.exceptions import InvalidStatus

@@ -226,8 +226,9 @@ def test_group_expiry_counts_from_joining(broker, redis):
     "lesson 14",
     "With core, one consumer of each process waits at the broker, for all. The wait ends in an "
     "exception, which ends the consumer; the next takes its place, and so on.",
-    "Core asks the broker for the next message, waits for 5 seconds, and asks again.",
-    "With core (not pub/sub), a quiet server then closes one socket after another",
+    "The layer asks the broker for the next message, waits for 5 seconds, and asks again.",
+    "With `RedisChannelLayer`, the one in our settings, a quiet server then closes one socket "
+    "after another",
 )
 def test_one_waits_for_all(broker, redis):
     async def wait(layer, channel):
@@ -264,9 +265,10 @@ def test_one_waits_for_all(broker, redis):
 
 @pytest.mark.claim(
     "lesson 14",
-    "`channels_redis` 4.3 does not expect that, and today pip brings both.",
-    "This course says `redis<8` in its dependencies. Do the same in your project, or lift the "
-    "limit:",
+    "`channels_redis` 4.3 does not expect that, and today `pip install channels_redis` brings both.",
+    "(In the address it wins over the settings.)",
+    "This course has both, `redis<8` in its dependencies, and the line in the settings, which "
+    "lifts the limit:",
 )
 def test_version_8_of_redis_is_not_excluded(broker):
     """What that version does was tried by hand: it cannot be installed beside ours."""
@@ -274,8 +276,8 @@ def test_version_8_of_redis_is_not_excluded(broker):
     assert "redis<8" in requires("channels-live")
 
     async def run():
-        host = {"address": broker.url("/?socket_timeout=3"), "socket_timeout": None}
-        for hosts, limit in (([host["address"]], 3), ([{**host, "address": broker.url()}], None)):
+        for address, limit in ((broker.url("/?socket_timeout=3"), 3), (broker.url(), None)):
+            hosts = [{"address": address, "socket_timeout": None}]  # as in the settings
             pool = RedisChannelLayer(hosts=hosts).create_pool(0)
             assert pool.connection_kwargs["socket_timeout"] == limit
 

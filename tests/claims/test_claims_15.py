@@ -7,7 +7,6 @@ import pytest
 from brokers import BROKER, NO_BROKER
 from channels_redis.core import RedisChannelLayer
 from clients import eventually
-from projects import another_answer
 from redis import Redis
 
 from channels_live.server import Server
@@ -79,8 +78,8 @@ def test_two_workers_do_an_order_twice(run, broker, redis):
     "But a worker fetches orders long before it does them, and keeps them in memory",
     "At the broker there is nothing left of it, and nobody is told. The next order gets a new "
     "consumer",
-    "What a worker has fetched has no limit, no expiry, and no help from a later worker. Killed, it "
-    "loses them all; an exception loses those behind.",
+    "What a worker has fetched has no limit, no expiry, and no help from a later worker. Killed, "
+    "it loses them all; an exception loses those behind.",
     "And `runworker` ends when the broker does.",
 )
 @pytest.mark.claim(

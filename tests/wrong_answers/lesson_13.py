@@ -20,7 +20,8 @@ DISCARD = '                await self.channel_layer.group_discard("waiting", sel
 LEAVE_TOPICS = """        try:
             await super().__call__(scope, receive, send)
         finally:
-            await self.channel_layer.group_discard("new-topics", self.channel_name)
+            if self.group:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
 """
 COMMIT = 'transaction.on_commit(lambda: group_send("new-topics", event), robust=True)'
 
