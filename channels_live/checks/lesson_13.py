@@ -48,7 +48,7 @@ def check_13_1(site: Site) -> None:
             site.page("/waiting/next/", "what `call` answers", 204, "POST", content=name)
             for client in both.values():
                 client.sent = f"POST /waiting/next/: {name}"
-                client.expect({"called": name}, called)
+                read_until({"called": name}, called, client)
         for leave in ("close", "abort"):
             with patient(cleo) as in_cleo:
                 all_see(newcomer, {**both, cleo: in_cleo})

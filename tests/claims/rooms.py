@@ -84,3 +84,12 @@ def closed_with(websocket):
     with pytest.raises(ConnectionClosed) as closed:
         websocket.recv(timeout=10)
     return closed.value.rcvd.code if closed.value.rcvd else 1006
+
+
+def rewrite(path, *changes):
+    """Change a file: pairs of a text that stands there once, and what takes its place."""
+    text = path.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, f"{old} in {path}"
+        text = text.replace(old, new)
+    path.write_text(text)

@@ -12,7 +12,8 @@ from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.urls.converters import StringConverter
 from django.utils.text import slugify
-from rooms import UVICORN, closed_with, lay_out, read, shell, visit
+from rooms import UVICORN, closed_with, lay_out, manage, read, rewrite, shell, visit
+from websockets.exceptions import InvalidStatus
 
 from channels_live.server import Server
 
@@ -180,7 +181,8 @@ def test_nobody_leaves_a_ghost(daphne, frame):
 
 @pytest.mark.claim(
     "lesson 12",
-    "So is everybody's in the room.",
+    "with 1011, daphne's code for \"my consumer has raised an exception\". So is everybody's in "
+    "the room.",
     "a `group_send` with a wrong type closes every member",
 )
 @pytest.mark.claim("solutions 12", "and every member is closed.")
@@ -214,3 +216,88 @@ def test_disconnect_from_a_client(daphne, uvicorn):
     with visit(uvicorn, "/ws/first/deaf/") as anna:
         anna.send('{"type": "websocket.disconnect", "code": 1000}')
         assert closed_with(anna) == 1006
+
+
+@pytest.mark.claim(
+    "lesson 12",
+    "an exception `DenyConnection` in `connect` is Channels' word for it, and the client gets a "
+    "403.",
+)
+@pytest.mark.live
+def test_too_long_a_name_is_refused(daphne):
+    with pytest.raises(InvalidStatus, match="HTTP 403"):
+        visit(daphne, f"/ws/chat/{'x' * 51}/")
+
+
+# What is committed in tests
+
+
+CASES = """
+from django.db import connection, transaction
+from django.test import TestCase, TransactionTestCase
+
+from myapp.models import Message
+
+called = []
+
+
+class Saving:
+    def test_one(self):
+        Message.objects.create(room="x", text="x")
+        transaction.on_commit(lambda: called.append(type(self).__name__))
+        print(type(self).__name__, connection.in_atomic_block, *called, flush=True)
+
+    def test_two(self):
+        print("left:", Message.objects.count(), flush=True)
+
+
+class Plain(Saving, TestCase):
+    pass
+
+
+class WithTransactions(Saving, TransactionTestCase):
+    pass
+"""
+
+
+@pytest.mark.claim(
+    "lesson 12",
+    "A `TransactionTestCase` really writes into the (test) database, and empties it after each "
+    "test; a plain `TestCase` would take back what it writes, and nothing would ever be committed.",
+)
+@pytest.mark.claim(
+    "lesson 13",
+    "in a `TestCase` nothing is ever committed, so what waits in `on_commit` would never run.",
+)
+def test_what_is_committed_in_tests(folder):
+    (folder / "myapp/test_cases.py").write_text(CASES)
+    printed = manage(folder, "test", "myapp.test_cases", "--noinput")
+    lines = [line for line in printed.splitlines() if line.startswith(("Plain", "With", "left"))]
+    assert lines == ["Plain True", "left: 0", "WithTransactions False WithTransactions", "left: 0"]
+
+
+# Now you
+
+
+@pytest.mark.claim("lesson 12", "Anna reads nothing of what she says, and Ben reads it.")
+@pytest.mark.live
+def test_now_you_leaves_out_the_sender(tmp_path):
+    lay_out(tmp_path)
+    rewrite(
+        tmp_path / "myapp/rooms.py",
+        (
+            '"message": text}\n',
+            '"message": text}\n            event["sender"] = self.channel_name\n',
+        ),
+        ("in self.shown:", 'in self.shown and event["sender"] != self.channel_name:'),
+    )
+    room = "/ws/chat/kitchen/"
+    with (
+        Server(DAPHNE, tmp_path) as server,
+        visit(server, room) as anna,
+        visit(server, room) as ben,
+    ):
+        anna.send('{"message": "hello"}')
+        assert read(ben) == {"message": "hello"}
+        ben.send('{"message": "hello, Anna"}')
+        assert read(anna) == {"message": "hello, Anna"}, "the first that she reads"

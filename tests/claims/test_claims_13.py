@@ -14,10 +14,13 @@ from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.urls.converters import SlugConverter
 from playwright.sync_api import expect
-from rooms import ORIGIN, closed_with, lay_out, manage, read, shell, visit
+from projects import another_answer
+from rooms import ORIGIN, closed_with, lay_out, manage, read, rewrite, shell, visit
 from uvicorn.config import Config
 from websockets.exceptions import InvalidStatus
 
+from channels_live.exercise import task
+from channels_live.progress import RIGHT
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
 
@@ -229,6 +232,70 @@ def test_robust_asks_for_a_name(folder):
     assert "__qualname__" in by_partial
 
 
+ASYNC = """
+import asyncio
+import json
+import warnings
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+layer = get_channel_layer()
+
+
+async def in_async_code():
+    try:
+        async_to_sync(layer.group_send)("all", {"type": "demo"})
+    except RuntimeError as error:
+        return str(error)
+
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    layer.group_send("all", {"type": "demo"})
+print(json.dumps([asyncio.run(in_async_code()), str(caught[0].message)]))
+"""
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "A layer is async: `group_send` makes a coroutine, and without `await` it never runs.",
+    "There `async_to_sync` would raise `You cannot use AsyncToSync in the same thread as an async "
+    "event loop`.",
+)
+@pytest.mark.claim("solutions 13", "Only the log says `was never awaited`.")
+def test_sync_and_async_code(folder):
+    raised, warned = shell(folder, ASYNC)
+    assert raised.startswith("You cannot use AsyncToSync in the same thread as an async event loop")
+    assert warned == "coroutine 'InMemoryChannelLayer.group_send' was never awaited"
+
+
+@pytest.mark.claim(
+    "solutions 13",
+    "An async view: `async def call(request)` with `await`. Then there is no `async_to_sync`.",
+    "And `patient_came` may answer with `group_send` to all instead of `send` to one: everybody "
+    "puts down again what they know already",
+)
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [
+            ("def call", "async def call"),
+            (r"async_to_sync\((get_channel_layer\(\).group_send)\)", r"await \1"),
+        ],
+        [(r'send\(event\["channel"\], self', 'group_send("waiting", self')],
+    ],
+    ids=["async", "to all"],
+)
+def test_other_answers_to_13_1(changes, tmp_path):
+    path = "myapp/waiting.py"
+    text = dict(task("13.1").files(solved=True))[path]
+    for old, new in changes:
+        text, count = re.subn(old, new, text)
+        assert count == 1
+    assert another_answer("13.1", tmp_path, {path: text}).state == RIGHT
+
+
 # Pages and tests
 
 
@@ -337,3 +404,44 @@ def test_pages_in_a_browser(browser, folder):
         expect(posts.last).to_contain_text("<b>Cake</b>")
         reader.close()
         page.close()
+
+
+# Now you
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "Three changes. In `myapp/rooms.py` a room's consumer has a name, which is empty, and puts it "
+    "into the event; `chat_message` hands it on:",
+    "What comes from the history has no name, because the database does not know it",
+    "(And some tests now fail. They compare frames, and a frame has become longer.)",
+)
+@pytest.mark.live
+def test_now_you_shows_names(browser, tmp_path):
+    lay_out(tmp_path)
+    rewrite(
+        tmp_path / "myapp/rooms.py",
+        ("the room is known\n", 'the room is known\n    name = ""  # of whoever gives one\n'),
+        ('"message": text}\n', '"message": text, "name": self.name}\n'),
+        ('{"message": event["message"]}', '{"message": event["message"], "name": event["name"]}'),
+    )
+    rewrite(
+        tmp_path / "myapp/templates/myapp/room.html",
+        (
+            "log.value += (data",
+            'const name = data.name ? `${data.name}: ` : "";\n          log.value += name + (data',
+        ),
+    )
+    with Server(DAPHNE, tmp_path) as server:
+        page = browser.new_page()
+        page.goto(server.url("/chat/hall/"))
+        log, field = page.locator("#chat-log"), page.locator("#chat-message-input")
+        expect(page.locator("#chat-state")).to_have_text("Connected.")
+        field.fill("hello")
+        field.press("Enter")
+        expect(log).to_have_value("guest: hello\n")
+        page.reload()
+        expect(log).to_have_value("hello\n")
+        page.close()
+    with pytest.raises(subprocess.CalledProcessError):
+        manage(tmp_path, "test", "myapp.test_live", "--noinput")

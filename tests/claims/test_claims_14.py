@@ -16,11 +16,11 @@ from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from clients import eventually
+from clients import DAPHNE, eventually
 from redis import Redis
 from redis.exceptions import ConnectionError as BrokerGone
 from redis.exceptions import TimeoutError as TooLate
-from rooms import UVICORN, closed_with, visit
+from rooms import UVICORN, closed_with, lay_out, read, rewrite, visit
 from websockets.exceptions import InvalidStatus
 
 from channels_live.server import Server
@@ -265,7 +265,8 @@ def test_one_waits_for_all(broker, redis):
 
 @pytest.mark.claim(
     "lesson 14",
-    "`channels_redis` 4.3 does not expect that, and today `pip install channels_redis` brings both.",
+    "`channels_redis` 4.3 does not expect that, and today `pip install channels_redis` brings "
+    "both.",
     "(In the address it wins over the settings.)",
     "This course has both, `redis<8` in its dependencies, and the line in the settings, which "
     "lifts the limit:",
@@ -391,3 +392,18 @@ def test_numbers_of_messages_go_up(finished):
     output = manage(finished, "shell", "--verbosity", "0", "-c", code).stdout
     first, second, third = map(int, output.split())
     assert first < second < third, "though the table was empty again"
+
+
+# Now you
+
+
+@pytest.mark.claim("lesson 14", "of two people who are both called Anna you see one.")
+def test_now_you_shows_each_name_once(tmp_path):
+    lay_out(tmp_path)
+    visitors = "self.visitors.values()"
+    rewrite(tmp_path / "myapp/visitors.py", (visitors, f"set({visitors})"))
+    with Server(DAPHNE, tmp_path) as server:
+        room = f"{HALL}?name=Anna"
+        with visit(server, room) as one, visit(server, room) as two:
+            assert read(one) == read(two) == {"here": ["Anna"]}
+            assert read(one) == read(two) == {"here": ["Anna"]}

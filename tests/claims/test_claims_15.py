@@ -1,15 +1,20 @@
 """Lesson 15, Give work to a worker: what no cell shows."""
 
 import asyncio
+import os
 
 import psutil
 import pytest
-from brokers import BROKER, NO_BROKER
+from brokers import BROKER, NO_BROKER, manage
 from channels_redis.core import RedisChannelLayer
-from clients import eventually
+from clients import DAPHNE, eventually
+from projects import another_answer
 from redis import Redis
+from rooms import lay_out, read, rewrite, visit
 
+from channels_live.progress import RIGHT
 from channels_live.server import Server
+from channels_live.workspace import SAMPLE, copy_project
 
 pytestmark = [pytest.mark.live, NO_BROKER]
 WORKER = "python manage.py runworker jobs"
@@ -107,3 +112,100 @@ def test_worker_holds_all_orders(run, tmp_path):
         assert done(later) == ["bad", "after"]
         own.stop()
         assert eventually(lambda: not later.running, within=10)
+
+
+REPORTS = "python manage.py runworker reports"
+
+
+@pytest.mark.claim(
+    "lesson 15",
+    'A worker needs `"channels"` in `INSTALLED_APPS`, which brings the command `runworker`',
+)
+def test_runworker_comes_with_channels(tmp_path):
+    copy_project(SAMPLE / "finished", tmp_path)
+    rewrite(tmp_path / "myproject/settings.py", ('    "channels",\n', ""))
+    told = manage(tmp_path, "runworker", "reports").stderr
+    assert "Unknown command: 'runworker'" in told
+
+
+def order(broker, key):
+    """Order a report with this key. The answers go where nobody reads them."""
+
+    async def send():
+        layer = RedisChannelLayer(hosts=[broker.url()])
+        address = await layer.new_channel()
+        await layer.send("reports", {"type": "report.make", "key": key, "answer_to": address})
+
+    asyncio.run(send())
+
+
+def told(worker):
+    """Return how many answers a worker has sent, once it is done."""
+    return str(worker.timeline()).count("report.progress")
+
+
+@pytest.mark.claim(
+    "lesson 15",
+    "So an order is begun once, and if its worker is killed, it is never finished.",
+)
+def test_killed_worker_does_not_finish(run, finished, broker, redis):
+    manage(finished, "loaddata", "noticeboard")
+    first = run(REPORTS)
+    order(broker, "one")
+    assert eventually(lambda: redis.keys("asgispecific*"), within=10), "the first answer"
+    psutil.Process(first.pid).kill()
+    assert eventually(lambda: not first.running, within=5)
+    second = run(REPORTS)
+    order(broker, "one")
+    order(broker, "two")
+    assert eventually(lambda: told(second) == 3, within=10)
+    assert str(second.timeline()).count("report.make") == 2
+
+
+@pytest.mark.claim("lesson 15", "To see it, raise something in `make`, and restart the worker.")
+def test_now_you_tells_of_a_failure(tmp_path):
+    lay_out(tmp_path)
+    rewrite(
+        tmp_path / "myapp/report_worker.py",
+        (
+            'has failed.")\n',
+            'has failed.")\n            if "answer_to" in order:\n'
+            '                self.tell(order, "failed")\n',
+        ),
+        ("        topics = list(", '        raise RuntimeError("a fault")\n        topics = list('),
+    )
+    with Server(BROKER, tmp_path) as own:
+        environment = os.environ | {"REDIS_URL": own.url()}
+        with (
+            Server(DAPHNE, tmp_path, environment=environment) as server,
+            Server(REPORTS, tmp_path, environment=environment),
+            visit(server, "/ws/report/") as websocket,
+        ):
+            websocket.send("please")
+            assert [read(websocket) for _ in range(2)] == [
+                {"status": "ordered"},
+                {"status": "failed"},
+            ]
+
+
+@pytest.mark.claim(
+    "solutions 15",
+    "`except Exception` with a line in the log catches what nobody has thought of",
+    "Whoever looks at the text in daphne, before the order is sent, saves the worker the trouble",
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("except ValueError as", "except Exception as"),
+        (
+            r'        order = \{"type": "telegram.write"',
+            "        if not text.isascii():\n"
+            '            await self.send_json({"text": text, "error": "no such letter"})\n'
+            "            return\n"
+            '        order = {"type": "telegram.write"',
+        ),
+    ],
+    ids=["any exception", "in daphne too"],
+)
+def test_other_answers_to_15_1(change, tmp_path):
+    assert another_answer("15.1", tmp_path, {"myapp/telegrams.py": change}).state == RIGHT
