@@ -29,6 +29,14 @@ HINTS = {
         'Build the event yourself: `{"type": "whisper.heard", "from": self.name, "text": …}`, and '
         "write `async def whisper_heard(self, event)`.",
     ],
+    "12.3": [
+        "Override `receive`, and `send_history`, which `connect` calls when somebody has joined. "
+        "What does a room do with a message that you do with a goal?",
+        "Keep first, send second: `await Message.objects.acreate(room=self.room, text=…)`, then "
+        "`group_send` with a type of your own, and a method of that name.",
+        "The score is what the database says: how many of this room's messages are `home`, and how "
+        "many are `away`? `[message.text async for message in Message.objects.filter(…)]`",
+    ],
 }
 
 
@@ -135,6 +143,55 @@ def check_12_2(site: Site) -> None:
             text = word()
             send(in_anna, {"to": eva, "message": text}, new)
             new.expect({"from": anna, "whisper": text}, "whether newcomers can be whispered to")
+
+
+def check_12_3(site: Site) -> None:
+    at_once(site.migrate, site.serve)
+    path = f"/ws/score/{word()}/"
+    way = "the way of a goal: it is kept, the group is told, and each member sends the score"
+    joins = "what a newcomer reads first: the score as it is now"
+    wrong = "what the sender reads if a frame tells of no goal, and whom it concerns"
+    match = "which goals are counted, and who is told: those of the same match"
+    lost = "whether all goals are counted that come at the same time"
+    again = "where the score is kept: here the server was started anew"
+    score = {"home": 0, "away": 0}
+    with (
+        site.client(path) as anna,
+        site.client(path) as ben,
+        site.client(f"/ws/score/{word()}/") as cleo,
+    ):
+
+        def goal(sender: Client, side: str, **more: Any) -> None:
+            score[side] += 1
+            send(sender, {"goal": side, **more}, anna, ben)
+
+        for client in (anna, ben, cleo):
+            client.expect(score, joins)
+        for sender, side in ((anna, "home"), (ben, "away"), (ben, "away")):
+            goal(sender, side)
+            for client in (anna, ben):
+                client.expect(score, way)
+        cleo.expect_nothing(match)
+        for frame in ("not json", "[1]", "{}", {"goal": word()}, {"goal": ["home"]}):
+            anna.send(frame)
+            expect_error(anna, wrong)
+        ben.expect_nothing(wrong)
+        goal(anna, "home", type="websocket.disconnect")
+        for client in (anna, ben):
+            client.expect(score, wrong)
+        for _ in range(8):
+            goal(anna, "home")
+            goal(ben, "away")
+        read_until(score, lost, anna, ben)
+        with site.client(path) as dora:
+            dora.expect(score, joins)
+            dora.abort()
+            has_left(site)
+        cleo.send({"goal": "home"})
+        cleo.expect({"home": 1, "away": 0}, match)
+    site.serve()
+    with site.client(path) as eva:
+        eva.expect(score, again)
 
 
 def _shopper(site: Site, flat: str) -> AbstractContextManager[Client]:

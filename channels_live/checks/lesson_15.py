@@ -1,11 +1,15 @@
 """What is right in the exercises of lesson 15, Give work to a worker."""
 
+import time
 from collections.abc import Mapping
+from functools import partial
+from itertools import count
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, at_once, word
+from channels_live.checks import Client, NotYet, Site, at_once, number, word
 from channels_live.checks.broker import broker
 from channels_live.checks.frames import as_json
+from channels_live.record import deadline
 
 HINTS = {
     "15.1": [
@@ -29,9 +33,19 @@ HINTS = {
         "One order with all names, on the one channel `badges`, and one worker: if two workers "
         "read a channel, an order may reach both, and a badge is printed twice.",
     ],
+    "15.3": [
+        "What do two workers share, so that one can know what the other has begun? A set in the "
+        "consumer they do not.",
+        "`Report.objects.get_or_create(key=…)` returns a pair. Its second part says whether the "
+        "key is new. When must it be asked: before the bank or after it?",
+        "`except ValueError as error` around `charge`, and an answer in both cases: "
+        '`{"type": "payment.answer", "answer": {…}}`, to the channel `order["answer_to"]`.',
+    ],
 }
 
 BAD = "???"  # a name that cannot be printed
+PUBSUB = {"CHANNEL_LAYER": "channels_redis.pubsub.RedisPubSubChannelLayer"}
+TUNED_IN = 5.0  # seconds that it may take
 
 
 def check_15_1(site: Site) -> None:
@@ -136,6 +150,84 @@ def check_15_2(site: Site) -> None:
         last = word()
         read(anna, order(anna, last), "whether all goes on as before when somebody has left")
     _only_in_the_worker(site, worker, "print_badge", f"printed {last}.pdf")
+
+
+def check_15_3(site: Site) -> None:
+    environment = broker(site) | PUBSUB
+    workers = [site.twin(), site.twin()]
+    command = "python manage.py runworker payments"
+    serving = [partial(worker.serve, command, environment=environment) for worker in workers]
+    at_once(site.migrate, partial(site.serve, environment=environment), *serving)
+    _wait_for_both(environment, "payments")
+    way = "the way of a payment: from `payment_make` to the bank, and back to the client"
+    once = "how often the bank is asked for one order: both workers get it, and one must do it"
+    again = "what becomes of a key that comes again: nothing is charged, and nobody is told"
+    refused = "what the client reads if the bank refuses: the key, and an error"
+    harm = "what one order does to others: an exception ends the consumer of a worker"
+
+    def pay(client: Client, *amounts: int) -> list[dict[str, Any]]:
+        """Send an order for each amount. Return the answers that must come."""
+        answers = []
+        for amount in amounts:
+            order = {"key": word(), "amount": amount}
+            client.send(order)
+            result = {"charged": amount} if amount > 0 else {"error": "..."}
+            answers.append({"key": order["key"], **result})
+        return answers
+
+    def read(client: Client, expected: list[dict[str, Any]], look: str) -> None:
+        left = list(expected)
+        while left:  # in whatever order
+            frame = client.receive(look, left[0])
+            got = as_json(frame)
+            if isinstance(got, dict) and "error" in got:
+                got["error"] = "..."
+            if got not in left:
+                look = once if got in expected else look
+                raise NotYet(look, sent=client.sent, got=frame, expected=left[0])
+            left.remove(got)
+        for answer in expected:
+            charged(client, answer.get("charged"), 1, once)
+
+    def charged(client: Client, amount: int | None, times: int, look: str) -> None:
+        for worker in workers:
+            if worker.errors():
+                raise NotYet(harm, sent=client.sent, got="an exception")
+        lines = [line for worker in workers for line in worker.server.log().splitlines()]
+        found = lines.count(f"charged {amount}")
+        if amount and found != times:
+            got, expected = f"charged {found} times", f"charged {times} times"
+            raise NotYet(look, sent=client.sent, got=got, expected=expected)
+
+    def amounts(many: int) -> list[int]:
+        """Return amounts that nobody has charged yet."""
+        return [next(fresh) for _ in range(many)]
+
+    fresh = count(number())
+    with site.client("/ws/payments/") as anna, site.client("/ws/payments/") as ben:
+        (first,) = pay(anna, *amounts(1))
+        read(anna, [first], way)
+        read(anna, pay(anna, *amounts(5)), once)
+        (more,) = amounts(1)
+        ben.send({"key": first["key"], "amount": more})
+        read(ben, pay(ben, *amounts(1)), again)
+        charged(ben, more, 0, again)
+        read(ben, pay(ben, -number()), refused)
+        to_anna, to_ben = pay(anna, *amounts(2), -number(), *amounts(1)), pay(ben, *amounts(2))
+        read(anna, to_anna, harm)
+        read(ben, to_ben, harm)
+        anna.expect_nothing(once)
+        ben.expect_nothing(once)
+
+
+def _wait_for_both(environment: Mapping[str, str], channel: str) -> None:
+    """Wait until two workers are tuned in to a channel."""
+    from redis import Redis  # costs a tenth of a second, and few checks need it
+
+    left = deadline(TUNED_IN)
+    with Redis.from_url(environment["REDIS_URL"]) as redis:
+        while redis.pubsub_numsub(channel)[0][1] < 2 and left():
+            time.sleep(0.01)
 
 
 def _serve_with_worker(site: Site, environment: Mapping[str, str], channel: str) -> Site:

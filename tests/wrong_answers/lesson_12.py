@@ -3,6 +3,9 @@
 from . import Wrong
 
 SHOPPING, WHISPERS = "myapp/shopping.py", "myapp/whispers.py"
+SCORES = "myapp/scores.py"
+TOLD = 'await self.channel_layer.group_send(self.group, {"type": "score.changed"})'
+GOALS = "[message.text async for message in Message.objects.filter(room=self.room)]"
 LEAVE = """        try:
             await super().__call__(scope, receive, send)
         finally:
@@ -168,6 +171,83 @@ WRONG = {
             WHISPERS,
             LOOP,
             f"{LOOP}\n        await self.whisper_heard(event)",
+        ),
+    ],
+    "12.3": [
+        Wrong(
+            "shows the score to the scorer only",
+            "the group is told, and each member sends the score",
+            SCORES,
+            TOLD,
+            "await self.show_score()",
+        ),
+        Wrong(
+            "has no method for the type",
+            "No handler for message type score.changed",
+            SCORES,
+            "def score_changed",
+            "def changed",
+        ),
+        Wrong(
+            "greets nobody",
+            "the score as it is now",
+            SCORES,
+            "    async def send_history(self):\n        await self.show_score()\n",
+            "    async def send_history(self):\n        pass\n",
+        ),
+        Wrong(
+            "counts for each client",
+            "the score as it is now",
+            SCORES,
+            "goals = " + GOALS,
+            "goals = self.goals",
+            (
+                (SCORES, '{"type": "score.changed"})', '{"type": "score.changed", "side": side})'),
+                (
+                    SCORES,
+                    "    async def score_changed(self, event):\n",
+                    "    async def score_changed(self, event):\n"
+                    '        self.goals = [*self.goals, event["side"]]\n',
+                ),
+                (SCORES, "(RoomConsumer):\n", "(RoomConsumer):\n    goals = []\n\n"),
+            ),
+        ),
+        Wrong(
+            "counts in the memory of the server",
+            "here the server was started anew",
+            SCORES,
+            "await Message.objects.acreate(room=self.room, text=side)",
+            "self.goals.append((self.room, side))",
+            (
+                (
+                    SCORES,
+                    GOALS,
+                    "[side for room, side in self.goals if room == self.room]",
+                ),
+                (SCORES, "(RoomConsumer):\n", "(RoomConsumer):\n    goals = []\n\n"),
+            ),
+        ),
+        Wrong(
+            "counts the goals of all matches",
+            "those of the same match",
+            SCORES,
+            "filter(room=self.room)",
+            "all()",
+        ),
+        Wrong(
+            "takes any word for a side",
+            "if a frame tells of no goal",
+            SCORES,
+            "            SIDES.index(side)  # raises ValueError for what is neither\n",
+            "",
+        ),
+        Wrong(
+            "lets the client choose the type",
+            "if a frame tells of no goal",
+            SCORES,
+            TOLD,
+            'await self.channel_layer.group_send(self.group, {"type": "score.changed", '
+            "**json.loads(text_data)})",
         ),
     ],
 }

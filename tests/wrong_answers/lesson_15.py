@@ -3,6 +3,8 @@
 from . import Wrong
 
 TELEGRAMS, BADGES = "myapp/telegrams.py", "myapp/badges.py"
+PAYMENTS = "myapp/payments.py"
+KEY = '        _, is_new = Report.objects.get_or_create(key=order["key"])\n        if is_new:\n'
 ANSWER = 'async_to_sync(self.channel_layer.send)(order["answer_to"], event)'
 TELEGRAM = """\
         order = {"type": "telegram.write", "text": text, "answer_to": self.channel_name}
@@ -200,6 +202,68 @@ WRONG = {
                     '            self.tell(event["answer_to"], answer)\n            left -= 1\n',
                 ),
             ),
+        ),
+    ],
+    "15.3": [
+        Wrong(
+            "does not ask for the key",
+            "charged 2 times",
+            PAYMENTS,
+            KEY,
+            "        if True:\n",
+        ),
+        Wrong(
+            "remembers the keys in the worker",
+            "charged 2 times",
+            PAYMENTS,
+            KEY,
+            '        is_new = order["key"] not in self.keys\n'
+            '        self.keys.add(order["key"])\n        if is_new:\n',
+            ((PAYMENTS, "    def payment_make", "    keys = set()\n\n    def payment_make"),),
+        ),
+        Wrong(
+            "saves the key after the work",
+            "charged 2 times",
+            PAYMENTS,
+            KEY,
+            '        if not Report.objects.filter(key=order["key"]).exists():\n',
+            (
+                (
+                    PAYMENTS,
+                    '            answer["charged"]',
+                    '            Report.objects.get_or_create(key=order["key"])\n'
+                    '            answer["charged"]',
+                ),
+            ),
+        ),
+        Wrong(
+            "lets the second time raise",
+            "UNIQUE constraint failed",
+            PAYMENTS,
+            KEY,
+            '        if Report.objects.create(key=order["key"]):\n',
+        ),
+        Wrong(
+            "takes a pair for an answer",
+            "charged 2 times",
+            PAYMENTS,
+            KEY,
+            '        if Report.objects.get_or_create(key=order["key"]):\n',
+        ),
+        Wrong(
+            "does not catch what the bank refuses",
+            "is no amount",
+            PAYMENTS,
+            "except ValueError as error:",
+            "except KeyError as error:",
+        ),
+        Wrong(
+            "passes over what the bank refuses",
+            "the key, and an error",
+            PAYMENTS,
+            '            answer["error"] = str(error)\n',
+            "            return\n",
+            ((PAYMENTS, "except ValueError as error:", "except ValueError:"),),
         ),
     ],
 }
