@@ -12,9 +12,12 @@ from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.urls.converters import StringConverter
 from django.utils.text import slugify
+from projects import another_answer
 from rooms import UVICORN, closed_with, lay_out, manage, read, rewrite, shell, visit
 from websockets.exceptions import InvalidStatus
 
+from channels_live.exercise import task
+from channels_live.progress import RIGHT
 from channels_live.server import Server
 
 
@@ -301,3 +304,29 @@ def test_now_you_leaves_out_the_sender(tmp_path):
         assert read(ben) == {"message": "hello"}
         ben.send('{"message": "hello, Anna"}')
         assert read(anna) == {"message": "hello, Anna"}, "the first that she reads"
+
+
+@pytest.mark.claim(
+    "solutions 12", 'The score in the event, `{"type": "score.changed", "home": 1, "away": 0}`.'
+)
+@pytest.mark.live
+def test_other_answer_to_12_3(tmp_path):
+    path = "myapp/scores.py"
+    text = dict(task("12.3").files(solved=True))[path]
+    for old, new in (
+        ('{"type": "score.changed"}', '{"type": "score.changed", **await self.score()}'),
+        (
+            "    async def score_changed(self, event):\n        await self.show_score()\n",
+            "    async def score_changed(self, event):\n"
+            "        await self.send_json({side: event[side] for side in SIDES})\n",
+        ),
+        (
+            "        await self.send_json({side: goals.count(side) for side in SIDES})",
+            "        return {side: goals.count(side) for side in SIDES}",
+        ),
+        ("    async def show_score(self):", "    async def score(self):"),
+        ("        await self.show_score()", "        await self.send_json(await self.score())"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    assert another_answer("12.3", tmp_path, {path: text}).state == RIGHT

@@ -296,6 +296,41 @@ def test_other_answers_to_13_1(changes, tmp_path):
     assert another_answer("13.1", tmp_path, {path: text}).state == RIGHT
 
 
+LOG_OUT = """
+import json
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+told = []
+
+
+def tell(user, **_):
+    told.append([str(user), Session.objects.filter(pk=key).exists()])
+
+
+user_logged_out.connect(tell)
+client, stranger = Client(SERVER_NAME="localhost"), Client(SERVER_NAME="localhost")
+client.force_login(User.objects.create_user("carl"))
+key = client.cookies["sessionid"].value
+client.post("/accounts/logout/")
+told.append(Session.objects.filter(pk=key).exists())
+stranger.post("/accounts/logout/")
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.claim(
+    "solutions 13",
+    "`user` is `None` where nobody was logged in, for the log-out of a stranger sends the signal "
+    "too.",
+    "Django sends the signal *before* it deletes the session.",
+)
+def test_log_out_signal(folder):
+    assert shell(folder, LOG_OUT) == [["carl", True], False, ["None", False]]
+
+
 # Pages and tests
 
 

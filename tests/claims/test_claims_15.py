@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ from projects import another_answer
 from redis import Redis
 from rooms import lay_out, read, rewrite, visit
 
+from channels_live.exercise import task
 from channels_live.progress import RIGHT
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
@@ -209,3 +211,21 @@ def test_now_you_tells_of_a_failure(tmp_path):
 )
 def test_other_answers_to_15_1(change, tmp_path):
     assert another_answer("15.1", tmp_path, {"myapp/telegrams.py": change}).state == RIGHT
+
+
+@pytest.mark.claim(
+    "solutions 15", "`Report.objects.create(key=…)`, with `except IntegrityError` around it."
+)
+def test_other_answer_to_15_3(tmp_path):
+    create = """        try:
+            Report.objects.create(key=order["key"])
+        except IntegrityError:
+            return
+        self.make(order)
+"""
+    path = "myapp/payments.py"
+    text = dict(task("15.3").files(solved=True))[path]
+    text, count = re.subn(r"        _, is_new = .*\n.*\n.*\n", create, text)
+    assert count == 1
+    text = text.replace("from .bank", "from django.db import IntegrityError\n\nfrom .bank")
+    assert another_answer("15.3", tmp_path, {path: text}).state == RIGHT

@@ -2,7 +2,7 @@
 
 from . import Wrong
 
-WAITING = "myapp/waiting.py"
+WAITING, PRIVATE = "myapp/waiting.py", "myapp/private.py"
 NEW_TOPICS, SIGNALS, IMPORTS = "myapp/new_topics.py", "myapp/signals.py", "myapp/imports.py"
 CALL = 'async_to_sync(get_channel_layer().group_send)("waiting", event)'
 IN_ANY_CASE = """    async def __call__(self, scope, receive, send):
@@ -162,6 +162,64 @@ WRONG = {
                     "from .models import Topic\n",
                 ),
             ),
+        ),
+    ],
+    "13.3": [
+        Wrong(
+            "lets everybody in",
+            "only who is logged in",
+            PRIVATE,
+            "            raise DenyConnection\n",
+            "            pass\n",
+        ),
+        Wrong(
+            "closes with another code",
+            "the type, the method, and the code",
+            PRIVATE,
+            "self.close(4401)",
+            "self.close()",
+        ),
+        Wrong(
+            "has one group for all",
+            "only those of the user who logs out",
+            PRIVATE,
+            'f"user.{user.pk}"',
+            '"users"',
+            ((SIGNALS, 'f"user.{user.pk}"', '"users"'),),
+        ),
+        Wrong(
+            "has a group for each session",
+            "also those of another session",
+            PRIVATE,
+            'f"user.{user.pk}"',
+            "f\"user.{self.scope['session'].session_key}\"",
+            ((SIGNALS, 'f"user.{user.pk}"', 'f"user.{request.session.session_key}"'),),
+        ),
+        Wrong(
+            "forgets async_to_sync",
+            "was never awaited",
+            SIGNALS,
+            "async_to_sync(get_channel_layer().group_send)(group, event)",
+            "get_channel_layer().group_send(group, event)",
+        ),
+        Wrong(
+            "does not think of strangers",
+            "'NoneType' object has no attribute 'pk'",
+            SIGNALS,
+            "    if user:  # somebody was logged in\n        group_send",
+            "    group_send",
+        ),
+        Wrong(
+            "does not leave",
+            "still in the group user.",
+            PRIVATE,
+            """        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.group:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+""",
+            "        await super().__call__(scope, receive, send)\n",
         ),
     ],
 }
