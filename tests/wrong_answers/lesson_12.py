@@ -3,7 +3,9 @@
 from . import Wrong
 
 SHOPPING, WHISPERS = "myapp/shopping.py", "myapp/whispers.py"
-NEW_TOPICS, SIGNALS, IMPORTS = "myapp/new_topics.py", "myapp/signals.py", "myapp/imports.py"
+SCORES = "myapp/scores.py"
+TOLD = 'await self.channel_layer.group_send(self.group, {"type": "score.changed"})'
+GOALS = "[message.text async for message in Message.objects.filter(room=self.room)]"
 LEAVE = """        try:
             await super().__call__(scope, receive, send)
         finally:
@@ -11,8 +13,6 @@ LEAVE = """        try:
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 """
 LEAVE_FLAT = "        await self.channel_layer.group_discard(self.group, self.channel_name)\n"
-DISCARD = 'group_discard("new-topics", self.channel_name)'
-COMMIT = 'transaction.on_commit(lambda: group_send("new-topics", event), robust=True)'
 LOOP = "        for channel in channels:\n            await self.channel_layer.send(channel, event)"
 
 WRONG = {
@@ -175,87 +175,79 @@ WRONG = {
     ],
     "12.3": [
         Wrong(
-            "does not wait for the end of the transaction",
-            "you had told of them already",
-            SIGNALS,
-            COMMIT,
-            'group_send("new-topics", event)',
-        ),
-        Wrong(
-            "tells of every topic that is saved",
-            "What does `created` say?",
-            SIGNALS,
-            "    if created and not raw:\n        url",
-            "    if not raw:\n        url",
-        ),
-        Wrong(
-            "forgets async_to_sync",
-            "was never awaited",
-            SIGNALS,
-            "async_to_sync(get_channel_layer().group_send)(group, event)",
-            "get_channel_layer().group_send(group, event)",
-        ),
-        Wrong(
-            "calls the function at once",
-            "TypeError",
-            SIGNALS,
-            COMMIT,
-            'transaction.on_commit(group_send("new-topics", event), robust=True)',
-        ),
-        Wrong(
-            "sends to another group",
-            "the way from the signal to the client",
-            SIGNALS,
-            'group_send("new-topics", event)',
-            'group_send("new_topics", event)',
-        ),
-        Wrong(
-            "takes a name that is no group's",
-            "Group name must be a valid unicode string",
-            SIGNALS,
-            'group_send("new-topics", event)',
-            'group_send("new topics", event)',
+            "shows the score to the scorer only",
+            "the group is told, and each member sends the score",
+            SCORES,
+            TOLD,
+            "await self.show_score()",
         ),
         Wrong(
             "has no method for the type",
-            "No handler for message type topic.created",
-            NEW_TOPICS,
-            "def topic_created",
-            "def topic_was_created",
+            "No handler for message type score.changed",
+            SCORES,
+            "def score_changed",
+            "def changed",
         ),
         Wrong(
-            "hands on the whole event",
-            "its title and its address",
-            NEW_TOPICS,
-            '{"title": event["title"], "url": event["url"]}',
-            "event",
+            "greets nobody",
+            "the score as it is now",
+            SCORES,
+            "    async def send_history(self):\n        await self.show_score()\n",
+            "    async def send_history(self):\n        pass\n",
         ),
         Wrong(
-            "does not leave",
-            "still in the group new-topics",
-            NEW_TOPICS,
-            "    async def disconnect(self, close_code):\n"
-            f"        await self.channel_layer.{DISCARD}\n\n",
+            "counts for each client",
+            "the score as it is now",
+            SCORES,
+            "goals = " + GOALS,
+            "goals = self.goals",
+            (
+                (SCORES, '{"type": "score.changed"})', '{"type": "score.changed", "side": side})'),
+                (
+                    SCORES,
+                    "    async def score_changed(self, event):\n",
+                    "    async def score_changed(self, event):\n"
+                    '        self.goals = [*self.goals, event["side"]]\n',
+                ),
+                (SCORES, "(RoomConsumer):\n", "(RoomConsumer):\n    goals = []\n\n"),
+            ),
+        ),
+        Wrong(
+            "counts in the memory of the server",
+            "here the server was started anew",
+            SCORES,
+            "await Message.objects.acreate(room=self.room, text=side)",
+            "self.goals.append((self.room, side))",
+            (
+                (
+                    SCORES,
+                    GOALS,
+                    "[side for room, side in self.goals if room == self.room]",
+                ),
+                (SCORES, "(RoomConsumer):\n", "(RoomConsumer):\n    goals = []\n\n"),
+            ),
+        ),
+        Wrong(
+            "counts the goals of all matches",
+            "those of the same match",
+            SCORES,
+            "filter(room=self.room)",
+            "all()",
+        ),
+        Wrong(
+            "takes any word for a side",
+            "if a frame tells of no goal",
+            SCORES,
+            "            SIDES.index(side)  # raises ValueError for what is neither\n",
             "",
         ),
         Wrong(
-            "tells in the view, before it is certain",
-            "you had told of them already",
-            IMPORTS,
-            "    topic.save()\n",
-            '    topic.save()\n    event = {"type": "topic.created", "title": title}\n'
-            '    event["url"] = topic.get_absolute_url()\n'
-            '    async_to_sync(get_channel_layer().group_send)("new-topics", event)\n',
-            (
-                (SIGNALS, COMMIT, "pass"),
-                (
-                    IMPORTS,
-                    "from .models import Topic\n",
-                    "from asgiref.sync import async_to_sync\n"
-                    "from channels.layers import get_channel_layer\n\n"
-                    "from .models import Topic\n",
-                ),
-            ),
+            "lets the client choose the type",
+            "if a frame tells of no goal",
+            SCORES,
+            TOLD,
+            'await self.channel_layer.group_send(self.group, {"type": "score.changed", '
+            "**json.loads(text_data)})",
         ),
     ],
 }

@@ -2,277 +2,224 @@
 
 from . import Wrong
 
-SETTINGS, SEATS = "myproject/settings.py", "myapp/seats.py"
-BADGES, STEADY = "myapp/badges.py", "myapp/steady.py"
-ORDER = """        order = {"type": "badges.print", "names": names, "answer_to": self.channel_name}
-        await self.channel_layer.send("badges", order)
+WAITING, PRIVATE = "myapp/waiting.py", "myapp/private.py"
+NEW_TOPICS, SIGNALS, IMPORTS = "myapp/new_topics.py", "myapp/signals.py", "myapp/imports.py"
+CALL = 'async_to_sync(get_channel_layer().group_send)("waiting", event)'
+IN_ANY_CASE = """    async def __call__(self, scope, receive, send):
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.name:
+                await self.channel_layer.group_discard("waiting", self.channel_name)
+                await self.channel_layer.group_send("waiting", self.card("patient.left"))
 """
-TELL = "async_to_sync(self.channel_layer.send)(channel, event)"
-TRY = """            try:
-                answer = {"badge": print_badge(name), "left": left}
-            except ValueError as error:
-                answer = {"error": str(error), "left": left}
-            self.tell(event["answer_to"], answer)
+GOODBYE = (
+    '                await self.channel_layer.group_send("waiting", self.card("patient.left"))\n'
+)
+DISCARD = '                await self.channel_layer.group_discard("waiting", self.channel_name)\n'
+LEAVE_TOPICS = """        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.group:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
 """
-MISSED = 'filter(room=self.room, pk__gt=query["after"][0])'
+COMMIT = 'transaction.on_commit(lambda: group_send("new-topics", event), robust=True)'
 
 WRONG = {
     "13.1": [
         Wrong(
-            "mends the consumer, and not the settings",
-            "when the settings have been read to their end",
-            SETTINGS,
-            'STATIC_URL = "static/"\n',
-            'STATIC_URL = "static/"\n\nCHANNEL_LAYERS = '
-            '{"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}\n',
+            "does not read the log",
+            "was never awaited",
+            WAITING,
+            CALL,
+            'get_channel_layer().group_send("waiting", event)',
         ),
         Wrong(
-            "gives the layer in memory the address of the broker",
-            "unexpected keyword argument 'hosts'",
-            SETTINGS,
-            "channels_redis.core.RedisChannelLayer",
-            "channels.layers.InMemoryChannelLayer",
+            "awaits in a sync view",
+            "'await' outside async function",
+            WAITING,
+            CALL,
+            'await get_channel_layer().group_send("waiting", event)',
         ),
         Wrong(
-            "leaves the time as it was",
-            "can not serialize 'datetime.datetime' object",
-            SEATS,
-            "timezone.now().isoformat()}",
-            "timezone.now()}",
-            ((SEATS, 'at = event["at"]', 'at = event["at"].isoformat()'),),
+            "sends to a name that is no channel",
+            "who answers to `patient.came`, and to whom",
+            WAITING,
+            'send(event["channel"], self.card',
+            'send(event["name"], self.card',
         ),
         Wrong(
-            "leaves the pair as it was",
-            "unhashable type: 'list'",
-            SEATS,
-            "(row, number) in self.mine",
-            'event["seat"] in self.mine',
+            "answers with what it was told",
+            "who answers to `patient.came`, and to whom",
+            WAITING,
+            'self.card("patient.here")',
+            '{**event, "type": "patient.here"}',
         ),
         Wrong(
-            "looks for a list among pairs",
-            "what `yours` says",
-            SEATS,
-            "(row, number) in self.mine",
-            'event["seat"] in list(self.mine)',
+            "leaves in disconnect only",
+            "`disconnect` does not, a `finally` does",
+            WAITING,
+            IN_ANY_CASE,
+            """    async def disconnect(self, close_code):
+        await self.channel_layer.group_discard("waiting", self.channel_name)
+        await self.channel_layer.group_send("waiting", self.card("patient.left"))
+""",
         ),
         Wrong(
-            "remembers for all clients of a server",
-            "what `yours` says",
-            SEATS,
-            "        self.mine = set()  # pairs of row and number\n",
+            "leaves without a word",
+            "what the others are told when somebody goes",
+            WAITING,
+            GOODBYE,
             "",
-            (
-                (
-                    SEATS,
-                    "class SeatsConsumer(AsyncJsonWebsocketConsumer):\n",
-                    "class SeatsConsumer(AsyncJsonWebsocketConsumer):\n    mine = set()\n",
-                ),
-            ),
         ),
         Wrong(
-            "writes the time as on a clock",
-            "in the form of `isoformat()`",
-            SEATS,
-            "timezone.now().isoformat()",
-            'timezone.now().strftime("%H:%M")',
-        ),
-        Wrong(
-            "leaves the time out",
-            "KeyError: 'at'",
-            SEATS,
-            ', "at": timezone.now().isoformat()}',
-            "}",
+            "says goodbye, and stays in the group",
+            "still in the group waiting",
+            WAITING,
+            DISCARD,
+            "",
         ),
     ],
     "13.2": [
         Wrong(
-            "prints in daphne",
-            "who calls `print_badge`: only the worker",
-            BADGES,
-            ORDER,
-            """        for left, name in zip(reversed(range(len(names))), names):
-            try:
-                await self.send_json({"badge": print_badge(name), "left": left})
-            except ValueError as error:
-                await self.send_json({"error": str(error), "left": left})
-""",
+            "does not wait for the end of the transaction",
+            "you had told of them already",
+            SIGNALS,
+            COMMIT,
+            'group_send("new-topics", event)',
         ),
         Wrong(
-            "answers to everybody",
-            "only the client that has ordered",
-            BADGES,
-            TELL,
-            'async_to_sync(self.channel_layer.group_send)("desk", event)',
-            (
-                (
-                    BADGES,
-                    "    async def receive_json",
-                    "    async def connect(self):\n"
-                    '        await self.channel_layer.group_add("desk", self.channel_name)\n'
-                    "        await self.accept()\n\n"
-                    "    async def receive_json",
-                ),
-            ),
-        ),
-        Wrong(
-            "tells when all are printed",
-            "after each badge",
-            BADGES,
-            '            self.tell(event["answer_to"], answer)\n',
-            "            answers.append(answer)\n"
-            '        for answer in answers:\n            self.tell(event["answer_to"], answer)\n',
-            (
-                (
-                    BADGES,
-                    '        left = len(event["names"])\n',
-                    '        left, answers = len(event["names"]), []\n',
-                ),
-            ),
-        ),
-        Wrong(
-            "sends the order to another channel",
-            "The worker got nothing",
-            BADGES,
-            'send("badges", order)',
-            'send("badge", order)',
-        ),
-        Wrong(
-            "forgets the return address",
-            "KeyError: 'answer_to'",
-            BADGES,
-            ', "answer_to": self.channel_name}',
-            "}",
-        ),
-        Wrong(
-            "forgets to await",
-            "was never awaited",
-            BADGES,
-            "await self.channel_layer.send",
-            "self.channel_layer.send",
+            "tells of every topic that is saved",
+            "What does `created` say?",
+            SIGNALS,
+            "    if created and not raw:\n        url",
+            "    if not raw:\n        url",
         ),
         Wrong(
             "forgets async_to_sync",
             "was never awaited",
-            BADGES,
-            TELL,
-            "self.channel_layer.send(channel, event)",
+            SIGNALS,
+            "async_to_sync(get_channel_layer().group_send)(group, event)",
+            "get_channel_layer().group_send(group, event)",
         ),
         Wrong(
-            "answers with self.send",
-            "NotImplementedError",
-            BADGES,
-            TELL,
-            "self.send(event)",
+            "calls the function at once",
+            "TypeError",
+            SIGNALS,
+            COMMIT,
+            'transaction.on_commit(group_send("new-topics", event), robust=True)',
         ),
         Wrong(
-            "does not catch what cannot be printed",
-            "has no letters",
-            BADGES,
-            TRY,
-            '            answer = {"badge": print_badge(name), "left": left}\n'
-            '            self.tell(event["answer_to"], answer)\n',
+            "sends to another group",
+            "the way from the signal to the client",
+            SIGNALS,
+            'group_send("new-topics", event)',
+            'group_send("new_topics", event)',
         ),
         Wrong(
-            "stops at what cannot be printed",
-            "the next one is printed",
-            BADGES,
-            '                answer = {"error": str(error), "left": left}\n',
-            '                self.tell(event["answer_to"], {"error": str(error), "left": left})\n'
-            "                return\n",
+            "takes a name that is no group's",
+            "Group name must be a valid unicode string",
+            SIGNALS,
+            'group_send("new-topics", event)',
+            'group_send("new topics", event)',
         ),
         Wrong(
-            "counts this badge too",
-            "still to come",
-            BADGES,
-            "            left -= 1\n",
-            "",
+            "has no method for the type",
+            "No handler for message type topic.created",
+            NEW_TOPICS,
+            "def topic_created",
+            "def topic_was_created",
+        ),
+        Wrong(
+            "hands on the whole event",
+            "its title and its address",
+            NEW_TOPICS,
+            '{"title": event["title"], "url": event["url"]}',
+            "event",
+        ),
+        Wrong(
+            "does not leave",
+            "still in the group new-topics",
+            NEW_TOPICS,
+            LEAVE_TOPICS,
+            "        await super().__call__(scope, receive, send)\n",
+        ),
+        Wrong(
+            "tells in the view, before it is certain",
+            "you had told of them already",
+            IMPORTS,
+            "    topic.save()\n",
+            '    topic.save()\n    event = {"type": "topic.created", "title": title}\n'
+            '    event["url"] = topic.get_absolute_url()\n'
+            '    async_to_sync(get_channel_layer().group_send)("new-topics", event)\n',
             (
+                (SIGNALS, COMMIT, "pass"),
                 (
-                    BADGES,
-                    '            self.tell(event["answer_to"], answer)\n',
-                    '            self.tell(event["answer_to"], answer)\n            left -= 1\n',
+                    IMPORTS,
+                    "from .models import Topic\n",
+                    "from asgiref.sync import async_to_sync\n"
+                    "from channels.layers import get_channel_layer\n\n"
+                    "from .models import Topic\n",
                 ),
             ),
         ),
     ],
     "13.3": [
         Wrong(
-            "overrides only the history",
-            "the number of the message, and the message",
-            STEADY,
-            "    async def chat_message",
-            "    async def chat_message_with_number",
+            "lets everybody in",
+            "only who is logged in",
+            PRIVATE,
+            "            raise DenyConnection\n",
+            "            pass\n",
         ),
         Wrong(
-            "forgets that chat_message asks for `shown`",
-            "has no attribute 'shown'",
-            STEADY,
-            "        self.shown = set()\n        query",
-            "        query",
-            (
-                (
-                    STEADY,
-                    "            missed =",
-                    "            self.shown = set()\n            missed =",
-                ),
-            ),
+            "closes with another code",
+            "the type, the method, and the code",
+            PRIVATE,
+            "self.close(4401)",
+            "self.close()",
         ),
         Wrong(
-            "shows the history to everybody",
-            "comes without `after`",
-            STEADY,
-            "        self.shown = set()\n",
-            '        self.shown = set()\n        self.scope["query_string"] = '
-            'self.scope["query_string"] or b"after=0"\n',
+            "has one group for all",
+            "only those of the user who logs out",
+            PRIVATE,
+            'f"user.{user.pk}"',
+            '"users"',
+            ((SIGNALS, 'f"user.{user.pk}"', '"users"'),),
         ),
         Wrong(
-            "shows no more than 50",
-            "what is newer, of this room",
-            STEADY,
-            MISSED,
-            f"{MISSED}.order_by('-pk')[: self.history]",
-            (
-                (
-                    STEADY,
-                    "async for message in missed:",
-                    "for message in reversed([message async for message in missed]):",
-                ),
-            ),
+            "has a group for each session",
+            "also those of another session",
+            PRIVATE,
+            'f"user.{user.pk}"',
+            "f\"user.{self.scope['session'].session_key}\"",
+            ((SIGNALS, 'f"user.{user.pk}"', 'f"user.{request.session.session_key}"'),),
         ),
         Wrong(
-            "begins with the newest",
-            "the oldest first",
-            STEADY,
-            MISSED,
-            f"{MISSED}.order_by('-pk')",
+            "forgets async_to_sync",
+            "was never awaited",
+            SIGNALS,
+            "async_to_sync(get_channel_layer().group_send)(group, event)",
+            "get_channel_layer().group_send(group, event)",
         ),
         Wrong(
-            "begins with what was read already",
-            "the last number that was read",
-            STEADY,
-            "pk__gt=",
-            "pk__gte=",
+            "does not think of strangers",
+            "'NoneType' object has no attribute 'pk'",
+            SIGNALS,
+            "    if user:  # somebody was logged in\n        group_send",
+            "    group_send",
         ),
         Wrong(
-            "shows what was said in other rooms",
-            "what is newer, of this room",
-            STEADY,
-            "filter(room=self.room, pk__gt",
-            "filter(pk__gt",
-        ),
-        Wrong(
-            "counts in the consumer",
-            "the primary key of the saved message",
-            STEADY,
-            'send_numbered(event["id"], event["message"])',
-            'send_numbered(len(self.shown) + 1, event["message"])',
-        ),
-        Wrong(
-            "does not send what came meanwhile",
-            "nothing within 1.5 seconds",
-            STEADY,
-            'if "after" in query:',
-            'if "since" in query:',
+            "does not leave",
+            "still in the group user.",
+            PRIVATE,
+            """        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.group:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+""",
+            "        await super().__call__(scope, receive, send)\n",
         ),
     ],
 }

@@ -43,3 +43,13 @@ class Message(models.Model):
 
     def __str__(self):
         return f"{self.room}: {self.text[:40]}"
+
+
+class Report(models.Model):
+    """An order that a worker has begun."""
+
+    key = models.CharField(max_length=36, unique=True)
+    begun = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self):
+        return self.key

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import consumers, reports, topics, visitors
+from . import consumers, report_worker, reports, topics, visitors
 
 websocket_urlpatterns = [
     path("ws/chat/", consumers.ChatConsumer.as_asgi()),
@@ -11,5 +11,5 @@ websocket_urlpatterns = [
 ]
 
 workers = {
-    "reports": reports.ReportWorker.as_asgi(),
+    "reports": report_worker.ReportWorker.as_asgi(),
 }

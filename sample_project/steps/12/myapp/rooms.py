@@ -5,6 +5,7 @@ from collections import deque
 
 from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.utils.text import slugify
 
 from .models import Message
 
@@ -13,7 +14,8 @@ LONGEST_ROOM, LONGEST_MESSAGE = 50, 500  # characters, as in models.py
 
 def group_of(room_name):
     """Return a group name that every layer takes, another one for each room."""
-    return "chat." + hashlib.sha256(room_name.encode()).hexdigest()[:20]
+    digest = hashlib.sha256(room_name.encode()).hexdigest()[:12]
+    return f"chat.{slugify(room_name)[:50]}-{digest}"
 
 
 def message_in(frame):

@@ -1,0 +1,95 @@
+"""The finished site, with rooms that have faults, for claims about rooms and pages."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from clients import client
+from websockets.exceptions import ConnectionClosed
+
+from channels_live.workspace import SAMPLE, copy_project
+
+ORIGIN = "http://localhost"
+UVICORN = "uvicorn --port 8000 myproject.asgi:application"
+
+# Rooms with a fault, as a learner may build one
+FAULTY = '''
+import asyncio
+
+from .rooms import RoomConsumer
+from .visitors import VisitorConsumer
+
+
+class FaultyVisitor(VisitorConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        if text_data == "busy":
+            await asyncio.sleep(60)
+        raise RuntimeError("a fault")
+
+    async def disconnect(self, close_code):
+        print("disconnect ran")
+
+    async def leave(self):
+        print("leave ran")
+        await super().leave()
+
+
+class FirstRoom(RoomConsumer):
+    """As in *Watch it fail*: the client chooses the type."""
+
+    async def receive(self, text_data=None, bytes_data=None):
+        event = {"type": "chat.message", **json.loads(text_data)}
+        await self.channel_layer.group_send(self.group, event)
+
+
+websocket_urlpatterns += [
+    path("ws/faulty/<str:room_name>/", FaultyVisitor.as_asgi()),
+    path("ws/first/<str:room_name>/", FirstRoom.as_asgi()),
+]
+'''
+
+
+def lay_out(folder):
+    """Lay out the finished site, with a noticeboard and rooms that have faults."""
+    copy_project(SAMPLE / "finished", folder)
+    routing = folder / "myapp/routing.py"
+    routing.write_text(f"import json\n{routing.read_text()}\n{FAULTY}")
+    for command in ("migrate", "loaddata noticeboard"):
+        manage(folder, *command.split(), "--verbosity", "0")
+    return folder
+
+
+def manage(folder, *arguments, **options):
+    """Run `python manage.py` there, and return what it prints."""
+    command = [sys.executable, "manage.py", *arguments]
+    options = {"check": True, "capture_output": True, "text": True} | options
+    return subprocess.run(command, cwd=folder, **options).stdout
+
+
+def shell(folder, code):
+    """Run code with the site's apps loaded. Return the values that it prints as JSON."""
+    return json.loads(manage(folder, "shell", "--verbosity", "0", "-c", code).splitlines()[-1])
+
+
+def visit(server, path):
+    return client(server, path, origin=ORIGIN)
+
+
+def read(websocket):
+    return json.loads(websocket.recv(timeout=10))
+
+
+def closed_with(websocket):
+    with pytest.raises(ConnectionClosed) as closed:
+        websocket.recv(timeout=10)
+    return closed.value.rcvd.code if closed.value.rcvd else 1006
+
+
+def rewrite(path, *changes):
+    """Change a file: pairs of a text that stands there once, and what takes its place."""
+    text = path.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, f"{old} in {path}"
+        text = text.replace(old, new)
+    path.write_text(text)

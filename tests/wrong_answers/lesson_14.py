@@ -1,0 +1,157 @@
+"""Wrong answers to the exercises of lesson 14."""
+
+from . import Wrong
+
+SETTINGS, SEATS = "myproject/settings.py", "myapp/seats.py"
+STEADY = "myapp/steady.py"
+MISSED = 'filter(room=self.room, pk__gt=query["after"][0])'
+
+WRONG = {
+    "14.1": [
+        Wrong(
+            "mends the consumer, and not the settings",
+            "when the settings have been read to their end",
+            SETTINGS,
+            'STATIC_URL = "static/"\n',
+            'STATIC_URL = "static/"\n\nCHANNEL_LAYERS = '
+            '{"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}\n',
+        ),
+        Wrong(
+            "gives the layer in memory the address of the broker",
+            "unexpected keyword argument 'hosts'",
+            SETTINGS,
+            "channels_redis.core.RedisChannelLayer",
+            "channels.layers.InMemoryChannelLayer",
+        ),
+        Wrong(
+            "leaves the time as it was",
+            "can not serialize 'datetime.datetime' object",
+            SEATS,
+            "timezone.now().isoformat()}",
+            "timezone.now()}",
+            ((SEATS, 'at = event["at"]', 'at = event["at"].isoformat()'),),
+        ),
+        Wrong(
+            "leaves the pair as it was",
+            "unhashable type: 'list'",
+            SEATS,
+            "(row, number) in self.mine",
+            'event["seat"] in self.mine',
+        ),
+        Wrong(
+            "looks for a list among pairs",
+            "what `yours` says",
+            SEATS,
+            "(row, number) in self.mine",
+            'event["seat"] in list(self.mine)',
+        ),
+        Wrong(
+            "remembers for all clients of a server",
+            "what `yours` says",
+            SEATS,
+            "        self.mine = set()  # pairs of row and number\n",
+            "",
+            (
+                (
+                    SEATS,
+                    "class SeatsConsumer(AsyncJsonWebsocketConsumer):\n",
+                    "class SeatsConsumer(AsyncJsonWebsocketConsumer):\n    mine = set()\n",
+                ),
+            ),
+        ),
+        Wrong(
+            "writes the time as on a clock",
+            "in the form of `isoformat()`",
+            SEATS,
+            "timezone.now().isoformat()",
+            'timezone.now().strftime("%H:%M")',
+        ),
+        Wrong(
+            "leaves the time out",
+            "KeyError: 'at'",
+            SEATS,
+            ', "at": timezone.now().isoformat()}',
+            "}",
+        ),
+    ],
+    "14.2": [
+        Wrong(
+            "overrides only the history",
+            "the number of the message, and the message",
+            STEADY,
+            "    async def chat_message",
+            "    async def chat_message_with_number",
+        ),
+        Wrong(
+            "forgets that chat_message asks for `shown`",
+            "has no attribute 'shown'",
+            STEADY,
+            "        self.shown = set()\n        query",
+            "        query",
+            (
+                (
+                    STEADY,
+                    "            missed =",
+                    "            self.shown = set()\n            missed =",
+                ),
+            ),
+        ),
+        Wrong(
+            "shows the history to everybody",
+            "comes without `after`",
+            STEADY,
+            "        self.shown = set()\n",
+            '        self.shown = set()\n        self.scope["query_string"] = '
+            'self.scope["query_string"] or b"after=0"\n',
+        ),
+        Wrong(
+            "shows no more than 50",
+            "what is newer, of this room",
+            STEADY,
+            MISSED,
+            f"{MISSED}.order_by('-pk')[: self.history]",
+            (
+                (
+                    STEADY,
+                    "async for message in missed:",
+                    "for message in reversed([message async for message in missed]):",
+                ),
+            ),
+        ),
+        Wrong(
+            "begins with the newest",
+            "the oldest first",
+            STEADY,
+            MISSED,
+            f"{MISSED}.order_by('-pk')",
+        ),
+        Wrong(
+            "begins with what was read already",
+            "the last number that was read",
+            STEADY,
+            "pk__gt=",
+            "pk__gte=",
+        ),
+        Wrong(
+            "shows what was said in other rooms",
+            "what is newer, of this room",
+            STEADY,
+            "filter(room=self.room, pk__gt",
+            "filter(pk__gt",
+        ),
+        Wrong(
+            "counts in the consumer",
+            "the primary key of the saved message",
+            STEADY,
+            'send_numbered(event["id"], event["message"])',
+            'send_numbered(len(self.shown) + 1, event["message"])',
+        ),
+        Wrong(
+            "does not send what came meanwhile",
+            "nothing within 1.5 seconds",
+            STEADY,
+            'if "after" in query:',
+            'if "since" in query:',
+        ),
+    ],
+}
