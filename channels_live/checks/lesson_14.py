@@ -31,6 +31,12 @@ HINTS = {
         "`Message.objects.filter(room=self.room, pk__gt=…)`, with `async for`. `send_history` must "
         "set `self.shown` in any case, because `chat_message` asks it.",
     ],
+    "14.3": [
+        "What do two layers have in common that have the same broker? The names of the keys. One "
+        "of the layer's options stands at the beginning of all of them.",
+        "The option is called `prefix`. It goes into `CONFIG`, beside `hosts`.",
+        '`os.environ.get("SITE_NAME", "asgi")` is the name, or the default where there is none.',
+    ],
 }
 
 PREPARE = """
@@ -151,6 +157,35 @@ def check_14_2(site: Site) -> None:
             said += [as_json(dora.receive(form)) for _ in range(count)]
             read(eva, said[-count:], missed)
             say(dora, eva)
+
+
+def check_14_3(site: Site) -> None:
+    environment = broker(site)
+    real = environment | {"SITE_NAME": f"real{number()}"}
+    staging = environment | {"SITE_NAME": f"staging{number()}"}
+    second, tried, nameless, nameless_too = (site.twin() for _ in range(4))
+    at_once(
+        site.migrate,
+        lambda: serve_all(real, site, second),
+        lambda: serve_all(staging, tried),
+        lambda: serve_all(environment, nameless, nameless_too),
+    )
+    path = f"/ws/chat/{word()}/"
+    let_in = "your settings: the client is not let in"
+    together = "which servers share their rooms: those with the same name, or all without one"
+    apart = "which servers hear nothing: those with another name, or with none"
+    with contextlib.ExitStack() as stack:
+        servers = (site, second, tried, nameless, nameless_too)
+        clients = [stack.enter_context(server.client(path, let_in)) for server in servers]
+        for speaker, listeners in ((0, (0, 1)), (2, (2,)), (4, (4, 3)), (1, (1, 0))):
+            message = {"message": word()}
+            send(clients[speaker], message, *(clients[at] for at in listeners))
+            for at in listeners:
+                # whoever reads something else has heard another site before
+                foreign = (lambda got: isinstance(got, dict) and "message" in got, apart)
+                clients[at].expect(message, together, foreign)
+        for client in clients:
+            client.expect_nothing(apart)
 
 
 def _prepare(site: Site, messages: Sequence[tuple[str, str]]) -> list[int]:

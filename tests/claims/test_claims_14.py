@@ -285,6 +285,32 @@ def test_version_8_of_redis_is_not_excluded(broker):
     asyncio.run(run())
 
 
+@pytest.mark.claim(
+    "solutions 14",
+    "`prefix` stands at the beginning of all keys of a layer, and is `asgi` if nobody says "
+    "anything else.",
+    "`redis://…/1` instead of `redis://…/0`, another of the broker's numbered databases, does with "
+    "core; but pub/sub knows no such numbers, and there the sites would hear each other again.",
+)
+@pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
+def test_what_keeps_two_sites_apart(broker, redis, kind):
+    async def heard(sender, receiver):
+        channel = await receiver.new_channel()
+        await receiver.group_add("all", channel)
+        await sender.group_send("all", demo(1))
+        return await all_in(receiver, channel) == [1]
+
+    async def run():
+        site = kind(hosts=[broker.url("/0")])
+        assert site.prefix == "asgi"
+        assert await heard(site, kind(hosts=[broker.url("/0")]))
+        assert not await heard(site, kind(hosts=[broker.url("/0")], prefix="staging"))
+        numbered = kind(hosts=[broker.url("/1")])
+        assert await heard(site, numbered) == (kind is RedisPubSubChannelLayer)
+
+    asyncio.run(run())
+
+
 # Servers
 
 

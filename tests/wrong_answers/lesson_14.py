@@ -6,6 +6,8 @@ SETTINGS, SEATS = "myproject/settings.py", "myapp/seats.py"
 STEADY = "myapp/steady.py"
 MISSED = 'filter(room=self.room, pk__gt=query["after"][0])'
 
+PREFIX = '                "prefix": os.environ.get("SITE_NAME", "asgi"),\n'
+
 WRONG = {
     "14.1": [
         Wrong(
@@ -152,6 +154,43 @@ WRONG = {
             STEADY,
             'if "after" in query:',
             'if "since" in query:',
+        ),
+    ],
+    "14.3": [
+        Wrong(
+            "has one prefix for all sites",
+            "which servers hear nothing",
+            SETTINGS,
+            PREFIX,
+            '                "prefix": "noticeboard",\n',
+        ),
+        Wrong(
+            "takes the name beside CONFIG",
+            "which servers hear nothing",
+            SETTINGS,
+            PREFIX + "            },\n",
+            '            },\n            "PREFIX": os.environ.get("SITE_NAME", "asgi"),\n',
+        ),
+        Wrong(
+            "takes the name for an option of the host",
+            "unexpected keyword argument 'prefix'",
+            SETTINGS,
+            '"socket_timeout": None}],\n' + PREFIX,
+            '"socket_timeout": None, "prefix": os.environ.get("SITE_NAME", "asgi")}],\n',
+        ),
+        Wrong(
+            "does not think of a server without a name",
+            "KeyError: 'SITE_NAME'",
+            SETTINGS,
+            'os.environ.get("SITE_NAME", "asgi")',
+            'os.environ["SITE_NAME"]',
+        ),
+        Wrong(
+            "gives each server a prefix of its own",
+            "which servers share their rooms",
+            SETTINGS,
+            'os.environ.get("SITE_NAME", "asgi")',
+            'os.environ.get("SITE_NAME", "asgi") + str(os.getpid())',
         ),
     ],
 }
