@@ -306,7 +306,7 @@ def test_bad_usage_is_explained(run, workspace, line):
     assert not workspace.exists()
 
 
-@pytest.mark.parametrize("command", ["next", "hint 5.1", "reset 5.1"])
+@pytest.mark.parametrize("command", ["next", "reset 5.1", "fresh 5"])
 def test_workspace_that_cannot_be_written(run, workspace, command):
     workspace.write_text("a file in the place of a folder")
     status, _, err = run(command)
@@ -327,7 +327,7 @@ def test_check_tells_also_where_it_cannot_remember(run, workspace):
 def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
-    commands = ("list", "next", "check", "hint", "solution", "reset", "doctor")
+    commands = ("list", "next", "check", "hint", "solution", "reset", "fresh", "doctor")
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == list(commands)
     for command in commands:
         status, out, _ = run(f"{command} --help")

@@ -38,7 +38,7 @@ def done(workspace):
     def done(states):
         workspace.mkdir(exist_ok=True)
         lines = [f"{number}   {state}\n" for number, state in states.items()]
-        (workspace / "progress.txt").write_text("".join(lines))
+        (workspace / "progress.txt").write_text("".join(["edition 2\n", *lines]))
 
     return done
 
@@ -168,7 +168,7 @@ def test_what_can_be_read_is_not_judged_again(workspace):
     work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     (workspace / "progress.txt").write_text("5.1   right  hints: 3\n\0\0\0")
     assert re.search(r"5\.1 · .+  right +3", str(overview()))
-    assert (workspace / "progress.txt").read_text() == "5.1   right  hints: 3\n"
+    assert (workspace / "progress.txt").read_text() == "edition 2\n5.1   right  hints: 3\n"
 
 
 @pytest.mark.live

@@ -9,7 +9,7 @@ from jupyter_client.manager import start_new_kernel
 def kept(workspace):
     """Return what is kept: names, and for each the file or folder."""
     folder = workspace / "kept"
-    return {path.name: path for path in folder.iterdir()} if folder.exists() else {}
+    return {path.name: path for path in folder.glob("*-20*")}
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +116,12 @@ def test_cell_that_appends_keeps_nothing_away(kernel, answer):
 )
 def test_however_a_cell_writes_what_an_editor_wrote_is_kept(kernel, answer, head):
     workspace, run = kernel
-    answer.write_text("an evening of work\n")
+    evening = f"an evening of work: {head}\n"
+    answer.write_text(evening)
     before = kept(workspace).keys()
     run(f"{head}\ncell\n")
     (new,) = kept(workspace).keys() - before
-    assert kept(workspace)[new].read_text() == "an evening of work\n"
+    assert kept(workspace)[new].read_text() == evening
     assert answer.read_text() == "cell\n"
 
 

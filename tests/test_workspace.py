@@ -5,14 +5,8 @@ import sys
 import pytest
 from answers import everything
 
-from channels_live.workspace import (
-    changed_files,
-    clear,
-    copy_project,
-    lay_out,
-    missing_files,
-    room_in_kept,
-)
+from channels_live.kept import clear, room_in_kept
+from channels_live.workspace import changed_files, copy_project, lay_out, missing_files
 
 FILES = {"manage.py": "one\n", "app/views.py": "two\n", "app/static/logo.bin": "three\n"}
 
