@@ -20,7 +20,7 @@ def exercise_folder(workspace: Path, number: str) -> Path:
 
     number: as it is now, such as "5.1".
     """
-    if (workspace / "exercises").is_dir() and not (workspace / _MARK).is_file():
+    if _is_old(workspace):
         if (carried := workspace / "exercises/.carried" / number).is_dir():
             return carried
         if number in _OLD_NUMBERS:
@@ -28,6 +28,12 @@ def exercise_folder(workspace: Path, number: str) -> Path:
         if number in NEW_NUMBERS:
             return workspace / "exercises/none" / number  # there was no such exercise
     return _folder(workspace, number)
+
+
+def _is_old(workspace: Path) -> bool:
+    if (workspace / _MARK).is_file():
+        return False
+    return any((workspace / "exercises").glob("[0-9][0-9]/*.*"))  # else there is nothing yet
 
 
 def _folder(workspace: Path, number: str) -> Path:

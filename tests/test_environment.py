@@ -147,9 +147,15 @@ def test_environment_resolves_to_what_is_tested(tmp_path):
     assert changes in ([], ["channels-live"]), resolved.stderr
 
 
-def test_jupyterlab_has_the_defaults_of_the_course():
-    ours = "channels_live.json"
-    installed = Path(sys.prefix, "share/jupyter/lab/settings/overrides.d", ours)
+@pytest.mark.parametrize(
+    ("ours", "folder"),
+    [
+        ("channels_live.json", "share/jupyter/lab/settings/overrides.d"),
+        ("server.json", "etc/jupyter/jupyter_server_config.d"),
+    ],
+)
+def test_jupyterlab_has_the_defaults_of_the_course_and_its_extension(ours, folder):
+    installed = Path(sys.prefix, folder, "channels_live.json")
     assert json.loads(installed.read_text()) == json.loads((ROOT / "lab" / ours).read_text())
 
 
@@ -161,7 +167,8 @@ def make(tmp_path):
     """Return a function that runs make on a copy of the project."""
     if sys.platform == "win32":
         pytest.skip("the Makefile is for POSIX systems")
-    for name in ("Makefile", "requirements.txt", "pyproject.toml", "lab/channels_live.json"):
+    lab = ("lab/channels_live.json", "lab/server.json")
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", *lab):
         target = tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, target)
