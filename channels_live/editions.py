@@ -20,9 +20,9 @@ def exercise_folder(workspace: Path, number: str) -> Path:
 
     number: as it is now, such as "5.1".
     """
+    if (carried := workspace / "exercises/.carried" / number).is_dir():
+        return carried
     if _is_old(workspace):
-        if (carried := workspace / "exercises/.carried" / number).is_dir():
-            return carried
         if number in _OLD_NUMBERS:
             return _folder(workspace, _OLD_NUMBERS[number])
         if number in NEW_NUMBERS:

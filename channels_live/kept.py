@@ -21,6 +21,9 @@ from channels_live.workspace import (
 )
 
 
+Known = set[tuple[str, str]]  # path and digest of what need not be kept
+
+
 def lay_out_again(
     folder: Path,
     layers: Iterable[Path],
@@ -43,31 +46,40 @@ def clear(folder: Path, cells: Iterable[tuple[str, str]]) -> str | None:
 
     cells: pairs of path and text that stand in a notebook, and so need not be kept.
     """
-    gone = folder.with_name(f".{folder.name}.old")
-    if gone.exists():  # it was unchanged when somebody was killed over removing it
-        shutil.rmtree(gone)
-    if not os.path.lexists(folder):
-        return None
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    if _is_empty(folder):
-        folder.rmdir()
-        return None
+    aside, gone = (folder.with_name(f".{folder.name}.{end}") for end in ("old", "gone"))
     known = {(path, digest(text.encode())) for path, text in cells}
-    if not (why := _why_keep(folder, known)):
-        folder.rename(gone)  # at once: a half would look like somebody's work
-        if not (why := _why_keep(gone, known)):  # an editor may have been quicker
+    said: list[str] = []
+    _remove(aside, gone, folder.name, known, said)  # of a call that was ended there
+    if os.path.lexists(folder):
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        if _is_empty(folder):
+            folder.rmdir()
+        elif why := _why_keep(folder, known):
+            said.append(f"{why}\nIt is kept in {shown(move_to_kept(folder))}.")
+        else:
+            folder.rename(aside)  # at once: a half would look like somebody's work
+            _remove(aside, gone, folder.name, known, said)
+    return "\n".join(said) or None
+
+
+def _remove(aside: Path, gone: Path, name: str, known: Known, said: list[str]) -> None:
+    """Remove what was put aside, unless an editor has been quicker."""
+    if gone.exists():
+        shutil.rmtree(gone)
+    if os.path.lexists(aside):
+        if why := _why_keep(aside, known):
+            said.append(f"{why}\nIt is kept in {shown(move_to_kept(aside, name))}.")
+        else:
+            aside.rename(gone)  # of which nothing is looked at again, however little is left
             shutil.rmtree(gone)
-            return None
-        gone.rename(folder)
-    return f"{why}\nIt is kept in {shown(move_to_kept(folder))}."
 
 
 def _is_empty(folder: Path) -> bool:
     return not folder.is_symlink() and not any(folder.iterdir())
 
 
-def _why_keep(folder: Path, known: set[tuple[str, str]]) -> str:
+def _why_keep(folder: Path, known: Known) -> str:
     """Say what in a folder nobody else could bring back; nothing if there is nothing."""
     if folder.is_symlink() or not is_laid_out(folder):
         return f"What was in {folder.name} is not known to be the course's."
@@ -78,11 +90,14 @@ def _why_keep(folder: Path, known: set[tuple[str, str]]) -> str:
     return f"You had changed {', '.join(changed)}." if changed else ""
 
 
-def move_to_kept(path: Path) -> Path:
-    """Move a file or a folder to `workspace/kept`, and return where it is. Raises OSError."""
+def move_to_kept(path: Path, name: str | None = None) -> Path:
+    """Move a file or a folder to `workspace/kept`, and return where it is. Raises OSError.
+
+    name: what its name there begins with, if not its own.
+    """
     while True:
         is_file = path.is_file()
-        kept = room_in_kept(*((path.stem, path.suffix) if is_file else (path.name,)))
+        kept = room_in_kept(*((path.stem, path.suffix) if is_file else (name or path.name,)))
         try:
             path.rename(kept)
             return kept
