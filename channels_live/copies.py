@@ -86,7 +86,11 @@ def fresh(kind: str, number: int) -> Path:
     """
     original = next(iter(sorted(ORIGINALS[kind].glob(f"{number:02}_*.ipynb"))), None)
     if original is None:
-        raise LessonError(f"There is no {kind.removesuffix('s')} {number}.")
+        raise LessonError(
+            f"There is no lesson {number}."
+            if kind == "notebooks"
+            else f"There are no exercises of a lesson {number}."
+        )
     with locks.lock(_lock()):
         path = workspace_folder() / kind / original.name
         path.parent.mkdir(exist_ok=True)

@@ -20,7 +20,6 @@ from channels_live.workspace import (
     workspace_folder,
 )
 
-
 Known = set[tuple[str, str]]  # path and digest of what need not be kept
 
 

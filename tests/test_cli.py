@@ -284,6 +284,18 @@ def test_reset_begins_again_and_keeps_what_was_there(run, workspace):
     assert (folder / "myapp/answer.py").read_text() == dict(task("5.1").files())["myapp/answer.py"]
 
 
+@pytest.mark.parametrize("option", ["", " --exercises"])
+def test_fresh_lays_out_a_notebook_and_keeps_the_old_one(run, workspace, option):
+    name = f"{'exercises' if option else 'notebooks'}/05_create_consumer.ipynb"
+    assert run(f"fresh 5{option}") == (0, f"A fresh copy is in workspace/{name}\n", "")
+    (workspace / name).write_text("mine")
+    status, out, _ = run(f"fresh 5{option}")
+    (kept,) = (workspace / "kept").iterdir()
+    assert (status, kept.read_text()) == (0, "mine")
+    assert out.startswith(f"Your old one is kept in workspace/kept/{kept.name}.\n")
+    assert run(f"fresh 99{option}")[0] == 2
+
+
 # What cannot be done
 
 
