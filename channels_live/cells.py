@@ -1,6 +1,7 @@
 """What a notebook's cells do to the learner's files: nothing that was written there gets lost."""
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Watch:
         # and what is in files that somebody has written without a cell.
         self._databases: dict[Path, Stamps] = {}
         self._written: dict[Path, bytes] = {}
+        self._owed: list[tuple[Path, bytes]] = []  # what could not be kept yet
         self._safe: dict[Path, tuple[int, int]] = {}  # stamps of files that need no looking after
         ipython: Any = sys.modules.get("IPython")  # a terminal does without
         if shell := ipython and ipython.get_ipython():
@@ -54,13 +56,11 @@ class Watch:
             old = file.read_bytes() if file.is_file() else None
             if old is not None and not options.append and workspace.digest(old) != new:
                 self._keep(file, name, old)
-            try:
+            if old is None or options.append:
                 original(line, cell)
-            except OSError:
-                if old is not None and not options.append:
-                    with contextlib.suppress(OSError):
-                        file.write_bytes(old)  # not half of the new
-                raise
+            else:
+                print(f"Overwriting {os.path.expanduser(name)}")  # as the original says it
+                workspace.overwrite(file, cell)
             if options.append:
                 self._from_cells.pop(file, None)
             else:
@@ -81,7 +81,7 @@ class Watch:
             place = kept.keep_text(file, content, "cells" if from_cell else "")
         except OSError as error:
             raise LessonError(
-                f"What is in {name} could not be kept, so the cell has not replaced it: {error}"
+                f"What was in {name} before this cell could not be kept: {error}."
             ) from error
         was_right = workspace.workspace_folder() / "kept/right" in place.parents
         if was_right or not from_cell:  # of each version of a cell, one need not be told
@@ -118,18 +118,22 @@ class Watch:
         if self._safe.get(file) == stamp or stamp[0] > LARGEST:
             return
         content = file.read_bytes()
-        if self._from_cells.get(file) == workspace.digest(content) or self._is_ours(file, content):
+        if self._is_ours(file, content):
             self._safe[file] = stamp
         else:
             self._written[file] = content
 
     def _after(self) -> None:
         """Keep what a cell has spoilt, and sign the databases that it has written."""
-        for file, content in self._written.items():
-            with contextlib.suppress(OSError, LessonError):
-                if not kept.holds(file, content):
-                    self._keep(file, file.name, content)
+        spoilt = [item for item in self._written.items() if not kept.holds(*item)]
         self._written.clear()
+        owed, self._owed = [*self._owed, *spoilt], []
+        for file, content in owed:
+            try:
+                self._keep(file, file.name, content)
+            except LessonError as error:
+                self._owed.append((file, content))
+                print(f"{error}\nIt will be tried after each cell of this notebook.")
         for folder, before in self._databases.items():
             after = workspace.database_stamps(folder)
             if after and after != before:

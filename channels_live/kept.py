@@ -158,7 +158,10 @@ def right_versions(number: str) -> list[Path]:
 
 def holds(file: Path, content: bytes) -> bool:
     """Tell whether a file is there and holds just this."""
-    return file.is_file() and file.read_bytes() == content
+    try:
+        return file.is_file() and file.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, SOLUTIONS, EXERCISES = ROOT / "notebooks", ROOT / "solutions", ROOT / "exercises"
 SAMPLE = ROOT / "sample_project"
-_MANIFEST = ".channels_live.json"  # what was laid out: path → digest
-_SIGNATURE = ".channels_live.db"  # of the databases, as a notebook's cells have left them
+_OURS = ".channels_live."  # the names of our own files begin so
+_MANIFEST = f"{_OURS}json"  # what was laid out: path → digest
+_SIGNATURE = f"{_OURS}db"  # of the databases, as a notebook's cells have left them
 _DATABASES = tuple(f"db.sqlite3{end}" for end in ("", "-journal", "-wal", "-shm"))
 _MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", *_DATABASES}
 
@@ -55,7 +56,7 @@ def copy_project(source: Path, target: Path) -> None:
     """
     target.mkdir(parents=True, exist_ok=True)
     seen = set()  # a link may lead back to where it is
-    for name, folders, files in os.walk(source, followlinks=True):
+    for name, folders, files in os.walk(source, onerror=_fail, followlinks=True):
         folder, real = Path(name), os.path.realpath(name)
         folders[:] = [inner for inner in folders if inner not in _MADE_BY_PROGRAMS]
         if real in seen:
@@ -68,6 +69,10 @@ def copy_project(source: Path, target: Path) -> None:
             # no devices, no pipes, no editor's mark that a file is open
             if file not in _MADE_BY_PROGRAMS and (folder / file).is_file():
                 _copy(folder / file, within / file)
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -115,6 +120,20 @@ def laid_out_beside(
         shutil.rmtree(new, ignore_errors=True)
         raise
     return new
+
+
+def overwrite(file: Path, text: str) -> None:
+    """Put a text in the place of what a file holds, all of it or nothing.
+
+    Raises OSError if it cannot be written.
+    """
+    new = file.with_name(f"{_OURS}new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        shutil.copymode(file, new)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def complete(
@@ -218,7 +237,7 @@ def project_files(folder: Path) -> Iterator[str]:
     """Yield the paths of a project's files, from its folder on, without what programs made."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        ours = _MADE_BY_PROGRAMS & set(name.parts) or path.name in (_MANIFEST, _SIGNATURE)
+        ours = _MADE_BY_PROGRAMS & set(name.parts) or path.name.startswith(_OURS)
         if path.is_file() and not ours:
             yield name.as_posix()
 

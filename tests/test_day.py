@@ -211,6 +211,7 @@ class Learner:
             return f"{limit} {self.chance.choice(acts)()}"
         finally:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+            self.run("pass")  # what could not be kept is tried again
 
     # What must hold
 
