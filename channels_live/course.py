@@ -46,7 +46,7 @@ class Overview:
         self.next = next((task for task in self._tasks if task not in self._right), None)
 
     def __str__(self) -> str:
-        lines = ["{:50}{:>9}  {:17}{}".format(*_COLUMNS)]
+        lines = ["{:50}{:>9}  {:15}{}".format(*_COLUMNS)]
         for lesson in self._lessons:
             its_tasks = self._of(lesson)
             state = "" if its_tasks else "no exercises"
@@ -54,7 +54,7 @@ class Overview:
             lines.append(f"{name:50}{lesson.minutes:9}  {state}")
             lines += [
                 f"     {_name(task):45}{task.minutes:9}  "
-                f"{self._shown(task):17}{self._hints.get(task.number, '')}"
+                f"{self._shown(task):15}{self._hints.get(task.number, '')}"
                 for task in its_tasks
             ]
         done = len(self._right) * _BAR // max(1, len(self._tasks))
@@ -92,7 +92,7 @@ class Overview:
 
     def _shown(self, task: Task) -> str:
         # its files are something else by now
-        return f"{RIGHT} (earlier)" if task.number in self._now else self._state(task)
+        return f"{RIGHT}, changed" if task.number in self._now else self._state(task)
 
     def _done(self) -> str:
         return f"{len(self._right)} of {len(self._tasks)} exercises are right."

@@ -84,6 +84,16 @@ def test_states_hints_and_one_next_step(done):
     assert overview().next == TASKS[1]
 
 
+def test_what_was_right_counts_also_where_its_files_are_something_else_now(done):
+    done({TASKS[0].number: f"{RIGHT}  now: {NOT_YET}  hints: 1"})
+    text = str(overview())
+    assert re.search(
+        rf"^ +{TASKS[0].number} · .+ {TASKS[0].minutes}  right, changed +1$", text, re.M
+    )
+    assert f"1 of {len(TASKS)} exercises are right." in text
+    assert overview().next == TASKS[1]
+
+
 def test_nothing_is_next_where_all_is_right(done):
     done({task.number: RIGHT for task in TASKS})
     assert overview().next is None

@@ -257,6 +257,17 @@ def test_tools_come_on_top_of_what_learners_have(calls):
     assert "pip install" not in calls("lab")[1]
 
 
+@pytest.mark.parametrize("own", ["", "mine"])
+def test_make_lab_opens_the_copies_of_the_learner(request, tmp_path, monkeypatch, own):
+    monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", own)
+    returncode, log = request.getfixturevalue("calls")("lab")
+    assert not returncode
+    root, folder = (own, "") if own else (tmp_path, "workspace/")
+    address = f"/lab/tree/{folder}notebooks/00_start_here.ipynb"
+    assert f"root_dir={root} --LabApp.default_url={address}" in log
+    assert (tmp_path / (own or "workspace")).is_dir()
+
+
 def test_make_says_that_python_is_too_old(make, tmp_path):
     result = make("lab", "PYTHON=false")
     assert result.returncode

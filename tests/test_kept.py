@@ -360,7 +360,7 @@ def test_installation_that_nobody_may_write_to_is_laid_out_so_that_one_may(own, 
     shutil.copytree(SAMPLE / "start", sample)
     for path in [sample, *sample.rglob("*")]:
         path.chmod(path.stat().st_mode & 0o555)
-    workspace.lay_out(own / "01", [sample, SAMPLE / "steps/01"], [("myapp/new.py", "")])
+    workspace.lay_out(own / "01", [sample, SAMPLE / "steps/02"], [("myapp/new.py", "")])
     for path in [own / "01", *(own / "01").rglob("*")]:
         assert path.stat().st_mode & 0o200, path
     runs = os.stat(SAMPLE / "start/manage.py").st_mode & 0o111
