@@ -84,8 +84,7 @@ def fresh(kind: str, number: int) -> Path:
     kind: a key of ORIGINALS. number: of the lesson. Raises LessonError if there is none, or another
     program holds it up; OSError if it cannot be written.
     """
-    original = next(iter(sorted(ORIGINALS[kind].glob(f"{number:02}_*.ipynb"))), None)
-    if original is None:
+    if (original := _original(kind, number)) is None:
         raise LessonError(
             f"There is no lesson {number}."
             if kind == "notebooks"
@@ -104,9 +103,9 @@ def fresh(kind: str, number: int) -> Path:
 
 
 def newer(kind: str, number: int) -> str | None:
-    """Return the path of a new edition that stands beside the learner's notebook, in words."""
+    """Return the path of a new edition beside the notebook that is open, in words; or None."""
     found = sorted((workspace_folder() / kind).glob(f"{number:02}_*{_NEW}*.ipynb"))
-    return shown(found[-1]) if found else None
+    return shown(found[-1]) if found and open_notebook(kind, number) not in found else None
 
 
 def open_notebook(kind: str, number: int) -> Path | None:
@@ -117,9 +116,14 @@ def open_notebook(kind: str, number: int) -> Path | None:
     told = Path(os.environ.get("JPY_SESSION_NAME", ""))
     if told.suffix == ".ipynb" and told.is_file():
         return told
-    folders = (workspace_folder() / kind, ORIGINALS[kind])
-    found = (path for folder in folders for path in sorted(folder.glob(f"{number:02}_*.ipynb")))
-    return next(found, None)
+    if original := _original(kind, number):
+        copy = workspace_folder() / kind / original.name
+        return copy if copy.is_file() else original
+    return None
+
+
+def _original(kind: str, number: int) -> Path | None:
+    return next(iter(sorted(ORIGINALS[kind].glob(f"{number:02}_*.ipynb"))), None)
 
 
 def _lock() -> Path:

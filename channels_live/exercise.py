@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from channels_live import editions, notebook, work, workspace
+from channels_live import copies, editions, notebook, work, workspace
 from channels_live.checks import NotYet, Site, shown
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.notebook import TaskCells
@@ -149,6 +149,8 @@ class Exercise(WorkingCopy):
             os.chdir(self.folder.parent)
         KERNEL.watch(self.folder)
         print(f"Exercise {number}: your files are in {workspace.shown(self.folder)}")
+        if newer := copies.newer("exercises", self._task.lesson):
+            print(f"Of these exercises there is a new edition: {newer}")
         for line in work.differences(self._task):
             print(line)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 
 from channels_live.workspace import (
@@ -122,9 +123,8 @@ def keep_text(file: Path, content: bytes, within: str = "") -> Path:
 
     within: a folder in `kept`. Raises OSError if it cannot be written.
     """
-    names = (f"{file.stem}-20*{file.suffix}", f"*/{file.stem}-20*{file.suffix}")
-    right = f"right/*/*/**/{file.name}"
-    for pattern in (right, *names):
+    name = f"{escape(file.stem)}-20*{escape(file.suffix)}"
+    for pattern in (f"right/*/*/**/{escape(file.name)}", name, f"*/{name}"):
         for path in (workspace_folder() / "kept").glob(pattern):
             if path.is_file() and path.read_bytes() == content:
                 return path
@@ -145,9 +145,13 @@ def keep_right(number: str, files: dict[str, bytes]) -> Path:
             return earlier
     kept = room_in_kept("right", within=f"right/{number}")
     new = kept.with_name(f".{kept.name}.new")
-    for path, content in files.items():
-        _write(new / path, content)
-    new.rename(kept)
+    try:
+        for path, content in files.items():
+            _write(new / path, content)
+        new.rename(kept)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
     return kept
 
 
