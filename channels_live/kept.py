@@ -21,6 +21,7 @@ from channels_live.workspace import (
     workspace_folder,
 )
 
+MOST_NAMES = 10  # of files, in a message
 Known = set[tuple[str, str]]  # path and digest of what need not be kept
 
 
@@ -87,7 +88,8 @@ def _why_keep(folder: Path, known: Known) -> str:
         path for path in changed_files(folder) if (path, digest_of(folder / path)) not in known
     ]
     changed += unsigned_databases(folder)
-    return f"You had changed {', '.join(changed)}." if changed else ""
+    more = f" and {len(changed) - MOST_NAMES} more" if len(changed) > MOST_NAMES else ""
+    return f"You had changed {', '.join(changed[:MOST_NAMES])}{more}." if changed else ""
 
 
 def move_to_kept(path: Path, name: str | None = None) -> Path:

@@ -1,6 +1,7 @@
 """What a kernel holds: an editor and a notebook share files, and nothing written is lost."""
 
 import os
+import sys
 
 import pytest
 from answers import RIGHT_5_1
@@ -8,6 +9,8 @@ from jupyter_client.manager import start_new_kernel
 
 from channels_live.notebook import read, written_files
 from channels_live.workspace import EXERCISES
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell and limits")
 
 
 def kept(workspace):
@@ -135,6 +138,7 @@ def test_cell_without_a_path_gets_the_words_of_its_magic(kernel):
         run("%%writefile\none\n")
 
 
+@posix
 @pytest.mark.parametrize(
     "source",
     [
@@ -195,6 +199,7 @@ def test_what_was_right_is_kept_and_said_when_a_cell_replaces_it(kernel, answer)
     assert (version / "myapp/answer.py").read_text() == RIGHT_5_1
 
 
+@posix
 def test_cell_that_cannot_write_leaves_the_file_as_it_was(kernel, answer):
     _, run = kernel
     run(cell("one\n"))

@@ -101,6 +101,15 @@ def test_changed_copy_is_kept_as_a_whole_and_its_place_is_told(copy, workspace):
     assert not copy.exists()
 
 
+def test_not_all_of_many_files_are_named(copy):
+    for number in range(300):
+        (copy / f"new{number:03}.txt").write_text("new\n")
+    said = clear(copy, [])
+    assert "new000.txt" in said
+    assert " and 290 more.\n" in said
+    assert len(said) < 300
+
+
 def test_what_stands_in_a_notebook_need_not_be_kept(copy, workspace):
     (copy / "manage.py").write_bytes(b"cell\r\n")
     cells = [("manage.py", "first\n"), ("manage.py", "cell\n")]
