@@ -25,7 +25,7 @@ class Watch:
         self._folders: set[Path] = set()
         self._from_cells: dict[Path, str] = {}  # digest of what a cell has written there last
         # While a cell runs: the databases as they were, where no learner has touched them,
-        # and what is in files that somebody has written without a cell.
+        # and what is in files that are not as the course has them.
         self._databases: dict[Path, Stamps] = {}
         self._written: dict[Path, bytes] = {}
         self._owed: list[tuple[Path, bytes]] = []  # what could not be kept yet
@@ -51,16 +51,15 @@ class Watch:
         def writefile(line: str, cell: str) -> None:
             options = original.parser.parse_argstring(line)  # type: ignore[attr-defined]
             # as the original reads it
-            name = re.sub(r"""^(['"])(.*)\\1$""", r"\\2", options.filename)
+            name = re.sub(r"""^(['"])(.*)\1$""", r"\2", options.filename)
             file, new = Path(name).expanduser().resolve(), workspace.digest(cell.encode())
             old = file.read_bytes() if file.is_file() else None
             if old is not None and not options.append and workspace.digest(old) != new:
                 self._keep(file, name, old)
-            if old is None or options.append:
+            if old is None or options.append or not _overwritten(file, cell):
                 original(line, cell)
             else:
                 print(f"Overwriting {os.path.expanduser(name)}")  # as the original says it
-                workspace.overwrite(file, cell)
             if options.append:
                 self._from_cells.pop(file, None)
             else:
@@ -105,8 +104,8 @@ class Watch:
         self._written.clear()
         for folder in self._folders:
             self._remember_databases(folder)
-            with contextlib.suppress(OSError):
-                for path in islice(workspace.project_files(folder), MOST_FILES):
+            for path in islice(workspace.project_files(folder), MOST_FILES):
+                with contextlib.suppress(OSError):
                     self._look_at(folder / path)
 
     def _remember_databases(self, folder: Path) -> None:
@@ -140,6 +139,15 @@ class Watch:
                 with contextlib.suppress(OSError):  # it counts as the learner's, then
                     workspace.sign_databases(folder, after)
         self._databases.clear()
+
+
+def _overwritten(file: Path, text: str) -> bool:
+    """Replace a file as a whole; return False where only the file itself may be written."""
+    try:
+        workspace.overwrite(file, text)
+    except PermissionError:
+        return False
+    return True
 
 
 def _stamp(file: Path) -> tuple[int, int]:

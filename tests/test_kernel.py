@@ -126,7 +126,10 @@ def test_however_a_cell_writes_what_an_editor_wrote_is_kept(kernel, answer, head
     evening = f"an evening of work: {head}\n"
     answer.write_text(evening)
     before = kept(workspace).keys()
-    run(f"{head}\ncell\n")
+    said = run(f"{head}\ncell\n")
+    name = head.split()[-1].strip('"')
+    if "capture" not in head:  # it was kept before, not after the cell
+        assert said.startswith(f"The {name} that was there before is kept in workspace/kept/")
     (new,) = kept(workspace).keys() - before
     assert kept(workspace)[new].read_text() == evening
     assert answer.read_text() == "cell\n"
