@@ -111,8 +111,8 @@ def differences(task: "Task") -> Iterator[str]:
         if path in cells and workspace.digest(content) not in cells[path]:
             right = any(kept.holds(version / path, content) for version in versions)
             yield (
-                f"Your file {task.number}/{path} is another than its cell in this notebook"
-                f"{', and it was right' if right else ''}. "
+                f"Your file {task.number}/{path} is another than its cell in the notebook, as last "
+                f"saved{', and it was right' if right else ''}. "
                 "To go on with the file, do not run that cell. Should you, the file is kept first."
             )
 

@@ -278,7 +278,7 @@ def test_what_was_right_outlives_a_browser_that_was_closed_before_it_saved(page,
     page.goto(address(name))
     page.wait_for_function(IS_OPEN, arg=name)
     said = run_cell(page, "ex1 = Exercise")
-    assert "Your file 5.1/myapp/answer.py is another than its cell in this notebook, and" in said
+    assert "Your file 5.1/myapp/answer.py is another than its cell in the notebook, as last" in said
     said = run_cell(page, file)  # with the text that was saved last
     kept = re.search(r"before, which was right, is kept in (workspace/kept/right/\S+)\.\n", said)
     assert (folder / kept[1]).read_text() == RIGHT_5_1

@@ -191,8 +191,9 @@ def test_what_was_right_is_kept_and_said_when_a_cell_replaces_it(kernel, answer)
     assert "Exercise 5.1: right" in run("print(ex.check())")
     said = run("ex = Exercise('5.1')")
     assert said.endswith(
-        "Your file 5.1/myapp/answer.py is another than its cell in this notebook, and it was "
-        "right. To go on with the file, do not run that cell. Should you, the file is kept first.\n"
+        "Your file 5.1/myapp/answer.py is another than its cell in the notebook, as last saved, "
+        "and it was right. To go on with the file, do not run that cell. Should you, the file is "
+        "kept first.\n"
     )
     (version,) = (workspace / "kept/right/5.1").iterdir()
     assert run(cell("old text\n")).startswith(
