@@ -15,8 +15,13 @@ help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo 'ARGS="…" passes options on; PYTHON=python3.13 chooses the Python of a new $(VENV)'
 
+# What it opens are the learner's own copies, which channels_live/lab.py lays out: in workspace/, or
+# in the folder that CHANNELS_LIVE_WORKSPACE names, and then JupyterLab shows that.
 lab: $(READY) ## open the lessons in JupyterLab
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+	@mkdir -p "$${CHANNELS_LIVE_WORKSPACE:-workspace}"
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab \
+		--ServerApp.root_dir="$${CHANNELS_LIVE_WORKSPACE:-$(CURDIR)}" \
+		--LabApp.default_url=/lab/tree/$$(test "$$CHANNELS_LIVE_WORKSPACE" || echo workspace/)notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
 # Four workers on two cores: most tests wait for a server.
@@ -61,7 +66,7 @@ picture: $(TOOLS) ## renew the picture in the README
 bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)
 
-$(READY): requirements.txt pyproject.toml lab/channels_live.json
+$(READY): requirements.txt pyproject.toml lab/channels_live.json lab/server.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not." \
 			"Name one that is, for example: make lab PYTHON=python3.13"; exit 1; }

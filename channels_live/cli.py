@@ -110,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
         command(name, help).add_argument(
             "number", metavar="NUMBER", help="an exercise, such as 5.1"
         )
+    fresh = command("fresh", "lay out a lesson's notebook afresh; your old one is kept")
+    fresh.add_argument("number", type=int, metavar="LESSON", help="a lesson, such as 5")
+    fresh.add_argument(
+        "--exercises", action="store_true", help="the notebook of its exercises instead"
+    )
     doctor = command("doctor", "try whether all works that the course needs, and say what to mend")
     doctor.set_defaults(run=_doctor)
     return parser

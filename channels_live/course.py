@@ -39,7 +39,7 @@ class Overview:
     """
 
     def __init__(self, progress: Progress) -> None:
-        self._states, self._hints = progress.states, progress.hints
+        self._states, self._hints, self._now = progress.states, progress.hints, progress.now
         self._lessons = [notebook.lesson(path) for path in notebook.lesson_paths()]
         self._tasks = tasks()
         self._right = [task for task in self._tasks if self._state(task) == RIGHT]
@@ -54,7 +54,7 @@ class Overview:
             lines.append(f"{name:50}{lesson.minutes:9}  {state}")
             lines += [
                 f"     {_name(task):45}{task.minutes:9}  "
-                f"{self._state(task):15}{self._hints.get(task.number, '')}"
+                f"{self._shown(task):15}{self._hints.get(task.number, '')}"
                 for task in its_tasks
             ]
         done = len(self._right) * _BAR // max(1, len(self._tasks))
@@ -75,7 +75,7 @@ class Overview:
             body += _row(_link(f"../notebooks/{lesson.path.name}", name), lesson.minutes, state, "")
             for task in its_tasks:
                 hints = self._hints.get(task.number, "")
-                cells = (task.minutes, self._state(task), hints)
+                cells = (task.minutes, self._shown(task), hints)
                 body += _row(_exercise(task), *cells, indent=True)
         step = f"Next: {_exercise(self.next)}" if self.next else _ALL_RIGHT
         return (
@@ -89,6 +89,10 @@ class Overview:
 
     def _state(self, task: Task) -> str:
         return self._states.get(task.number, NOT_ATTEMPTED)
+
+    def _shown(self, task: Task) -> str:
+        # its files are something else by now
+        return f"{RIGHT}, changed" if task.number in self._now else self._state(task)
 
     def _done(self) -> str:
         return f"{len(self._right)} of {len(self._tasks)} exercises are right."

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from channels_live import notebook, workspace
+from channels_live import copies, editions, notebook, work, workspace
 from channels_live.checks import NotYet, Site, shown
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.notebook import TaskCells
@@ -50,7 +50,7 @@ class Task:
 
     def folder_in(self, workspace: Path) -> Path:
         """Return where the files are in a workspace, a path."""
-        return workspace / "exercises" / f"{self.lesson:02}" / self.number
+        return editions.exercise_folder(workspace, self.number)
 
     def files(self, solved: bool = False) -> Iterator[tuple[str, str]]:
         """Yield (path, text) of the files that it begins with, or that our solution leaves.
@@ -101,10 +101,16 @@ class Task:
     def more_hints(self, solution: str = "solution()") -> Text:
         """Return the hints so far, one more each time: a Text. solution: what shows that."""
         most = len(self.hints)
-        given = Progress().add_hint(self.number, most)
+        forgotten = []
+        try:
+            given = Progress().add_hint(self.number, most)
+        except LessonError as error:
+            given = min(Progress().hints.get(self.number, 0) + 1, most)
+            forgotten = [f"It is not remembered that you have had it: {error}"]
         lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(self.hints[:given], 1)]
         if given == most:
             lines.append(f"That was the last hint. {solution} shows how we did it.")
+        lines += forgotten
         return Text("\n".join(lines), "\n\n".join(lines))
 
     def solution(self) -> Text:
@@ -134,19 +140,26 @@ class Exercise(WorkingCopy):
 
     def __init__(self, number: str) -> None:
         self._task = task(number)
+        with workspace.writing():
+            editions.carry_over(workspace.workspace_folder())
         super().__init__(self._task.folder)
         KERNEL.prepare()
         with workspace.writing():
-            if not self.folder.exists():
-                self._lay_out()
+            work.lay_out(self._task)
             os.chdir(self.folder.parent)
+        KERNEL.watch(self.folder)
         print(f"Exercise {number}: your files are in {workspace.shown(self.folder)}")
+        if newer := copies.newer("exercises", self._task.lesson):
+            print(f"Of these exercises there is a new edition: {newer}")
+        for line in work.differences(self._task):
+            print(line)
 
     def check(self) -> Outcome:
-        """Serve the files as they are now, try them, and return the Outcome."""
-        outcome = self._task.judge(self.folder)
-        Progress().set_state(self._task.number, outcome.state)
-        return outcome
+        """Serve the files as they are now, try them, and return the Outcome.
+
+        What is right is kept, whatever becomes of the files, and stays right.
+        """
+        return work.check(self._task)
 
     def hint(self) -> Text:
         """Return the hints so far, and one more each time."""
@@ -160,16 +173,10 @@ class Exercise(WorkingCopy):
         """Lay the project out again. What the learner had changed is kept, and it says where."""
         self.stop()
         with workspace.writing():
-            kept = workspace.clear(self.folder, self._task.files())
-            self._lay_out()
-        print(
-            *filter(None, [kept, f"Exercise {self._task.number} is as at its beginning."]), sep="\n"
-        )
-
-    def _lay_out(self) -> None:
-        layers = workspace.project_before(self._task.lesson + 1)
-        workspace.lay_out(self.folder, layers, self._task.files())
-        Progress().set_state(self._task.number, NOT_ATTEMPTED)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            os.chdir(self.folder.parent)
+            work.lay_out_again(self._task)
+        KERNEL.watch(self.folder)
 
 
 def tasks() -> list[Task]:

@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-import re
-import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock
 
 from channels_live import workspace
+from channels_live.cells import Watch
+from channels_live.locks import try_lock
 from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
@@ -34,8 +33,9 @@ class Kernel:
         self.own_broker = os.environ.get("REDIS_URL")
         self._servers: list[Server] = []  # of all working copies, which share the ports
         self._claimed: dict[int, str] = {}  # number of a lesson → the name of its folder
-        self._locks: list[FileLock] = []  # on these folders, held until the kernel ends
+        self._locks: list[BaseFileLock] = []  # on these folders, held until the kernel ends
         self._prepared = False
+        self._cells: Watch | None = None
 
     def prepare(self) -> None:
         """Let clients, and commands in `!` cells, behave the same for everybody."""
@@ -60,7 +60,12 @@ class Kernel:
             self._prepared = True
             _listen_for_interrupts()
             _listen_to_clients()
-            _watch_written_files()
+            self._cells = Watch()
+
+    def watch(self, folder: Path) -> None:
+        """Let cells not spoil what a learner has written in a folder."""
+        if self._cells:
+            self._cells.add(folder)
 
     def claim(self, number: int) -> Path:
         """Return the folder for a lesson that no other kernel uses, and hold it.
@@ -76,14 +81,10 @@ class Kernel:
             return claimed
         for copy in range(1, MOST_COPIES + 1):
             name = f"{number:02}" if copy == 1 else f"{number:02}-{copy}"
-            lock = FileLock(locks / f"{name}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            self._claimed[number] = name
-            self._locks.append(lock)
-            return folder / name
+            if lock := try_lock(locks / f"{name}.lock"):
+                self._claimed[number] = name
+                self._locks.append(lock)
+                return folder / name
         raise LessonError(f"A hundred notebooks are at work in lesson {number}. Close some.")
 
     def start(
@@ -206,32 +207,6 @@ def _listen_to_clients() -> None:
 def _shell() -> Any:
     ipython: Any = sys.modules.get("IPython")  # a terminal does without
     return ipython and ipython.get_ipython()
-
-
-def _watch_written_files() -> None:
-    """Keep what a learner has written in an editor, when a `%%writefile` cell replaces it."""
-    shell = _shell()
-    if shell is None:
-        return
-    original: Callable[[str, str], None] = shell.find_cell_magic("writefile")
-    from_cells: dict[Path, str] = {}
-
-    def writefile(line: str, cell: str) -> None:
-        options = original.parser.parse_argstring(line)  # type: ignore[attr-defined]
-        # as the original reads it
-        name = re.sub(r"""^(['"])(.*)\1$""", r"\2", options.filename)
-        file, new = Path(name).expanduser().resolve(), workspace.digest(cell.encode())
-        if not options.append and file.is_file():
-            old = workspace.digest(file.read_bytes())
-            if old not in (from_cells.get(file), new, workspace.laid_out_digest(file)):
-                kept = workspace.room_in_kept(file.stem, file.suffix)
-                shutil.copy(file, kept)
-                print(f"The {name} that was there before is kept in {workspace.shown(kept)}.")
-        original(line, cell)
-        if not options.append:
-            from_cells[file] = new
-
-    shell.register_magic_function(writefile, "cell", "writefile")
 
 
 KERNEL = Kernel()

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from channels_live import notebook, workspace
+from channels_live import copies, editions, notebook, workspace
+from channels_live.kept import lay_out_again
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.workspace import LessonError
 
@@ -14,8 +15,9 @@ class Lesson(WorkingCopy):
     number: the number of the lesson; 0 is the finished site.
 
     The copy lies in `workspace/NN` and becomes the current folder. Making the lesson again makes
-    it afresh. What was changed there by hand is first moved to `workspace/kept`; where another
-    kernel is at work in the folder, a second one is made beside it.
+    it afresh. What was changed there by hand is first moved to `workspace/kept`, and so is a
+    database with what came in through the site; where another kernel is at work in the folder, a
+    second one is made beside it.
 
     Raises LessonError if there is no such lesson or the workspace cannot be written.
     """
@@ -26,10 +28,11 @@ class Lesson(WorkingCopy):
             KERNEL.lessons[number].stop()
         KERNEL.prepare()
         with workspace.writing():
+            editions.carry_over(workspace.workspace_folder())
             folder = KERNEL.claim(number)
             os.chdir(folder.parent)  # some systems cannot replace the current folder
-            kept = workspace.clear(folder, _cells(number))
-            workspace.lay_out(folder, layers)
+            lay_out_again(folder, layers, cells=_cells(number))
+            KERNEL.watch(folder)
         super().__init__(folder)
         os.chdir(folder)
         self.number = number
@@ -37,9 +40,9 @@ class Lesson(WorkingCopy):
         shown = workspace.shown(folder)
         if folder.name != f"{number:02}":
             print(f"Another notebook is at work in lesson {number}, so this one uses {shown}.")
-        if kept:
-            print(kept)
         print(f"Lesson {number}: your files are in {shown}")
+        if newer := copies.newer("notebooks", number):
+            print(f"Of this lesson there is a new edition: {newer}")
 
 
 def _cells(number: int) -> list[tuple[str, str]]:

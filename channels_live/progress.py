@@ -5,32 +5,48 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from filelock import FileLock
-
-from channels_live.workspace import room_in_kept, workspace_folder, writing
+from channels_live import editions, locks
+from channels_live.kept import move_to_kept
+from channels_live.workspace import workspace_folder, writing
 
 NOT_ATTEMPTED, NOT_YET, RIGHT = "not attempted", "not yet", "right"
-_LINE = re.compile(rf"(\d+\.\d+)(?: +({NOT_ATTEMPTED}|{NOT_YET}|{RIGHT}))?(?: +hints: (\d+))?")
+_LINE = re.compile(
+    rf"(\d+\.\d+)(?: +({NOT_ATTEMPTED}|{NOT_YET}|{RIGHT}))?"
+    rf"(?: +now: ({NOT_ATTEMPTED}|{NOT_YET}))?(?: +hints: (\d+))?"
+)
 
 
 class Progress:
     """The states of a workspace's exercises, as last checked.
 
-    `states` and `hints` are dicts by the number of an exercise. Every exercise that was ever laid
-    out has a state, unless the file was lost. `damaged` tells whether there is a file that could
-    not be read in full; what could be read is there all the same.
+    `states`, `now` and `hints` are dicts by the number of an exercise. Every exercise that was ever
+    laid out has a state, unless the file was lost. One that was right once stays so: `now` has what
+    its files are if that is no longer right. `damaged` tells whether there is a file that could not
+    be read in full; what could be read is there all the same.
     """
 
     def __init__(self) -> None:
         self._path = workspace_folder() / "progress.txt"
         self.states: dict[str, str] = {}
+        self.now: dict[str, str] = {}
         self.hints: dict[str, int] = {}
         self.damaged = False
         self._read()
 
     def set_state(self, number: str, state: str) -> None:
-        """Remember the state of an exercise. Raises LessonError if that cannot be written."""
-        self._change(lambda: self.states.update({number: state}))
+        """Remember the state of an exercise; where it was right, it was, and `now` is told apart.
+
+        Raises LessonError if that cannot be written, or another program holds the file too long.
+        """
+
+        def change() -> None:
+            self.now.pop(number, None)
+            if state != RIGHT and self.states.get(number) == RIGHT:
+                self.now[number] = state
+            else:
+                self.states[number] = state
+
+        self._change(change)
 
     def add_hint(self, number: str, most: int) -> int:
         """Count one more hint, up to `most`. Return the count. Raises LessonError as set_state."""
@@ -44,13 +60,14 @@ class Progress:
     def _change(self, change: Callable[[], None]) -> None:
         with writing():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._path.with_name(".progress.lock")):
+            with locks.lock(self._path.with_name(".progress.lock")):
                 self._read()
                 change()
                 if self.damaged:
-                    self._path.replace(room_in_kept("progress", ".txt"))
+                    move_to_kept(self._path)
                 new = self._path.with_suffix(".new")
-                new.write_text("".join(map(self._line, self._numbers())), encoding="utf-8")
+                lines = [f"{editions.head()}\n", *map(self._line, self._numbers())]
+                new.write_text("".join(lines), encoding="utf-8")
                 _put(new, self._path)
                 self.damaged = False
 
@@ -61,11 +78,18 @@ class Progress:
             text = ""
         except OSError:
             text = "?"  # it is there, and says nothing
-        matches = [_LINE.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        new_numbers = editions.NEW_NUMBERS
+        if lines and editions.is_head(lines[0]):
+            new_numbers, lines = {}, lines[1:]
+        matches = [_LINE.fullmatch(line) for line in lines]
         self.damaged = None in matches or (text != "" and not text.endswith("\n"))
-        for number, state, hints in (match.groups() for match in matches if match):
+        for number, state, now, hints in (match.groups() for match in matches if match):
+            number = new_numbers.get(number, number)
             if state:
                 self.states[number] = state
+            if now:
+                self.now[number] = now
             if hints:
                 self.hints[number] = int(hints)
 
@@ -75,6 +99,8 @@ class Progress:
 
     def _line(self, number: str) -> str:
         line = f"{number:6}{self.states.get(number, '')}"
+        if now := self.now.get(number):
+            line += f"  now: {now}"
         if hints := self.hints.get(number):
             line += f"  hints: {hints}"
         return f"{line}\n"

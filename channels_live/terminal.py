@@ -7,12 +7,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from channels_live import notebook
+from channels_live import copies, notebook, work, workspace
 from channels_live.course import overview
 from channels_live.exercise import Exercise, Task, task, tasks
 from channels_live.kernel import KERNEL
 from channels_live.outcome import Outcome
-from channels_live.progress import NOT_YET, RIGHT, Progress
+from channels_live.progress import NOT_YET, RIGHT
 from channels_live.workspace import LessonError
 
 
@@ -51,27 +51,23 @@ def _check(options: argparse.Namespace) -> int:
     chosen = tasks() if options.all else [task(number) for number in options.numbers]
     theirs = _workspace(options.workspace) if options.workspace else None
     hidden = None if len(chosen) > 1 else True  # None: where nobody looks at a terminal
-    outcomes, forgotten = [], None
+    outcomes, forgotten = [], ""
     for exercise in tqdm(chosen, unit="exercise", leave=False, disable=hidden):
         folder = exercise.folder_in(theirs) if theirs else exercise.folder
-        outcome = exercise.judge(folder)
+        outcome = exercise.judge(folder) if theirs else work.check(exercise)
+        forgotten = outcome.advice.pop(work.FORGOTTEN, forgotten)
         if not options.json:
             outcome.advice = {} if theirs else _advice(outcome, folder)
             short = len(chosen) > 1 and outcome.state != NOT_YET
             tqdm.write(str(outcome).partition("\n")[0] if short else str(outcome))
         outcomes.append(outcome)
-        if not theirs and folder.is_dir():
-            try:
-                Progress().set_state(exercise.number, outcome.state)
-            except LessonError as error:
-                forgotten = error  # go on: who checks wants to know
     right = sum(outcome.state == RIGHT for outcome in outcomes)
     if options.json:
         print(json.dumps([*map(_as_json, chosen, outcomes)], indent=2))
     elif len(chosen) > 1:
         print(f"{right} of {len(chosen)} are right.")
     if forgotten:
-        raise forgotten
+        raise LessonError(forgotten)
     return 0 if right == len(chosen) else 1
 
 
@@ -94,7 +90,8 @@ def _advice(outcome: Outcome, folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         return {"begin": f"channels-live next {number} lays them out"}
     if outcome.state != RIGHT:
-        return {"stuck?": f"channels-live hint {number} gives a hint; after it, another one"}
+        stuck = {"stuck?": f"channels-live hint {number} gives a hint; after it, another one"}
+        return outcome.advice | stuck
     compare = {"compare": f"channels-live solution {number} shows how we did it"}
     return outcome.advice | compare
 
@@ -123,6 +120,14 @@ def _reset(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fresh(options: argparse.Namespace) -> int:
+    kind = "exercises" if options.exercises else "notebooks"
+    with workspace.writing():
+        path = copies.fresh(kind, options.number)
+    print(f"A fresh copy is in {workspace.shown(path)}")
+    return 0
+
+
 _COMMANDS = {
     "list": _list,
     "next": _next,
@@ -130,4 +135,5 @@ _COMMANDS = {
     "hint": _hint,
     "solution": _solution,
     "reset": _reset,
+    "fresh": _fresh,
 }

@@ -1,20 +1,21 @@
-"""Where a learner's files are: laid out, compared with what was laid out, and kept."""
+"""Where a learner's files are: laid out, and compared with what was laid out."""
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, SOLUTIONS, EXERCISES = ROOT / "notebooks", ROOT / "solutions", ROOT / "exercises"
 SAMPLE = ROOT / "sample_project"
-_MANIFEST = ".channels_live.json"  # what was laid out: path → digest
-_MADE_BY_PROGRAMS = {"__pycache__", "db.sqlite3", "db.sqlite3-journal", ".ipynb_checkpoints"}
+_OURS = ".channels_live."  # the names of our own files begin so
+_MANIFEST = f"{_OURS}json"  # what was laid out: path → digest
+_SIGNATURE = f"{_OURS}db"  # of the databases, as a notebook's cells have left them
+_DATABASES = tuple(f"db.sqlite3{end}" for end in ("", "-journal", "-wal", "-shm"))
+_MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", *_DATABASES}
 
 
 class LessonError(Exception):
@@ -49,14 +50,35 @@ def writing() -> Iterator[None]:
 
 
 def copy_project(source: Path, target: Path) -> None:
-    """Copy a project's files over what is in the target, without what programs made there."""
-    shutil.copytree(
-        source,
-        target,
-        ignore=shutil.ignore_patterns(*_MADE_BY_PROGRAMS),
-        ignore_dangling_symlinks=True,  # an editor's marks that a file is open
-        dirs_exist_ok=True,
-    )
+    """Copy a project's files over what is in the target, without what programs made there.
+
+    Raises OSError if a file cannot be read or written.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    seen = set()  # a link may lead back to where it is
+    for name, folders, files in os.walk(source, onerror=_fail, followlinks=True):
+        folder, real = Path(name), os.path.realpath(name)
+        folders[:] = [inner for inner in folders if inner not in _MADE_BY_PROGRAMS]
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        within = target / folder.relative_to(source)
+        within.mkdir(exist_ok=True)
+        for file in files:
+            # no devices, no pipes, no editor's mark that a file is open
+            if file not in _MADE_BY_PROGRAMS and (folder / file).is_file():
+                _copy(folder / file, within / file)
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    # what may run still may; what may not be written, as in an installation for all, may here
+    target.chmod(source.stat().st_mode & 0o777 | 0o200)
 
 
 def project_before(lesson: int, sample: Path = SAMPLE) -> list[Path]:
@@ -66,55 +88,124 @@ def project_before(lesson: int, sample: Path = SAMPLE) -> list[Path]:
 
 
 def lay_out(folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str]] = ()) -> None:
-    """Make a working copy: layers, folders laid over each other; then files, path and text."""
-    for layer in layers:
-        copy_project(layer, folder)
-    for path, text in files:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(text.encode())
-    manifest = {path: _digest_of(folder, path) for path in project_files(folder)}
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    """Make a working copy where none is, all of it or nothing.
 
+    layers: folders laid over each other. files: pairs of path and text, laid over them.
 
-def clear(folder: Path, cells: Iterable[tuple[str, str]]) -> str | None:
-    """Make way for a new copy; return where the old one is kept, in words, or None.
-
-    cells: pairs of path and text that stand in a notebook, and so need not be kept.
+    Raises OSError if that cannot be written, or something is there.
     """
-    if not folder.exists():
-        return None
-    known = {(path, digest(text.encode())) for path, text in cells}
-    changed = [
-        path for path in changed_files(folder) if (path, _digest_of(folder, path)) not in known
-    ]
-    if not changed:
-        shutil.rmtree(folder)
-        return None
-    kept = room_in_kept(folder.name)
-    folder.rename(kept)
-    return f"You had changed {', '.join(changed)}.\nIt is kept in {shown(kept)}."
+    new = laid_out_beside(folder, layers, files)
+    new.rename(folder)
 
 
-def room_in_kept(stem: str, suffix: str = "") -> Path:
-    """Return a free path in `workspace/kept`; between stem and suffix of its name is the time."""
-    folder = workspace_folder() / "kept"
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    names = (f"{stem}-{stamp}" + (f"-{count}" if count > 1 else "") for count in itertools.count(1))
-    return next(path for name in names if not (path := folder / (name + suffix)).exists())
+def laid_out_beside(
+    folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str]] = ()
+) -> Path:
+    """Return a new working copy that only needs to be renamed. Arguments and errors: of lay_out.
+
+    What an earlier call has left half done is removed, so no two may work at once.
+    """
+    new = folder.with_name(f".{folder.name}.new")
+    try:
+        if new.exists():
+            shutil.rmtree(new)
+        new.mkdir(parents=True)
+        for layer in layers:
+            copy_project(layer, new)
+        for path, text in files:
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes(text.encode())
+        _write_manifest(new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    return new
+
+
+def overwrite(file: Path, text: str) -> None:
+    """Put a text in the place of what a file holds, all of it or nothing.
+
+    Raises OSError if it cannot be written.
+    """
+    new = file.with_name(f"{_OURS}new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        shutil.copymode(file, new)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def complete(
+    folder: Path, layers: Iterable[Path], files: Iterable[tuple[str, str]] = ()
+) -> list[str]:
+    """Mend a working copy that was laid out by half: nothing is known of what was laid out there.
+
+    What is missing, or breaks off, is laid out; what else is there stays. Return the paths of the
+    files that were mended. Arguments and errors: of lay_out.
+    """
+    whole = laid_out_beside(folder, layers, files)
+    mended = []
+    for path in project_files(whole):
+        old, new = folder / path, (whole / path).read_bytes()
+        if not old.is_file() or (len(old.read_bytes()) < len(new) and _is_part(old, new)):
+            old.parent.mkdir(parents=True, exist_ok=True)
+            (whole / path).replace(old)
+            mended.append(path)
+    (whole / _MANIFEST).replace(folder / _MANIFEST)  # last: until then, it is half done
+    shutil.rmtree(whole, ignore_errors=True)
+    return mended
+
+
+def _is_part(file: Path, whole: bytes) -> bool:
+    return whole.startswith(file.read_bytes())
+
+
+def is_laid_out(folder: Path) -> bool:
+    """Tell whether it is known what was laid out in a folder."""
+    return bool(_manifest(folder))
 
 
 def changed_files(folder: Path) -> list[str]:
     """Return the paths of the files in a working copy that are not as they were laid out."""
     manifest = _manifest(folder)
     return [
-        path for path in project_files(folder) if manifest.get(path) != _digest_of(folder, path)
+        path for path in project_files(folder) if manifest.get(path) != digest_of(folder / path)
     ]
 
 
 def missing_files(folder: Path) -> list[str]:
     """Return the paths of the files that were laid out and are gone."""
     return sorted(_manifest(folder).keys() - set(project_files(folder)))
+
+
+def unsigned_databases(folder: Path) -> list[str]:
+    """Return the paths of a folder's databases, unless it was its cells that wrote them last."""
+    if not (stamps := database_stamps(folder)):
+        return []
+    try:
+        signed = (folder / _SIGNATURE).read_text(encoding="utf-8") == str(stamps)
+    except (OSError, ValueError):
+        signed = False
+    return [] if signed else list(stamps)
+
+
+def database_stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return what tells whether a folder's databases were written: path → size, time of change."""
+    stamps = {}
+    for name in _DATABASES:
+        with contextlib.suppress(OSError):
+            status = (folder / name).stat()
+            stamps[name] = (status.st_size, status.st_mtime_ns)
+    return stamps
+
+
+def sign_databases(folder: Path, stamps: dict[str, tuple[int, int]]) -> None:
+    """Remember that a folder's databases are as its cells have left them.
+
+    stamps: as of database_stamps. Raises OSError if that cannot be written.
+    """
+    (folder / _SIGNATURE).write_text(str(stamps), encoding="utf-8")
 
 
 def laid_out_digest(file: Path) -> str | None:
@@ -130,6 +221,11 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
+def _write_manifest(folder: Path) -> None:
+    manifest = {path: digest_of(folder / path) for path in project_files(folder)}
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
 def _manifest(folder: Path) -> dict[str, str]:
     try:
         return dict(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
@@ -141,9 +237,11 @@ def project_files(folder: Path) -> Iterator[str]:
     """Yield the paths of a project's files, from its folder on, without what programs made."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.is_file() and not _MADE_BY_PROGRAMS & set(name.parts) and path.name != _MANIFEST:
+        ours = _MADE_BY_PROGRAMS & set(name.parts) or path.name.startswith(_OURS)
+        if path.is_file() and not ours:
             yield name.as_posix()
 
 
-def _digest_of(folder: Path, path: str) -> str:
-    return digest((folder / path).read_bytes())
+def digest_of(file: Path) -> str:
+    """Return the digest of what a file holds. Raises OSError if it cannot be read."""
+    return digest(file.read_bytes())

@@ -1,7 +1,8 @@
 """Somebody's work on exercises, for the tests."""
 
+from channels_live.editions import carry_over
 from channels_live.exercise import task
-from channels_live.workspace import lay_out, project_before
+from channels_live.workspace import lay_out, project_before, workspace_folder
 
 RIGHT_5_1 = """\
 from channels.generic.websocket import WebsocketConsumer
@@ -20,6 +21,7 @@ def work_on(number, files=(), workspace=None):
     workspace: a folder; otherwise that of the test.
     """
     exercise = task(number)
+    carry_over(workspace or workspace_folder())
     folder = exercise.folder_in(workspace) if workspace else exercise.folder
     lay_out(folder, project_before(exercise.lesson + 1), exercise.files())
     for path, text in dict(files).items():

@@ -10,11 +10,13 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from answers import RIGHT_5_1
 from clients import client, talk
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from channels_live.notebook import lesson_path
+from channels_live.notebook import lesson_path, read
 from channels_live.server.ports import free_port
+from channels_live.workspace import ROOT
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +74,10 @@ RAN = """() => {
     const idle = panel.sessionContext.session.kernel.status === "idle";
     return (failed || ran && idle) && {ran: cells.length, outputs};
 }"""
-OPEN = "() => jupyterapp.shell.currentWidget?.sessionContext.session?.kernel?.status === 'idle'"
+OPEN = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    return panel?.sessionContext?.session?.kernel?.status === "idle";
+}"""
 DRAWN = """number => {
     const images = [...document.querySelectorAll(".jp-RenderedMermaid img")];
     return images.length === number && images.every(image => image.naturalWidth > 0);
@@ -193,3 +198,89 @@ def test_every_row_is_drawn_and_every_sign_survives(page, lab, daphne):
         "joins group room",
         "receive()  on the event loop",
     }
+
+
+# The learner's own copies
+
+
+def run_cell(page, text):
+    """Run the first cell of the open notebook that begins so; return what it printed."""
+    return page.evaluate(
+        """async text => {
+            const {content, sessionContext} = jupyterapp.shell.currentWidget;
+            const cells = [...content.model.cells];
+            const at = cells.findIndex(cell => cell.sharedModel.source.startsWith(text));
+            content.activeCellIndex = at;
+            content.deselectAll();
+            await jupyterapp.commands.execute("notebook:run-cell");
+            return cells[at].outputs.toJSON().map(output => output.text ??
+                output.data?.["text/plain"] ?? output.evalue).flat().join("");
+        }""",
+        text,
+    )
+
+
+def set_cell(page, text, new):
+    """Replace the text of the first cell that begins so. It is not saved."""
+    page.evaluate(
+        """([text, written]) => {
+            const cells = [...jupyterapp.shell.currentWidget.content.model.cells];
+            const cell = cells.find(cell => cell.sharedModel.source.startsWith(text));
+            cell.sharedModel.source = written;
+        }""",
+        [text, new],
+    )
+
+
+NAME = "() => window.jupyterapp?.shell.currentWidget?.context?.path"
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+KINDS = ("notebooks", "exercises")
+IS_OPEN = f"name => ({NAME})() === name && ({OPEN})()"
+
+
+def test_learner_works_in_copies_and_the_originals_stay_as_they_came(page, lab):
+    _, address = lab
+    originals = {path: path.read_bytes() for path in ROOT.glob("[en]*s/*.ipynb")}
+    lesson, exercises = (f"workspace/{kind}/05_create_consumer.ipynb" for kind in KINDS)
+    page.goto(address(lesson))
+    page.wait_for_function(IS_OPEN, arg=lesson)
+    cells = page.evaluate(
+        "() => [...jupyterapp.shell.currentWidget.content.model.cells].map("
+        "cell => [cell.sharedModel.source, cell.outputs?.length ?? 0])"
+    )
+    assert [source for source, _ in cells] == [cell.source for cell in read(lesson_path(5)).cells]
+    assert not any(outputs for _, outputs in cells)
+    assert "your files are in workspace/05" in run_cell(page, "from websockets")
+
+    page.locator(f'{PANEL} a[href*="exercises/05_"]').last.click()  # and back
+    page.wait_for_function(IS_OPEN, arg=exercises)
+    run_cell(page, "from channels_live")
+    assert "workspace/exercises/05/5.1\n" in run_cell(page, "ex1 = Exercise")
+    assert "Overwriting 5.1/myapp/answer.py" in run_cell(page, "%%writefile 5.1/myapp/answer.py")
+    page.locator(f'{PANEL} a[href*="notebooks/05_"]').first.click()
+    page.wait_for_function(IS_OPEN, arg=lesson)
+    assert {path: path.read_bytes() for path in originals} == originals
+
+
+def test_what_was_right_outlives_a_browser_that_was_closed_before_it_saved(page, lab):
+    folder, address = lab
+    name = "workspace/exercises/05_create_consumer.ipynb"
+    page.goto(address(name))
+    page.wait_for_function(IS_OPEN, arg=name)
+    run_cell(page, "from channels_live")
+    run_cell(page, "ex1 = Exercise")
+    file = "%%writefile 5.1/myapp/answer.py"
+    set_cell(page, file, f"{file}\n{RIGHT_5_1}")
+    run_cell(page, file)
+    assert "Exercise 5.1: right" in run_cell(page, "ex1.check()")
+    page.goto("about:blank")  # the kernel lives on
+
+    page.goto(address(name))
+    page.wait_for_function(IS_OPEN, arg=name)
+    said = run_cell(page, "ex1 = Exercise")
+    assert "Your file 5.1/myapp/answer.py is another than its cell in the notebook, as last" in said
+    said = run_cell(page, file)  # with the text that was saved last
+    kept = re.search(r"before, which was right, is kept in (workspace/kept/right/\S+)\.\n", said)
+    assert (folder / kept[1]).read_text() == RIGHT_5_1
+    assert (folder / "workspace/exercises/05/5.1/myapp/answer.py").read_text() != RIGHT_5_1
+    assert "5.1   right" in (folder / "workspace/progress.txt").read_text()

@@ -284,6 +284,18 @@ def test_reset_begins_again_and_keeps_what_was_there(run, workspace):
     assert (folder / "myapp/answer.py").read_text() == dict(task("5.1").files())["myapp/answer.py"]
 
 
+@pytest.mark.parametrize("option", ["", " --exercises"])
+def test_fresh_lays_out_a_notebook_and_keeps_the_old_one(run, workspace, option):
+    name = f"{'exercises' if option else 'notebooks'}/05_create_consumer.ipynb"
+    assert run(f"fresh 5{option}") == (0, f"A fresh copy is in workspace/{name}\n", "")
+    (workspace / name).write_text("mine")
+    status, out, _ = run(f"fresh 5{option}")
+    (kept,) = (workspace / "kept").iterdir()
+    assert (status, kept.read_text()) == (0, "mine")
+    assert out.startswith(f"Your old one is kept in workspace/kept/{kept.name}.\n")
+    assert run(f"fresh 99{option}")[0] == 2
+
+
 # What cannot be done
 
 
@@ -306,7 +318,7 @@ def test_bad_usage_is_explained(run, workspace, line):
     assert not workspace.exists()
 
 
-@pytest.mark.parametrize("command", ["next", "hint 5.1", "reset 5.1"])
+@pytest.mark.parametrize("command", ["next", "reset 5.1", "fresh 5"])
 def test_workspace_that_cannot_be_written(run, workspace, command):
     workspace.write_text("a file in the place of a folder")
     status, _, err = run(command)
@@ -327,7 +339,7 @@ def test_check_tells_also_where_it_cannot_remember(run, workspace):
 def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
-    commands = ("list", "next", "check", "hint", "solution", "reset", "doctor")
+    commands = ("list", "next", "check", "hint", "solution", "reset", "fresh", "doctor")
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == list(commands)
     for command in commands:
         status, out, _ = run(f"{command} --help")

@@ -38,7 +38,7 @@ def done(workspace):
     def done(states):
         workspace.mkdir(exist_ok=True)
         lines = [f"{number}   {state}\n" for number, state in states.items()]
-        (workspace / "progress.txt").write_text("".join(lines))
+        (workspace / "progress.txt").write_text("".join(["edition 2\n", *lines]))
 
     return done
 
@@ -81,6 +81,16 @@ def test_states_hints_and_one_next_step(done):
     assert f"2 of {len(TASKS)} exercises are right." in text
     assert f": {TASKS[0].minutes + TASKS[3].minutes} of these are behind you." in text
     assert text.endswith(f"Next: {TASKS[1].number} · {TASKS[1].title}")
+    assert overview().next == TASKS[1]
+
+
+def test_what_was_right_counts_also_where_its_files_are_something_else_now(done):
+    done({TASKS[0].number: f"{RIGHT}  now: {NOT_YET}  hints: 1"})
+    text = str(overview())
+    assert re.search(
+        rf"^ +{TASKS[0].number} · .+ {TASKS[0].minutes}  right, changed +1$", text, re.M
+    )
+    assert f"1 of {len(TASKS)} exercises are right." in text
     assert overview().next == TASKS[1]
 
 
@@ -168,7 +178,7 @@ def test_what_can_be_read_is_not_judged_again(workspace):
     work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     (workspace / "progress.txt").write_text("5.1   right  hints: 3\n\0\0\0")
     assert re.search(r"5\.1 · .+  right +3", str(overview()))
-    assert (workspace / "progress.txt").read_text() == "5.1   right  hints: 3\n"
+    assert (workspace / "progress.txt").read_text() == "edition 2\n5.1   right  hints: 3\n"
 
 
 @pytest.mark.live

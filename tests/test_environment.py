@@ -147,9 +147,15 @@ def test_environment_resolves_to_what_is_tested(tmp_path):
     assert changes in ([], ["channels-live"]), resolved.stderr
 
 
-def test_jupyterlab_has_the_defaults_of_the_course():
-    ours = "channels_live.json"
-    installed = Path(sys.prefix, "share/jupyter/lab/settings/overrides.d", ours)
+@pytest.mark.parametrize(
+    ("ours", "folder"),
+    [
+        ("channels_live.json", "share/jupyter/lab/settings/overrides.d"),
+        ("server.json", "etc/jupyter/jupyter_server_config.d"),
+    ],
+)
+def test_jupyterlab_has_the_defaults_of_the_course_and_its_extension(ours, folder):
+    installed = Path(sys.prefix, folder, "channels_live.json")
     assert json.loads(installed.read_text()) == json.loads((ROOT / "lab" / ours).read_text())
 
 
@@ -161,7 +167,8 @@ def make(tmp_path):
     """Return a function that runs make on a copy of the project."""
     if sys.platform == "win32":
         pytest.skip("the Makefile is for POSIX systems")
-    for name in ("Makefile", "requirements.txt", "pyproject.toml", "lab/channels_live.json"):
+    lab = ("lab/channels_live.json", "lab/server.json")
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", *lab):
         target = tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, target)
@@ -248,6 +255,17 @@ def test_tools_come_on_top_of_what_learners_have(calls):
     assert LEARNERS not in log
     assert DEVELOPERS in log
     assert "pip install" not in calls("lab")[1]
+
+
+@pytest.mark.parametrize("own", ["", "mine"])
+def test_make_lab_opens_the_copies_of_the_learner(request, tmp_path, monkeypatch, own):
+    monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", own)
+    returncode, log = request.getfixturevalue("calls")("lab")
+    assert not returncode
+    root, folder = (own, "") if own else (tmp_path, "workspace/")
+    address = f"/lab/tree/{folder}notebooks/00_start_here.ipynb"
+    assert f"root_dir={root} --LabApp.default_url={address}" in log
+    assert (tmp_path / (own or "workspace")).is_dir()
 
 
 def test_make_says_that_python_is_too_old(make, tmp_path):

@@ -1,15 +1,22 @@
 """What a kernel holds: an editor and a notebook share files, and nothing written is lost."""
 
 import os
+import sys
 
 import pytest
+from answers import RIGHT_5_1
 from jupyter_client.manager import start_new_kernel
+
+from channels_live.notebook import read, written_files
+from channels_live.workspace import EXERCISES
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such shell and limits")
 
 
 def kept(workspace):
     """Return what is kept: names, and for each the file or folder."""
     folder = workspace / "kept"
-    return {path.name: path for path in folder.iterdir()} if folder.exists() else {}
+    return {path.name: path for path in folder.glob("*-20*")}
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +123,15 @@ def test_cell_that_appends_keeps_nothing_away(kernel, answer):
 )
 def test_however_a_cell_writes_what_an_editor_wrote_is_kept(kernel, answer, head):
     workspace, run = kernel
-    answer.write_text("an evening of work\n")
+    evening = f"an evening of work: {head}\n"
+    answer.write_text(evening)
     before = kept(workspace).keys()
-    run(f"{head}\ncell\n")
+    said = run(f"{head}\ncell\n")
+    name = head.split()[-1].strip('"')
+    if "capture" not in head:  # it was kept before, not after the cell
+        assert said.startswith(f"The {name} that was there before is kept in workspace/kept/")
     (new,) = kept(workspace).keys() - before
-    assert kept(workspace)[new].read_text() == "an evening of work\n"
+    assert kept(workspace)[new].read_text() == evening
     assert answer.read_text() == "cell\n"
 
 
@@ -128,3 +139,109 @@ def test_cell_without_a_path_gets_the_words_of_its_magic(kernel):
     _, run = kernel
     with pytest.raises(AssertionError, match="the following arguments are required: filename"):
         run("%%writefile\none\n")
+
+
+@posix
+@pytest.mark.parametrize(
+    "source",
+    [
+        "!printf cell > 5.1/myapp/answer.py",
+        "open('5.1/myapp/answer.py', 'w').write('cell')",
+        "%%bash\nprintf cell > 5.1/myapp/answer.py",
+        "import os; os.remove('5.1/myapp/answer.py')",
+        "%save -f 5.1/myapp/answer.py 1",
+    ],
+)
+def test_however_else_a_cell_spoils_a_file_what_an_editor_wrote_is_kept(kernel, answer, source):
+    workspace, run = kernel
+    evening = f"an evening of work: {source}\n"
+    answer.write_text(evening)
+    before = kept(workspace).keys()
+    said = run(source)
+    (new,) = kept(workspace).keys() - before
+    assert kept(workspace)[new].read_text() == evening
+    assert f"The answer.py that was there before is kept in workspace/kept/{new}.\n" in said
+
+
+def test_each_version_of_a_cell_is_kept_without_a_word(kernel, answer):
+    workspace, _ = kernel
+    for version in ("version 1\n", "version 2\n", "version 3\n"):
+        assert not write(kernel, version)
+    versions = [path.read_text() for path in (workspace / "kept/cells").glob("answer-*.py")]
+    assert {"version 1\n", "version 2\n"} <= set(versions)
+    count = len(versions)
+    for version in ("version 1\n", "version 2\n", "version 3\n"):
+        assert not write(kernel, version)
+    assert len(list((workspace / "kept/cells").glob("answer-*.py"))) <= count + 1
+
+
+def test_what_is_the_courses_is_not_kept(kernel, answer):
+    workspace, _ = kernel
+    cells = read(EXERCISES / "05_create_consumer.ipynb").cells
+    ((_, ours),) = [file for file in written_files(cells) if file[0] == "5.1/myapp/answer.py"]
+    before = sorted((workspace / "kept").rglob("*"))
+    write(kernel, ours)
+    write(kernel, "something of my own\n")
+    assert sorted((workspace / "kept").rglob("*")) == before
+
+
+def test_what_was_right_is_kept_and_said_when_a_cell_replaces_it(kernel, answer):
+    workspace, run = kernel
+    run(cell(RIGHT_5_1))
+    assert "Exercise 5.1: right" in run("print(ex.check())")
+    said = run("ex = Exercise('5.1')")
+    assert said.endswith(
+        "Your file 5.1/myapp/answer.py is another than its cell in the notebook, as last saved, "
+        "and it was right. To go on with the file, do not run that cell. Should you, the file is "
+        "kept first.\n"
+    )
+    (version,) = (workspace / "kept/right/5.1").iterdir()
+    assert run(cell("old text\n")).startswith(
+        "The 5.1/myapp/answer.py that was there before, which was right, is kept in "
+        f"workspace/kept/right/5.1/{version.name}/myapp/answer.py.\n"
+    )
+    assert (version / "myapp/answer.py").read_text() == RIGHT_5_1
+
+
+@posix
+def test_cell_that_cannot_write_leaves_the_file_as_it_was(kernel, answer):
+    _, run = kernel
+    run(cell("one\n"))
+    run("import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)")
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, ({}, resource.RLIM_INFINITY))"
+    try:
+        run(limit.format(1000))
+        with pytest.raises(AssertionError, match="File too large"):
+            run(cell("x" * 2000 + "\n"))
+    finally:
+        run(limit.format("resource.RLIM_INFINITY"))
+    assert answer.read_text() == "one\n"
+
+
+ENTER = """\
+import sqlite3
+with sqlite3.connect(r"{}") as database:
+    database.execute("CREATE TABLE IF NOT EXISTS entered (what)")
+    database.execute("INSERT INTO entered VALUES ('x')")
+database.close()
+"""
+
+
+def test_database_is_kept_unless_cells_have_written_it_last(kernel):
+    workspace, run = kernel
+    database = workspace / "01/db.sqlite3"
+    run("from channels_live import Lesson; lesson = Lesson(1)")
+    run(ENTER.format(database))
+    before = kept(workspace).keys()
+    run("lesson = Lesson(1)")
+    run(ENTER.format(database))
+    run(ENTER.format(database))
+    run("lesson = Lesson(1)")
+    assert kept(workspace).keys() == before
+    run(ENTER.format(database))
+    exec(ENTER.format(database))  # on the site, between two cells
+    run(ENTER.format(database))  # does not make it the cells' again
+    assert "You had changed db.sqlite3." in run("lesson = Lesson(1)")
+    (new,) = kept(workspace).keys() - before
+    assert (kept(workspace)[new] / "db.sqlite3").is_file()
+    run("import os; os.chdir(ex.folder.parent)")

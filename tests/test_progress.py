@@ -33,9 +33,7 @@ def test_it_is_a_text_with_a_line_for_each_exercise(file):
     Progress().set_state("5.1", NOT_ATTEMPTED)
     assert [Progress().add_hint("9.2", 3) for _ in range(2)] == [1, 2]
     assert file.read_text() == (
-        "5.1   not attempted\n"  #
-        "9.2   right  hints: 2\n"
-        "10.1  not yet\n"
+        "edition 2\n5.1   not attempted\n9.2   right  hints: 2\n10.1  not yet\n"
     )
     progress = Progress()
     assert progress.states == {"5.1": NOT_ATTEMPTED, "9.2": RIGHT, "10.1": NOT_YET}
@@ -91,7 +89,7 @@ def test_of_a_damaged_file_all_that_can_be_read_stays(file, rest):
     assert progress.hints == {"5.1": 2}
     progress.set_state("5.3", NOT_YET)
     assert kept() == [WHOLE + rest]
-    assert file.read_bytes() == WHOLE + b"5.3   not yet\n"
+    assert file.read_bytes() == b"edition 2\n" + WHOLE + b"5.3   not yet\n"
     assert not Progress().damaged
     Progress().set_state("5.3", RIGHT)
     assert len(kept()) == 1
@@ -107,7 +105,7 @@ def test_folder_in_place_of_the_file_is_kept(file):
     file.mkdir(parents=True)
     assert Progress().damaged
     Progress().set_state("5.1", RIGHT)
-    assert file.read_text() == "5.1   right\n"
+    assert file.read_text() == "edition 2\n5.1   right\n"
     (folder,) = (workspace_folder() / "kept").iterdir()
     assert folder.is_dir()
 
@@ -115,7 +113,7 @@ def test_folder_in_place_of_the_file_is_kept(file):
 def test_restored_states_do_not_replace_others(file):
     write(file, b"5.1   right\n5.2   hints: 1\n")
     Progress().restore({"5.1": NOT_YET, "5.2": NOT_YET, "5.3": RIGHT})
-    assert file.read_text() == "5.1   right\n5.2   not yet  hints: 1\n5.3   right\n"
+    assert file.read_text() == "edition 2\n5.1   right\n5.2   not yet  hints: 1\n5.3   right\n"
 
 
 @pytest.mark.parametrize("place", ["workspace", "workspace/.progress.lock/x", "workspace/kept"])

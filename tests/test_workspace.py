@@ -5,14 +5,8 @@ import sys
 import pytest
 from answers import everything
 
-from channels_live.workspace import (
-    changed_files,
-    clear,
-    copy_project,
-    lay_out,
-    missing_files,
-    room_in_kept,
-)
+from channels_live.kept import clear, room_in_kept
+from channels_live.workspace import changed_files, copy_project, lay_out, missing_files
 
 FILES = {"manage.py": "one\n", "app/views.py": "two\n", "app/static/logo.bin": "three\n"}
 
@@ -105,6 +99,15 @@ def test_changed_copy_is_kept_as_a_whole_and_its_place_is_told(copy, workspace):
     assert name.startswith("01-20")
     assert everything(folder) == before
     assert not copy.exists()
+
+
+def test_not_all_of_many_files_are_named(copy):
+    for number in range(300):
+        (copy / f"new{number:03}.txt").write_text("new\n")
+    said = clear(copy, [])
+    assert "new000.txt" in said
+    assert " and 290 more.\n" in said
+    assert len(said) < 300
 
 
 def test_what_stands_in_a_notebook_need_not_be_kept(copy, workspace):

@@ -162,7 +162,7 @@ def _sync_dispatch(method: Any) -> Any:
 
 # --- the channel layer
 #
-# A message bears a mark from `send` or `group_send` to the call that it leads to, so that the record
+# A message bears a mark from `send` or `group_send` to the call that it leads to, so the record
 # tells which led to which. The project never sees it. The in-memory layer copies messages, and the
 # mark goes with the copy; those of channels_redis put random bytes before each, which are the mark,
 # or else it is made of the bytes themselves. With other layers there is none.

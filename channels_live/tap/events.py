@@ -129,8 +129,8 @@ EVENTS = (
             "type": Field(str | None, "the type of the message"),
             "message": Field(
                 str | None,
-                "a mark of what is sent, unlike all others; of the pub/sub layer's, unlike those of "
-                "other content. None: nothing is sent, or the layer is not known",
+                "a mark of what is sent, unlike all others; of the pub/sub layer's, unlike those "
+                "of other content. None: nothing is sent, or the layer is not known",
             ),
         },
     ),
