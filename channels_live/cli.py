@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from channels_live.trouble import in_words
+
 STATUS = """\
 exit status:
   0  it was done, and all that was checked is right
@@ -40,6 +42,9 @@ class Refused(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `channels-live` with these arguments, or those of the command line. Return its status."""
+    # None where it was closed before the start, as in `channels-live list >&-`
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every terminal knows every character
@@ -56,8 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ImportError as error:
         return _refuse(f"{error}. `channels-live doctor` says what to do.")
-    except (Refused, OSError) as error:
+    except Refused as error:
         return _refuse(error)
+    except OSError as error:
+        return _refuse(in_words(error))
     except KeyboardInterrupt:
         return _refuse("Interrupted.")
 

@@ -8,7 +8,7 @@ from channels_live.exercise import Task, tasks
 from channels_live.kernel import KERNEL
 from channels_live.notebook import Notebook
 from channels_live.progress import NOT_ATTEMPTED, RIGHT, Progress
-from channels_live.workspace import LessonError
+from channels_live.workspace import LessonError, in_our_words
 
 _COLUMNS = ("Lesson or exercise", "Minutes", "State", "Hints used")
 _BAR = 30  # characters
@@ -16,6 +16,7 @@ _LEFT = "text-align: left"
 _ALL_RIGHT = "All exercises are right."
 
 
+@in_our_words()
 def overview() -> "Overview":
     """Return an Overview of the workspace. What its file of progress has lost is judged again."""
     progress = Progress()

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from html import escape
 
+from channels_live.trouble import visible
+
 _THEIRS = {"got", "your code raised", "the check met", "the log says"}  # word for word
 _MARKED = re.compile("`([^`]+)`")
 
@@ -59,14 +61,9 @@ class Text:
 
 
 def _plain(label: str, text: str) -> str:
-    return _visible(text if label in _THEIRS else _MARKED.sub(r"\1", text))
+    return visible(text if label in _THEIRS else _MARKED.sub(r"\1", text))
 
 
 def _html(label: str, text: str) -> str:
-    text = escape(_visible(text))
+    text = escape(visible(text))
     return text if label in _THEIRS else _MARKED.sub(r"<code>\1</code>", text)
-
-
-def _visible(text: str) -> str:
-    """Show control characters instead of sending them to somebody's terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -6,9 +6,12 @@ import itertools
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+
+from channels_live.trouble import in_words
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, SOLUTIONS, EXERCISES = ROOT / "notebooks", ROOT / "solutions", ROOT / "exercises"
@@ -28,7 +31,8 @@ class LessonError(Exception):
 def workspace_folder() -> Path:
     """Return the folder of the learner's own files: $CHANNELS_LIVE_WORKSPACE or `workspace`."""
     # not relative to the current folder, which changes with every lesson
-    return Path(ROOT, os.environ.get("CHANNELS_LIVE_WORKSPACE") or "workspace").resolve()
+    named = os.environ.get("CHANNELS_LIVE_WORKSPACE") or "workspace"
+    return Path(ROOT, os.path.expanduser(named)).resolve()
 
 
 def shown(path: Path) -> str:
@@ -43,20 +47,41 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise LessonError(
-            f"The working copy cannot be written: {error}. "
+            f"The working copy cannot be written: {in_words(error)} "
             "Mend that, or name another folder in CHANNELS_LIVE_WORKSPACE."
         ) from error
 
 
+@contextlib.contextmanager
+def in_our_words() -> Iterator[None]:
+    """Raise LessonError where the system refuses something; `writing` tells more of its own."""
+    try:
+        yield
+    except OSError as error:
+        raise LessonError(in_words(error)) from error
+
+
 def copy_project(source: Path, target: Path) -> None:
-    """Copy a project's files over what is in the target, without what programs made there."""
-    shutil.copytree(
-        source,
-        target,
-        ignore=shutil.ignore_patterns(*_MADE_BY_PROGRAMS),
-        ignore_dangling_symlinks=True,  # an editor's marks that a file is open
-        dirs_exist_ok=True,
-    )
+    """Copy a project's files over what is in the target, without what programs made there.
+
+    Only what can be read to its end: no devices, no pipes, no links that lead back up. The copy can
+    be written, also where an installation for many can only be read. Raises OSError.
+    """
+    _copy(source, target, above=())
+
+
+def _copy(source: Path, target: Path, above: tuple[Path, ...]) -> None:
+    if (real := source.resolve()) in above:
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.name in _MADE_BY_PROGRAMS:
+            continue
+        if path.is_dir():
+            _copy(path, target / path.name, (*above, real))
+        elif path.is_file():
+            shutil.copyfile(path, target / path.name)
+            (target / path.name).chmod(path.stat().st_mode | stat.S_IRUSR | stat.S_IWUSR)
 
 
 def project_before(lesson: int, sample: Path = SAMPLE) -> list[Path]:

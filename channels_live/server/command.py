@@ -14,6 +14,7 @@ from pathlib import Path
 
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
+from channels_live.trouble import short
 
 DEFAULT_PORT = 8000  # of daphne and of runserver
 BROKER_PORT = 6379
@@ -76,7 +77,7 @@ class Command:
         """Return it as one that listens there. Raises ServerError if others could reach it."""
         if not is_loopback(host):
             raise ServerError(OPEN_TO_OTHERS.format(host))
-        if not port.isdecimal():
+        if not port.isdecimal() or len(port) > 20:
             return self  # the program itself says what is wrong with it
         return replace(self, host=host, port=int(port), _with_port=with_port)
 
@@ -107,14 +108,16 @@ def parse(line: str) -> Command:
 
 def _words(line: str) -> list[str]:
     if not isinstance(line, str):
-        raise ServerError(f"A command is a text, as typed in a terminal, not {line!r}.")
+        raise ServerError(f"A command is a text, as typed in a terminal, not {short(repr(line))}.")
+    if "\0" in line:
+        raise ServerError("A command cannot hold the character \\0. Type it anew.")
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.commenters = ""
     lexer.whitespace_split = True
     try:
         words = list(lexer)
     except ValueError as error:
-        raise ServerError(f"`{line}` cannot be read: {error}.") from error
+        raise ServerError(f"`{short(line)}` cannot be read: {error}.") from error
     for word in words:
         if word and not word.strip("|&;<>"):
             instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word

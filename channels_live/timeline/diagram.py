@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from channels_live.timeline.story import Client, Row
+from channels_live.timeline.story import SERVER, Client, Row
 
 LIFELINE = 40  # rows; where names are not repeated, mermaid draws lifelines no longer than these
 _NO_MIRROR = '%%{init: {"sequence": {"mirrorActors": false, "messageAlign": "left"}}}%%'
@@ -20,7 +20,8 @@ def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
     consumers: dict[str, str] = {}
     arrows: list[str] = []
     for number, client in enumerate(clients, 1):
-        lanes.append(f"participant c{number} as {client.name}")
+        if client.name != SERVER:
+            lanes.append(f"participant c{number} as {client.name}")
         consumer = "s"
         for row in client.rows:
             if row.consumer:

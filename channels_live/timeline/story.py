@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+SERVER = "server"  # the name of what is told of the server itself
 LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
@@ -46,11 +47,35 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     counts: dict[str, int] = {}
     clients = []
     for its_events in connections.values():
+        if its_events[0]["kind"] == "restarted":
+            clients.append(Client(SERVER, [_restarted(its_events[0])]))
+            continue
         protocol = str(its_events[0].get("protocol"))
         kind = _KINDS.get(protocol, protocol)
         counts[kind] = counts.get(kind, 0) + 1
         clients.append(Client(f"{kind} {counts[kind]}", _Story(its_events, threads).rows))
     return clients
+
+
+def with_those_before(
+    before: Sequence[Event], events: Iterable[Event], shown: bool
+) -> list[dict[str, Any]]:
+    """Return the events of a server that was started again, and one between that says so.
+
+    before: the events of earlier runs. shown: whether these are told too.
+    """
+    if not any(event.get("conn") is not None for event in before):
+        return [dict(event) for event in events]  # nobody would miss them
+    first = 1 + max(event["process"] for event in before)
+    restarted = {"kind": "restarted", "process": first, "conn": 0, "shown": shown}
+    # each run counts its processes anew
+    later = [{**event, "process": first + 1 + event["process"]} for event in events]
+    return [*(map(dict, before) if shown else ()), restarted, *later]
+
+
+def _restarted(event: Event) -> Row:
+    before = "" if event["shown"] else "; before that: timeline(restarts=True)"
+    return Row("", f"started again{before}", by_server=True)
 
 
 def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
