@@ -58,7 +58,8 @@ def in_words(error: BaseException) -> str:
             str(error.strerror or error) + (f": {error.filename}" * bool(error.filename))
         )
     happened, remedy = known
-    file = "a file" if error.filename is None else str(error.filename)
+    named = error.filename2 or error.filename  # the second is what a copy was to become
+    file = "a file" if named is None else str(named)
     said = visible(f"{happened.format(file)} {remedy}".rstrip())
     return said[0].upper() + said[1:]
 

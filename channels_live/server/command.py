@@ -131,8 +131,8 @@ def starts_broker(line: str) -> bool:
 
 
 def _executable(name: str) -> list[str]:
-    if name == "daphne":
-        return [sys.executable, "-m", "daphne"]
+    if name == "daphne":  # -P, as its own script: a project's queue.py is not the library's
+        return [sys.executable, "-P", "-m", "daphne"]
     if re.fullmatch(r"python[\d.]*", name, re.ASCII):
         return [sys.executable]
     if Path(name).name == "manage.py":

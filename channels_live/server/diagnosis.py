@@ -9,6 +9,10 @@ from channels_live.trouble import in_words, short, visible
 
 LAST_LINES = 12  # of the log, shown with an error
 IN_USE = "Address already in use"
+TOO_LOW = (
+    "Port {} is for the system's own programs, as all below 1024 are. "
+    "Choose one above them, such as 8000."
+)
 TAKEN = "Port {} is taken by {}. Stop that, or choose another port."
 
 
@@ -85,7 +89,7 @@ def not_run(error: Exception, command: str, folder: Path) -> ServerError:
     """Return the error of a program that the system could not run."""
     if isinstance(error, FileNotFoundError) and not folder.is_dir():
         reason = (
-            f"Its folder, {folder}, was deleted, moved or renamed. "
+            f"Its folder, {folder}, was deleted, moved or renamed, with your files. "
             "Run the first cell again: it lays the folder out."
         )
     elif isinstance(error, FileNotFoundError) and "/" in command.partition(" ")[0]:

@@ -39,6 +39,18 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
+def is_for_the_system(port: int, host: str = LOOPBACK) -> bool:
+    """Tell whether only the system's own programs may listen on this port."""
+    if 0 < port < 1024:
+        try:
+            socket.create_server((host.strip("[]"), port), family=_family(host)).close()
+        except PermissionError:
+            return True
+        except OSError:
+            pass
+    return False
+
+
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 

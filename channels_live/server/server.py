@@ -67,6 +67,8 @@ class Server(Addressed):
         self.port = port or self._command.port
         if port is None and fallback and self.port is not None and ports.any_will_do():
             self.port = ports.free_port()
+        if self.port and ports.is_for_the_system(self.port, self._command.host):
+            raise ServerError(diagnosis.TOO_LOW.format(self.port))
         self._start()
 
     def __enter__(self) -> Self:
