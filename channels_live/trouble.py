@@ -53,12 +53,12 @@ def in_words(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return visible(f"{type(error).__name__}: {error}")
     known = _WORDS.get(error.errno or 0)
-    if known is None:
+    named = getattr(error, "filename2", None) or error.filename  # what a copy was to become
+    if known is None or named is None and "{}" in known[0] and known[1] is not _DISK:
         return visible(
             str(error.strerror or error) + (f": {error.filename}" * bool(error.filename))
         )
     happened, remedy = known
-    named = error.filename2 or error.filename  # the second is what a copy was to become
     file = "a file" if named is None else str(named)
     said = visible(f"{happened.format(file)} {remedy}".rstrip())
     return said[0].upper() + said[1:]

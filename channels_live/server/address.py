@@ -32,7 +32,7 @@ class Addressed:
         return f"{self._command.scheme}://{self._address()}{arguments.path(path)}"
 
     def _address(self) -> str:
-        self.must_run()
+        self._must_run()
         if self.port is None:
             raise ServerError(f"It is not known on which port this listens: {self._command.line}")
         host = self._command.host
@@ -54,7 +54,7 @@ class Addressed:
         except httpx.InvalidURL as error:
             raise ServerError(f"This path cannot be requested: {error}.") from error
 
-    def must_run(self) -> None:
+    def _must_run(self) -> None:
         """Raise ServerError where the server has ended."""
         if not self.running:
             raise ServerError(

@@ -1,6 +1,7 @@
 """What was wrong with a server, from what is known of it. Nothing here reads, waits or prints."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,16 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
     return ServerError(f"{place}{said}", raised=raised, said=said, file=file, **known)
 
 
-def not_run(error: Exception, command: str, folder: Path) -> ServerError:
-    """Return the error of a program that the system could not run."""
+@contextlib.contextmanager
+def in_our_words(command: str, folder: Path) -> Iterator[None]:
+    """Raise ServerError where the system does not run a command in a folder."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:  # no thread left, no such character
+        raise _not_run(error, command, folder) from error
+
+
+def _not_run(error: Exception, command: str, folder: Path) -> ServerError:
     if isinstance(error, FileNotFoundError) and not folder.is_dir():
         reason = (
             f"Its folder, {folder}, was deleted, moved or renamed, with your files. "

@@ -44,7 +44,12 @@ class LogFile:
 
     def __init__(self) -> None:
         self.descriptor, name = tempfile.mkstemp(prefix="channels_live_", suffix=".log")
-        self._file = open(name, "rb")
+        try:
+            self._file = open(name, "rb")
+        except OSError:
+            os.close(self.descriptor)
+            os.unlink(name)
+            raise
         weakref.finalize(self, self._file.close)
         with contextlib.suppress(OSError):  # Windows keeps a file that is open
             os.unlink(name)

@@ -39,7 +39,11 @@ class Run:
     ) -> None:
         self.command, self.folder, self.port, self._ready = command, folder, port, ready
         self.record = Record()
-        self.log = LogFile()
+        try:
+            self.log = LogFile()
+        except BaseException:
+            self.record.close()
+            raise
         self._ready_text = _Sought(ready, self.log) if ready is not None else None
         self._seen = 0  # events that were there when it last got ready
         try:

@@ -65,11 +65,12 @@ class Server(Addressed):
         self._watchers: list[threading.Thread] = []
         self._fallback, self._before = fallback, list[dict[str, Any]]()
         self.port = port or self._command.port
-        if port is None and fallback and self.port is not None and ports.any_will_do():
-            self.port = ports.free_port()
-        if self.port and ports.is_for_the_system(self.port, self._command.host):
-            raise ServerError(diagnosis.TOO_LOW.format(self.port))
-        self._start()
+        with diagnosis.in_our_words(command, self._folder):
+            if port is None and fallback and self.port is not None and ports.any_will_do():
+                self.port = ports.free_port()
+            if self.port and ports.is_for_the_system(self.port, self._command.host):
+                raise ServerError(diagnosis.TOO_LOW.format(self.port))
+            self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +185,8 @@ class Server(Addressed):
         """
         self.end()
         self._before = self._told(restarts=True)
-        self._start()
+        with diagnosis.in_our_words(self.command, self._folder):
+            self._start()
         print(f"Running again: {self.command}")
 
     def wait_for_log(self, text: str, timeout: float = 15.0) -> Log:
@@ -208,7 +210,7 @@ class Server(Addressed):
         files are broken, or if nothing was reloaded in that time.
         """
         timeout = arguments.seconds(timeout)
-        self.must_run()
+        self._must_run()
         if self._command.name != "runserver":
             raise ServerError(f"It does not look for changed files: {self.command}. Restart it.")
         try:
@@ -278,17 +280,14 @@ class Server(Addressed):
 
     def _launch(self) -> None:
         variables = os.environ if self._variables is None else self._variables
-        try:
-            self._run = Run(
-                self._command,
-                self._folder,
-                self.port,
-                ready=self._ready,
-                variables=variables,
-                remove=self._remove,
-            )
-        except (OSError, ValueError, RuntimeError) as error:  # no thread, no such character
-            raise diagnosis.not_run(error, self.command, self._folder) from error
+        self._run = Run(
+            self._command,
+            self._folder,
+            self.port,
+            ready=self._ready,
+            variables=variables,
+            remove=self._remove,
+        )
         try:
             if not self._run.wait_until_ready(self._timeout):
                 raise self._run.never_ready(self._timeout)
@@ -296,7 +295,5 @@ class Server(Addressed):
             self.end()
             if isinstance(error, ServerError) and error.port_taken and self.port:
                 error.reason = diagnosis.TAKEN.format(self.port, who_has(self.port))
-            if isinstance(error, OSError):
-                raise diagnosis.not_run(error, self.command, self._folder) from error
             raise
         self.port = self._run.port
