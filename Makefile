@@ -15,8 +15,10 @@ help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo 'ARGS="…" passes options on; PYTHON=python3.13 chooses the Python of a new $(VENV)'
 
+# By itself JupyterLab opens login shells where it has no terminal, and those forget the PATH.
 lab: $(READY) ## open the lessons in JupyterLab
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+		--ServerApp.terminado_settings="{'shell_command': ['$${SHELL:-/bin/sh}']}" \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
 # Four workers on two cores: most tests wait for a server.

@@ -10,7 +10,7 @@ from types import ModuleType
 from channels_live import notebook, trouble, workspace
 from channels_live.checks import NotYet, Site
 from channels_live.kernel import KERNEL, WorkingCopy
-from channels_live.notebook import TaskCells
+from channels_live.notebook import Notebook, TaskCells
 from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.server import ServerError
@@ -106,7 +106,10 @@ class Task:
         if state == RIGHT:
             advice = {"compare": "`solution()` shows how we did it, and what else would do"}
             if following := next_task(self):
-                advice["next"] = f"{following.number} · {following.title}"
+                lessons = lessons_until(following, self.lesson)
+                steps = [*(f"lesson {lesson.number} · {lesson.title}" for lesson in lessons)]
+                steps += [f"{following.number} · {following.title}"]
+                advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
     def more_hints(self, solution: str = "solution()") -> Text:
@@ -203,6 +206,12 @@ def task(number: str) -> Task:
             return Task(page)
     numbers = ", ".join(task.number for task in tasks())
     raise LessonError(f"There is no exercise {number!r}. The exercises are {numbers}.")
+
+
+def lessons_until(task: Task, known: int) -> list[Notebook]:
+    """Return the lessons that come before a task, after the lesson with the number `known`."""
+    lessons = [notebook.lesson(path) for path in notebook.lesson_paths()]
+    return [lesson for lesson in lessons if known < lesson.number <= task.lesson]
 
 
 def next_task(task: Task) -> Task | None:
