@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from channels_live.server.asgi_servers import SERVERS
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
 from channels_live.trouble import short
@@ -19,6 +20,7 @@ from channels_live.trouble import short
 DEFAULT_PORT = 8000  # of daphne and of runserver
 BROKER_PORT = 6379
 BROKER_READY = "Ready to accept connections"
+ONE_PORT = "Here a server listens on one port of 127.0.0.1: say it with {}."
 NO_BROKER = (
     "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
     "Start a Redis or Valkey server of your own, put its address into the environment variable "
@@ -97,9 +99,11 @@ def parse(line: str) -> Command:
         raise ServerError("There is no command to start: the text is empty.")
     name, *arguments = words
     program = _executable(name)
-    if program == [sys.executable] and arguments[:2] == ["-m", "daphne"]:
-        name, program, arguments = "daphne", [*program, "-m", "daphne"], arguments[2:]
+    module = arguments[1] if arguments[:1] == ["-m"] and arguments[1:] else None
+    if program == [sys.executable] and module in _READERS:
+        name, program, arguments = module, [*program, "-m", module], arguments[2:]
     command = Command(line, name, program, arguments, variables=variables)
+    name = Path(name).name  # as in `venv/bin/daphne`
     for known, read in _READERS.items():
         if known == name or known in _MANAGED and known in arguments:
             return read(replace(command, name=known))
@@ -164,7 +168,7 @@ def _daphne(command: Command) -> Command:
     except argparse.ArgumentError:
         return command  # an option without its value: daphne says so itself
     if typed.elsewhere:
-        raise ServerError("Here a server listens on a port of 127.0.0.1: say it with -p.")
+        raise ServerError(ONE_PORT.format("-p"))
     return command.listening(
         typed.bind, typed.port, lambda port: ["-b", typed.bind, "-p", str(port), *rest]
     )
@@ -216,6 +220,19 @@ def _broker(command: Command) -> Command:
     return command.listening(typed.bind, typed.port, with_port)
 
 
+def _asgi(command: Command) -> Command:
+    server = SERVERS[command.name]
+    command = replace(command, shows_ready=server.shows_ready(command.arguments))
+    found = server.read(command.arguments, {**os.environ, **command.variables})
+    if found is None:
+        option = server.bind[0] if server.bind else server.port[0]
+        raise ServerError(ONE_PORT.format(option))
+    host, port, rest = found
+    # what variables say is said again, so that nothing is left to them
+    command = replace(command, arguments=server.at(host, port, rest))
+    return command.listening(host, port, lambda port: server.at(host, port, rest))
+
+
 def _other(command: Command) -> Command:
     words = command.arguments
     position = words.index("--port") + 1
@@ -235,5 +252,6 @@ _READERS: dict[str, Callable[[Command], Command]] = {
     "runworker": _runworker,
     "redis-server": _broker,
     "valkey-server": _broker,
+    **dict.fromkeys(SERVERS, _asgi),
 }
 _MANAGED = {"runserver", "runworker"}  # commands of manage.py

@@ -1,6 +1,7 @@
 """What was wrong with a server, from what is known of it. Nothing here reads, waits or prints."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from channels_live.trouble import in_words, short, visible
 
 LAST_LINES = 12  # of the log, shown with an error
 IN_USE = "Address already in use"
+_RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
 TOO_LOW = (
     "Port {} is for the system's own programs, as all below 1024 are. "
     "Choose one above them, such as 8000."
@@ -126,7 +128,10 @@ def exited(
             "the foreground. Leave out the option, or the &, that puts it there."
         )
         return ServerError(reason, command=command, log=log)
-    last = short(next((line for line in reversed(lines) if line.strip()), "no reason given"))
+    said = [line for line in lines if _RAISED.match(line)] or [
+        line for line in lines if line.strip()
+    ]
+    last = short(said[-1] if said else "no reason given")
     return ServerError(f"{last} (exit code {returncode})", command=command, log=log)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from channels_live.record import Record, deadline
 from channels_live.server import diagnosis, ports
+from channels_live.server.asgi_servers import LISTENS
 from channels_live.server.command import Command
 from channels_live.server.log import Follower, LogFile, plain
 from channels_live.server.process import Process
@@ -45,6 +46,7 @@ class Run:
             self.record.close()
             raise
         self._ready_text = _Sought(ready, self.log) if ready is not None else None
+        self._listens = ready == LISTENS
         self._seen = 0  # events that were there when it last got ready
         try:
             self.process = Process(
@@ -178,6 +180,8 @@ class Run:
             self._seen = len(self.record.events)
 
     def _is_ready(self) -> bool:
+        if self._listens:
+            return bool(ports.listened_on(self.process.pid))
         if self._ready_text is not None:
             return self._ready_text.is_there()
         if self.command.reloads and not self._happened("watching"):
