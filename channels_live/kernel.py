@@ -12,10 +12,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from channels_live import workspace
+from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
+from channels_live.timeline import Event, Timeline, Which
 from channels_live.workspace import LessonError
 
+PATIENCE = 15.0  # seconds in which a server tells what it still has in hand
 MOST_COPIES = 100  # of a lesson, for notebooks that are at work in it at once
 
 
@@ -56,6 +59,7 @@ class Kernel:
         if not self._prepared:
             self._prepared = True
             _listen_for_interrupts()
+            _listen_to_clients()
             _watch_written_files()
 
     def claim(self, number: int) -> Path:
@@ -67,7 +71,9 @@ class Kernel:
         locks = folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         if number in self._claimed:
-            return folder / self._claimed[number]
+            claimed = folder / self._claimed[number]
+            self._servers = [server for server in self._servers if server.folder != claimed]
+            return claimed
         for copy in range(1, MOST_COPIES + 1):
             name = f"{number:02}" if copy == 1 else f"{number:02}-{copy}"
             lock = FileLock(locks / f"{name}.lock")
@@ -88,8 +94,13 @@ class Kernel:
             return OwnBroker(line, folder, self.own_broker)
         port = None
         wanted = command.parse(line).port
-        self._servers = [server for server in self._servers if server.running]
-        for server in self._servers:
+        # those that have ended are still part of the lesson's picture, until they are started again
+        self._servers = [
+            server
+            for server in self._servers
+            if server.running or (server.folder == folder and server.command != line)
+        ]
+        for server in filter(lambda server: server.running, self._servers):
             same = server.command == line and server.folder == folder
             if same or (wanted is not None and server.typed_port == wanted):
                 if fallback:
@@ -101,6 +112,19 @@ class Kernel:
         self._servers.append(server)
         print(f"Running: {line}")
         return server
+
+    def timeline(self, folder: Path, **options: Any) -> Timeline:
+        """Return what happened on the servers of a folder. The options are those of Timeline."""
+        servers = [server for server in self._servers if server.folder == folder]
+        names = [command.parse(server.command).name for server in servers]
+        told: list[Event] = []
+        for number, (server, name) in enumerate(zip(servers, names, strict=True), 1):
+            if names.count(name) > 1:
+                name += f" {names[:number].count(name)}"
+            for event in server.events(PATIENCE):
+                process = f"{number}.{event['process']}"
+                told.append({**event, "process": process, "server": name})
+        return Timeline(SENDS.told(told), **options)
 
     def stop(self, folder: Path) -> None:
         """Stop every server that was started in a folder and still runs."""
@@ -140,6 +164,15 @@ class WorkingCopy:
         """
         return KERNEL.start(command, self.folder, ready=ready, fallback=fallback, timeout=timeout)
 
+    def timeline(
+        self, client: Which = None, consumer: str | None = None, threads: bool = False
+    ) -> Timeline:
+        """Return what happened on all servers that run here, in one picture.
+
+        The arguments are those of `Server.timeline`.
+        """
+        return KERNEL.timeline(self.folder, client=client, consumer=consumer, threads=threads)
+
     def stop(self) -> None:
         """Stop every server that was started here and still runs."""
         KERNEL.stop(self.folder)
@@ -161,10 +194,23 @@ def _listen_for_interrupts() -> None:
     tick()
 
 
+def _listen_to_clients() -> None:
+    """Note in which order clients send, and in which variables they are."""
+    SENDS.listen()
+    if shell := _shell():
+        SENDS.variables = shell.user_ns
+        shell.events.register("pre_run_cell", SENDS.begin_cell)
+        shell.events.register("post_run_cell", SENDS.give_names)
+
+
+def _shell() -> Any:
+    ipython: Any = sys.modules.get("IPython")  # a terminal does without
+    return ipython and ipython.get_ipython()
+
+
 def _watch_written_files() -> None:
     """Keep what a learner has written in an editor, when a `%%writefile` cell replaces it."""
-    ipython: Any = sys.modules.get("IPython")  # a terminal does without
-    shell = ipython and ipython.get_ipython()
+    shell = _shell()
     if shell is None:
         return
     original: Callable[[str, str], None] = shell.find_cell_magic("writefile")

@@ -120,7 +120,7 @@ def test_it_is_built_and_then_only_words_are_missing(cut):
     told, _ = run(
         cut.course,
         *("pytest", "-q", "-p", "no:cacheprovider"),
-        *("tests/test_notebooks.py", "tests/test_exercises.py"),
+        *("tests/test_notebooks.py", "tests/test_now_you.py", "tests/test_exercises.py"),
         *("-k", f"({cut.number} or every_lesson or verb_phrase) and not TestLesson"),
     )
     name = cut.files[0].stem

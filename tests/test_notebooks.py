@@ -9,8 +9,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
@@ -23,6 +24,20 @@ PORTS = {"6379", "8000", "8001", "8002", "8003"}  # as typed in the lessons
 FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1 *$", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 NOTES = re.compile(r"<details><summary>For instructors</summary>.*?</details>", re.S)
+FOLD = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.S)
+WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer, besides code
+OFFICIAL = {
+    "asgi.readthedocs.io": "/en/latest/",
+    "channels.readthedocs.io": "/en/stable/",
+    "developer.mozilla.org": "/en-US/docs/",
+    "docs.celeryq.dev": "/en/stable/",
+    "docs.djangoproject.com": f"/en/{'.'.join(version('django').split('.')[:2])}/",
+    "docs.python.org": "/3/",
+    "github.com": "/django/",
+    "valkey.io": "/topics/",
+    "websockets.readthedocs.io": "/en/stable/",
+    "www.rfc-editor.org": "/rfc/",
+}
 TO_WRITE = re.compile(r'WRITE: [^\n"\\]+')
 
 
@@ -110,10 +125,55 @@ def test_half_of_the_sections_ask_to_predict(page):
 
 @every_lesson
 def test_prose_is_long_enough_and_not_too_long(page):
-    prose = DETAILS.sub("", page.prose)
+    prose = NOTES.sub("", page.prose)
     prose = re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|https?://\S+", " ", prose)
     count = len(re.findall(r"[^\W\d_][\w’'-]*", prose))
     assert 400 <= count <= 1800, f"write 400 to 1800 words; there are {count}"
+
+
+@every_step
+def test_a_lesson_fits_into_a_block_of_a_workshop(page):
+    assert page.notebook.metadata["minutes"] <= 45
+
+
+@every_step
+def test_answers_to_predictions_are_folded_away(page):
+    """Whoever reads on before running a cell does not read what it will do."""
+    text = "\n\n".join(
+        "CODE" if cell.cell_type == "code" else FENCE.sub("", cell.source)
+        for cell in page.notebook.cells
+    )
+    asked = text.split("**Predict.**")[1:]
+    for question in asked:
+        assert "CODE" in question, f"nothing to run:\n{question[:200]}"
+        after = question.partition("CODE")[2].replace("CODE", "")
+        before, fold, answer = after.partition("<details><summary>What happened</summary>\n\n")
+        assert fold, f"no answer to:{question[:200]}"
+        assert not re.search("^## ", before, re.M), f"answered in another section:{question[:200]}"
+        assert len(before.split()) <= WORDS_BEFORE_AN_ANSWER, before
+        answer, end, _ = answer.partition("\n\n</details>")
+        assert end and not re.search(r"^#|<details>", answer, re.M), answer
+    assert text.count("What happened</summary>") == len(asked)
+
+
+@every_step
+def test_now_you_is_answered_in_a_fold(page):
+    """With what can be run: test_now_you.py does."""
+    (recap,) = (cell.source for cell in page.notebook.cells if "**Now you.**" in cell.source)
+    (answer,) = [text for name, text in FOLD.findall(recap) if name == "Answer"]
+    assert recap.index("**Now you.**") < recap.index(answer)
+    assert re.search(r"^```(python|diff)$", answer, re.M)
+
+
+@every_step
+def test_further_reading_is_linked(page):
+    (line,) = re.findall("^Further reading: (.+)$", page.prose, re.M)
+    links = re.findall(r"\]\(([^)\s]+)\)", line)
+    assert links
+    for link in links:
+        parts = urlsplit(link)
+        assert parts.scheme == "https" and not parts.query, link
+        assert parts.path.startswith(OFFICIAL[parts.hostname]), link
 
 
 @every_lesson
@@ -158,6 +218,7 @@ def test_outputs_are_the_same_on_every_machine(page):
     ports = re.findall(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)|\bport (\d+)", outputs)
     assert {port for pair in ports for port in pair if port} <= PORTS
     assert not re.search(r"\b0x[0-9a-f]{6,}", outputs)
+    assert "HTTP/2" not in outputs, "daphne says something else where h2 is installed"
 
 
 @every_lesson

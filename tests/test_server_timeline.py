@@ -128,11 +128,11 @@ def test_many_clients_at_once(start, project):
         await asyncio.gather(*(talk_to_it() for _ in range(20)))
 
     asyncio.run(all_at_once())
-    texts = str(server.timeline()).split("\n\n")
-    for number, text in enumerate(texts, 1):
-        assert re.sub(r"^client \d+ +", "client 1  ", text, flags=re.M) == CONVERSATION
+    for number in range(1, 21):
+        text = str(server.timeline(client=number))
         assert text.startswith(f"client {number} ")
-    assert len(texts) == 20
+        assert re.sub(r"^client \d+ +", "client 1  ", text, flags=re.M) == CONVERSATION
+    assert len(server.timeline().clients) == 20
 
 
 def test_diagram_and_text_hold_nothing_volatile(daphne):

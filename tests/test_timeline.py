@@ -12,7 +12,7 @@ import pytest
 from channels_live.timeline import Overlaps, Timeline
 from channels_live.timeline.overlaps import MOST_CALLS
 from channels_live.timeline.story import LONGEST_TEXT
-from channels_live.timeline.timeline import FIRST_ROWS, LAST_ROWS, UNANSWERED
+from channels_live.timeline.timeline import FIRST_ROWS, LAST_ROWS, MOST_LANES, UNANSWERED
 
 HELLO = '{"message": "hello"}'
 
@@ -313,13 +313,6 @@ def test_what_became_of_a_connection(events, text):
     assert str(Timeline(record(events))) == text
 
 
-def test_connections_are_told_one_after_the_other():
-    together = sorted(record(CHAT, CHAT), key=lambda event: event["at"])
-    first, second = str(Timeline(together)).split("\n\n")
-    assert first == CONVERSATION
-    assert second == CONVERSATION.replace("client 1", "client 2")
-
-
 def test_frame_stays_on_its_line_and_shows_no_control_characters():
     assert str(Timeline(frames("a\nb\r\nc\rd\u2028e\tf\x1b[31mg\0h"))).endswith(
         "──▶  a⏎b⏎c⏎d⏎e\tf�[31mg�h"
@@ -390,6 +383,7 @@ STATEMENT = re.compile(
     r"|  accTitle: .+|  accDescr \{|    .+|  \}"
     r"|  participant \w+ as [\w .]+"
     r"|  \w+--?>>\w+: .*|  Note over \w+: .+"
+    r"|  par at the same time|  and|  end"
 )
 
 
@@ -398,8 +392,10 @@ def test_diagram_shows_every_line():
     source = timeline.mermaid()
     for line in source.splitlines():
         assert STATEMENT.fullmatch(line), line
-    assert "  c1->>s: GET /ws/room/\n  s->>k_Room: connect()\n" in source
-    assert "  Note over k_Room: joins group room\n  k_Room-->>c1: 101 accepted\n" in source
+    assert "  c1->>s1: GET /ws/room/\n  s1->>k1: connect()\n" in source
+    assert "  k1->>g1: joins\n  k1-->>c1: 101 accepted\n" in source
+    lanes = re.findall("participant (.+)", source)
+    assert lanes == ["c1 as client 1", "s1 as server", "k1 as Room", "g1 as group room"]
     assert timeline._repr_mimebundle_() == {"text/plain": str(timeline), "text/vnd.mermaid": source}
 
 
@@ -414,14 +410,20 @@ def test_diagram_survives_every_sign_in_a_frame():
 
 
 def test_diagram_with_too_many_lanes_is_left_out():
-    events = record(*[[opened("/"), answered(101), came(text="x")]] * 7)
+    events = record(*[[opened("/"), answered(101), came(text="x")]] * MOST_LANES)
     assert "text/vnd.mermaid" in Timeline(events, client=[1, 2, 3])._repr_mimebundle_()
     assert list(Timeline(events)._repr_mimebundle_()) == ["text/plain"]
 
 
+def test_all_requests_share_a_lane():
+    page = [opened("/", "http"), answered(200), {"kind": "end"}]
+    source = Timeline(record(*[page] * 20)).mermaid()
+    assert re.findall("participant .. as (.+)", source) == ["requests", "server"]
+
+
 def test_long_diagram_repeats_the_names_at_its_end():
-    assert "mirrorActors" in Timeline(frames(*"short")).mermaid()
-    assert "mirrorActors" not in Timeline(frames(*["long"] * 40)).mermaid()
+    assert '"mirrorActors": false' in Timeline(frames(*"short")).mermaid()
+    assert '"mirrorActors": true' in Timeline(frames(*["long"] * 9)).mermaid()
 
 
 def test_diagram_that_jupyterlab_would_not_draw_is_left_out():

@@ -279,10 +279,10 @@ BAD_CALLS = {
     "timeout= is a number of seconds": [("wait_for_log", ["x", None]), ("wait_for_reload", [NAN])],
     "handler= is a text": [("overlaps", [None])],
     "consumer= is a text": [("timeline", [None, 5]), ("overlaps", ["receive", dict])],
-    "client= is the number of a client": [
-        ("timeline", [client]) for client in ("1", NAN, ["a"], True, {})
+    "client= is the number or the name of a client": [
+        ("timeline", [client]) for client in (NAN, [b"a"], True, {})
     ]
-    + [("watch", ["x"])],
+    + [("watch", [b"x"])],
     "It does not look for changed files": [("wait_for_reload", [])],
 }
 

@@ -1,8 +1,8 @@
 """Derives all that is derived, in the right order, and only what has changed.
 
-First the texts: minutes, titles, the map. Then the sample project after each lesson. Then the
-outputs: those of the lessons, of the solutions, and of the exercises, which are the solutions
-without what solves them.
+First the texts: minutes, titles, the map, and what is new in files that are written again. Then the
+sample project after each lesson. Then the outputs: those of the lessons, of the solutions, and of
+the exercises, which are the solutions without what solves them.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from channels_live.authoring import AuthoringError, exercises, finished, texts
+from channels_live.authoring import AuthoringError, exercises, finished, marks, recipe, texts
 from channels_live.authoring.course import Course
 from channels_live.authoring.notebooks import execute, load
 from channels_live.authoring.seals import Seals
@@ -51,6 +51,8 @@ def differences(course: Course) -> list[str]:
     """
     return [
         *(f"{course.shown(path)} is stale." for path in texts.stale(course)),
+        *(f"{course.shown(path)}: what it marks as new is stale." for path in marks.stale(course)),
+        *(f"{course.shown(path)}: a file to be copied is stale." for path in recipe.stale(course)),
         *finished.differences(course.notebooks, course.sample),
         *exercises.differences(course.solutions, course.exercises),
     ]
@@ -90,6 +92,10 @@ def build(course: Course, lessons: Iterable[int] = (), everything: bool = False)
     """
     for path in texts.renew(course):
         print(f"{course.shown(path)}: its minutes, titles or links")
+    for path in marks.renew(course):
+        print(f"{course.shown(path)}: what it marks as new")
+    for path in recipe.renew(course):
+        print(f"{course.shown(path)}: files to be copied")
     if changed := finished.differences(course.notebooks, course.sample):
         finished.rebuild(course.notebooks, course.sample)
         print("\n".join(sentence.rpartition(" is ")[0] for sentence in changed))

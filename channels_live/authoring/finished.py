@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from channels_live.authoring import AuthoringError
+from channels_live.authoring.marks import unmarked
 from channels_live.notebook import lesson_paths, read, written_files
 from channels_live.workspace import copy_project
 
@@ -39,7 +40,7 @@ def build(notebooks: Path, start: Path, target: Path) -> None:
 
 
 def lesson_files(notebook: Path) -> dict[str, str]:
-    """Return {path: text} of the files as a lesson leaves them.
+    """Return {path: text} of the files as a lesson leaves them, without the marks of what is new.
 
     notebook: its path. Raises AuthoringError if a cell names anything but a file below the project.
     """
@@ -55,7 +56,8 @@ def lesson_files(notebook: Path) -> dict[str, str]:
                     f"{notebook.name}: a cell begins with {head!r}. "
                     "Only `%%writefile folder/file.py`, below the project, can be built."
                 )
-    return dict(written_files(cells))  # the last of several cells wins
+    # the last of several cells wins
+    return {path: unmarked(path, text) for path, text in written_files(cells)}
 
 
 def rebuild(notebooks: Path, sample: Path) -> None:

@@ -1,7 +1,6 @@
 """What cells hand over, made sure of: each function returns it, or raises ServerError in words."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from channels_live.server.diagnosis import ServerError
@@ -33,14 +32,14 @@ def lines(value: Any, name: str = "last") -> int | None:
     raise _wrong(name, "a number of lines, 1 or more", value)
 
 
-def clients(value: Any, name: str = "client") -> int | Sequence[int] | None:
-    """Return the number of a client, a list of such numbers, or None."""
+def clients(value: Any, name: str = "client") -> Any:
+    """Return the number or the name of a client, a list of them, or None."""
     if value is None:
         return None
-    numbers = value if isinstance(value, list | tuple | range) else [value]
-    if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
+    those = value if isinstance(value, list | tuple | range) else [value]
+    if all(isinstance(one, int | str) and not isinstance(one, bool) for one in those):
         return value
-    raise _wrong(name, "the number of a client, or a list of numbers", value)
+    raise _wrong(name, "the number or the name of a client, or a list of them", value)
 
 
 def path(value: Any) -> str:

@@ -1,13 +1,13 @@
 """The learner's own broker, where there is one: it is used in place of the one of the lesson."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.log import Log
 from channels_live.server.server import Events, Server
-from channels_live.timeline import Overlaps, Timeline
+from channels_live.timeline import Overlaps, Timeline, Which
 
 
 class OwnBroker(Server):
@@ -60,7 +60,7 @@ class OwnBroker(Server):
 
     def timeline(
         self,
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
         restarts: bool = False,
@@ -70,7 +70,7 @@ class OwnBroker(Server):
 
     def watch(
         self,
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
     ) -> None:

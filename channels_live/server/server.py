@@ -2,10 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from channels_live.sends import SENDS
 from channels_live.server import arguments, diagnosis, ports
 from channels_live.server import command as commands
 from channels_live.server.address import Addressed
@@ -14,7 +15,7 @@ from channels_live.server.holder import free_port_for, who_has
 from channels_live.server.log import Log, relative, shown
 from channels_live.server.run import Run
 from channels_live.server.watch import watch
-from channels_live.timeline import Overlaps, Timeline, with_those_before
+from channels_live.timeline import Overlaps, Timeline, Which, with_those_before
 
 PATIENCE = 0.1  # seconds; what runs for longer without a sign of life is not waited for by a log
 STARTS = 3  # tries, if others take the port after we had looked
@@ -100,14 +101,14 @@ class Server(Addressed):
 
     def timeline(
         self,
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
         restarts: bool = False,
     ) -> Timeline:
         """Return what happened since the server started, once it has nothing left in hand.
 
-        client: only the client with this number, or a list of numbers; -1 is the newest.
+        client: only the client with this number or name, or a list of them; -1 is the newest.
         consumer: only calls of this class, by name.
         threads: also show the thread that each method ran on.
         restarts: also what happened before the server was started again.
@@ -138,7 +139,7 @@ class Server(Addressed):
 
     def watch(
         self,
-        client: int | Sequence[int] | None = None,
+        client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
     ) -> None:
@@ -242,7 +243,7 @@ class Server(Addressed):
 
     def _timeline(
         self,
-        client: int | Sequence[int] | None,
+        client: Which,
         consumer: str | None,
         threads: bool,
         run: Run | None = None,
@@ -251,7 +252,7 @@ class Server(Addressed):
     ) -> Timeline:
         arguments.clients(client)
         arguments.text(consumer, "consumer", optional=True)
-        events = self._told(run, restarts)
+        events = SENDS.told(self._told(run, restarts))
         return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
 
     def _told(self, run: Run | None = None, restarts: bool = False) -> Events:

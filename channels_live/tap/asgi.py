@@ -24,10 +24,13 @@ Hooks = Mapping[str, Mapping[str, Callable[..., Any]]]
 class Connection:
     """What the tap knows of one connection, to tell whether the server is done with it.
 
-    protocol: websocket, http, or the type of a scope. method, path: of its request.
+    protocol: websocket, http, or the type of a scope. method, path: of its request. peer: the port
+    from which the client came.
     """
 
-    def __init__(self, protocol: str, method: str | None, path: str | None) -> None:
+    def __init__(
+        self, protocol: str, method: str | None, path: str | None, peer: int | None = None
+    ) -> None:
         self.number = next(state.numbers)
         self.protocol = protocol
         self.wire: Any = None  # daphne's protocol object, until it is closed
@@ -41,7 +44,7 @@ class Connection:
         self.has_consumer = False
         self.closed = False
         state.connections[self.number] = self
-        record("open", conn=self.number, protocol=protocol, method=method, path=path)
+        record("open", conn=self.number, protocol=protocol, method=method, path=path, peer=peer)
 
     def answer(self, status: int) -> None:
         """Record the HTTP status that it is answered with; 101 accepts a WebSocket."""
@@ -111,6 +114,15 @@ def watched(application: Application) -> Application:
             connection.leave_application()
 
     return watched_application
+
+
+def calling() -> int | None:
+    """Return the number of the call that led to what happens here, which may have ended, or None.
+
+    A task that a call has started is led to by that call.
+    """
+    call = state.dispatching.get()
+    return call.number if call else None
 
 
 def short(payload: bytes) -> str:

@@ -1,7 +1,7 @@
 """What happened on a server, told from the events of its record: as text, and as a diagram."""
 
 from channels_live.timeline.overlaps import Overlaps
-from channels_live.timeline.story import with_those_before
-from channels_live.timeline.timeline import Timeline
+from channels_live.timeline.story import Event, with_those_before
+from channels_live.timeline.timeline import Timeline, Which
 
-__all__ = ["Overlaps", "Timeline", "with_those_before"]
+__all__ = ["Event", "Overlaps", "Timeline", "Which", "with_those_before"]

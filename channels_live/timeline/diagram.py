@@ -3,59 +3,98 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from channels_live.timeline.story import SERVER, Client, Row
+from channels_live.timeline.order import Step, brackets
+from channels_live.timeline.story import BACKGROUND, SERVER, Client, Row
 
-LIFELINE = 40  # rows; where names are not repeated, mermaid draws lifelines no longer than these
-_NO_MIRROR = '%%{init: {"sequence": {"mirrorActors": false, "messageAlign": "left"}}}%%'
+MIRRORED = 11  # arrows; from so many on, the names of the lanes stand below too
+# black on white in either theme, and never smaller than it is: the notebook scrolls
+_LOOK = (
+    '"theme": "neutral", "themeCSS": "svg {background: white}"',
+    '"sequence": {"mirrorActors": %s, "messageAlign": "left", "useMaxWidth": false}',
+)
 _CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
 
 
-def mermaid(clients: Sequence[Client], server: str, description: str) -> str:
+def mermaid(steps: Sequence[Step], server: str, description: str) -> str:
     """Return the source of a diagram.
 
-    clients: with the rows to be drawn. server: the name of its lane. description: the same as a
-    text, for those who cannot see it.
+    steps: the rows to be drawn, in their order. server: the name of the server, for those whose
+    client does not tell it. description: the same as a text, for those who cannot see it.
     """
-    lanes: list[str] = []
-    consumers: dict[str, str] = {}
+    lanes = _Lanes(server)
     arrows: list[str] = []
-    for number, client in enumerate(clients, 1):
-        if client.name != SERVER:
-            lanes.append(f"participant c{number} as {client.name}")
-        consumer = "s"
-        for row in client.rows:
-            if row.consumer:
-                consumer = f"k_{row.consumer}"
-                consumers[consumer] = f"participant {consumer} as {row.consumer}"
-            arrows.extend(_arrows(row, f"c{number}", consumer))
+    for step, bracket in zip(steps, brackets(steps), strict=True):
+        if bracket.first:
+            arrows.append("par at the same time")
+        elif bracket.branches:
+            arrows.append("and")
+        arrows.extend(lanes.arrows(step.client, step.row))
+        if bracket.last:
+            arrows.append("end")
     words = "".join(f"\n    {_escape(line)}" for line in description.splitlines() if line)
-    short = len(arrows) <= LIFELINE  # a long one repeats the names at its end
+    mirrored = "true" if len(arrows) >= MIRRORED else "false"
     return "\n".join(
         [
-            *[_NO_MIRROR][:short],
+            f"%%{{init: {{{', '.join(_LOOK) % mirrored}}}}}%%",
             "sequenceDiagram",
             "  accTitle: What happened, frame by frame",
             f"  accDescr {{{words}\n  }}",
-            *(f"  {lane}" for lane in lanes),
-            f"  participant s as {server}",
-            *(f"  {lane}" for lane in consumers.values()),
+            *(f"  participant {lane} as {name}" for name, lane in lanes.named()),
             *(f"  {arrow}" for arrow in arrows),
         ]
     )
 
 
-def _arrows(row: Row, client: str, consumer: str) -> Iterator[str]:
-    text, call = _escape(row.text), _escape(row.call.removeprefix(f"{row.consumer}."))
-    if row.direction == "in":
-        yield f"{client}->>s: {text}"
-    elif row.direction == "out":
-        yield f"{'s' if row.by_server else consumer}-->>{client}: {text}"
-    elif text:
-        yield f"Note over {consumer}: {text}"
-    if call:
-        yield f"s->>{consumer}: {call}"
-    for note in row.notes:
-        yield f"Note over {'s' if row.by_server else consumer}: {_escape(note)}"
+def count_lanes(steps: Sequence[Step], server: str) -> int:
+    """Return how many lanes a diagram of these rows has."""
+    lanes = _Lanes(server)
+    for step in steps:
+        list(lanes.arrows(step.client, step.row))
+    return len(list(lanes.named()))
+
+
+class _Lanes:
+    """The lanes of a diagram, from left to right: clients, servers, consumers, groups."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._names: dict[str, dict[str, str]] = {kind: {} for kind in "cskg"}  # name → lane
+        self._doing: dict[int, str] = {}  # id of a client → the lane of its consumer
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the lane of each."""
+        for names in self._names.values():
+            yield from names.items()
+
+    def arrows(self, client: Client, row: Row) -> Iterator[str]:
+        """Yield what draws a row."""
+        server = self._lane("s", client.server or self._server)
+        if client.kind not in (BACKGROUND, SERVER):
+            # all pages are asked for by one who reads them
+            source = self._lane("c", "requests" if client.kind == "request" else client.name)
+        if row.consumer:
+            self._doing[id(client)] = self._lane("k", row.consumer)
+        consumer = self._doing.get(id(client), server)
+        group = row.group and self._lane("g", f"group {row.group}")
+        text, call = _escape(row.text), _escape(row.call.removeprefix(f"{row.consumer}."))
+        if row.direction == "in":
+            yield f"{source}->>{server}: {text}"
+        elif row.direction == "out":
+            yield f"{server if row.by_server else consumer}-->>{source}: {text}"
+        elif group and call:  # the event is drawn as the arrow to its method
+            pass
+        elif group:
+            yield f"{consumer}->>{group}: {_escape(row.does)}"
+        elif text:
+            yield f"Note over {consumer}: {text}"
+        if call:
+            yield f"{group or server}->>{consumer}: {call}"
+        for note in row.notes:
+            yield f"Note over {server if row.by_server else consumer}: {_escape(note)}"
+
+    def _lane(self, kind: str, name: str) -> str:
+        lanes = self._names[kind]
+        return lanes.setdefault(name, f"{kind}{len(lanes) + 1}")
 
 
 def _escape(text: str) -> str:

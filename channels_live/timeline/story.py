@@ -1,17 +1,21 @@
 """Events → for each connection its rows, in the order in which the server dealt with them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 SERVER = "server"  # the name of what is told of the server itself
 LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
+BACKGROUND = "background"
 _KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
+T = TypeVar("T")
 Event = Mapping[str, Any]  # see channels_live.tap.events
 
 
@@ -25,14 +29,27 @@ class Row:
     consumer: str = ""
     by_server: bool = False  # daphne says it by itself, not at the word of a consumer
     notes: list[str] = field(default_factory=list)
+    begins: Event | None = (
+        None  # what it begins with, where that does not follow from the row above
+    )
+    of_call: Event | None = None  # the call that it shows
+    sends: Event | None = None  # the message that it gives to the channel layer
+    group: str | None = None  # the group that it uses, or that brings it
+    does: str = ""  # what it does with it
 
 
 @dataclass
 class Client:
-    """One connection, with its rows in the order in which the server dealt with them."""
+    """One connection, with its rows in the order in which the server dealt with them.
+
+    kind: client, request, worker, or the type of a scope; what happens outside of all connections
+    is told as one too, of the kind BACKGROUND.
+    """
 
     name: str
+    kind: str
     rows: list[Row]
+    server: str | None = None  # which serves it, where there are several
 
 
 def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
@@ -40,21 +57,43 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
 
     threads: whether a row tells on which thread a method ran.
     """
-    connections: dict[tuple[int, int], list[Event]] = {}
+    connections: dict[tuple[int, int | None], list[Event]] = {}
     for event in events:
-        if event.get("conn") is not None:
+        if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
-    counts: dict[str, int] = {}
+    background = [key for key in connections if key[1] is None]
+    stories = [connections.pop(key) for key in background]
+    counts: Counter[str] = Counter()
     clients = []
-    for its_events in connections.values():
-        if its_events[0]["kind"] == "restarted":
-            clients.append(Client(SERVER, [_restarted(its_events[0])]))
+    for its_events in [*in_turn(connections.values(), itemgetter(0)), *stories]:
+        first = its_events[0]
+        protocol = str(first.get("protocol"))
+        kind = BACKGROUND if first["conn"] is None else _KINDS.get(protocol, protocol)
+        if first["kind"] == "restarted":
+            clients.append(Client(SERVER, SERVER, _Story(its_events, threads).rows))
             continue
-        protocol = str(its_events[0].get("protocol"))
-        kind = _KINDS.get(protocol, protocol)
-        counts[kind] = counts.get(kind, 0) + 1
-        clients.append(Client(f"{kind} {counts[kind]}", _Story(its_events, threads).rows))
+        counts[kind] += 1
+        name = f"{kind} {counts[kind]}"
+        if given := first.get("name"):
+            counts[f"name {given}"] += 1
+            count = counts[f"name {given}"]
+            name = given if count == 1 else f"{given} {count}"
+        elif kind == BACKGROUND:
+            name = kind
+        clients.append(Client(name, kind, _Story(its_events, threads).rows, first.get("server")))
     return clients
+
+
+def in_turn(things: Iterable[T], event_of: Callable[[T], Event]) -> list[T]:
+    """Return things in the order in which their events arrived.
+
+    Those that this kernel's own clients caused change places among themselves until they have the
+    order in which these sent them.
+    """
+    arrived = sorted(things, key=lambda thing: event_of(thing).get("at", 0.0))
+    ours = [thing for thing in arrived if "order" in event_of(thing)]
+    sent = iter(sorted(ours, key=lambda thing: event_of(thing)["order"]))
+    return [next(sent) if "order" in event_of(thing) else thing for thing in arrived]
 
 
 def with_those_before(
@@ -68,14 +107,10 @@ def with_those_before(
         return [dict(event) for event in events]  # nobody would miss them
     first = 1 + max(event["process"] for event in before)
     restarted = {"kind": "restarted", "process": first, "conn": 0, "shown": shown}
+    restarted["at"] = max(event["at"] for event in before)
     # each run counts its processes anew
     later = [{**event, "process": first + 1 + event["process"]} for event in events]
     return [*(map(dict, before) if shown else ()), restarted, *later]
-
-
-def _restarted(event: Event) -> Row:
-    before = "" if event["shown"] else "; before that: timeline(restarts=True)"
-    return Row("", f"started again{before}", by_server=True)
 
 
 def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
@@ -104,10 +139,10 @@ class _Story:
         self._threads = threads
         self._accepted = False
         self._calls = 0
-        has_consumer = any(event["kind"] == "call" for event in events)
+        self._has_consumer = any(event["kind"] == "call" for event in events)
         for event in events:
             getattr(self, f"_on_{event['kind']}")(event)
-            if not has_consumer:
+            if not self._has_consumer:
                 self._show_arrived()
         self._show_arrived()
         for row in self._running.values():
@@ -117,23 +152,27 @@ class _Story:
         self.rows += self._arrived
         self._arrived.clear()
 
+    def _on_restarted(self, event: Event) -> None:
+        before = "" if event["shown"] else "; before that: timeline(restarts=True)"
+        self.rows.append(Row("", f"started again{before}", by_server=True, begins=event))
+
     def _on_open(self, event: Event) -> None:
         if event["path"] is not None:
-            self._arrived.append(Row("in", f"{event['method']} {event['path']}"))
+            self._arrived.append(Row("in", f"{event['method']} {event['path']}", begins=event))
 
     def _on_in(self, event: Event) -> None:
         if reason := event.get("refused"):
             self._show_arrived()
-            row = Row("in", "a frame that is too large", by_server=True, notes=[reason])
-            self.rows.append(row)
+            text = "a frame that is too large"
+            self.rows.append(Row("in", text, by_server=True, notes=[reason], begins=event))
         else:
-            self._arrived.append(Row("in", _frame(event)))
+            self._arrived.append(Row("in", _frame(event), begins=event))
 
     def _on_close(self, event: Event) -> None:
         code = event["code"]
         if event["by"] == "client":
             text = "gone without a close frame (1006)" if code is None else f"close {code}"
-            self._arrived.append(Row("in", text))
+            self._arrived.append(Row("in", text, begins=event))
         elif code is not None:
             self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
             self._ends.append(self.rows[-1])
@@ -143,7 +182,7 @@ class _Story:
                 "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
             )
             notes = [event["reason"]] if event["reason"] and self._accepted else []
-            self.rows.append(Row("out", text, by_server=True, notes=notes))
+            self.rows.append(Row("out", text, by_server=True, notes=notes, begins=event))
             self._ends.append(self.rows[-1])
 
     def _on_answer(self, event: Event) -> None:
@@ -169,10 +208,10 @@ class _Story:
         elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
             row = self.rows.pop()  # the server's own end of the connection
         elif isinstance(event.get("text"), str):
-            row = Row("in", _short(event["text"]))
+            row = Row("in", _short(event["text"]), begins=event)
         else:
-            row = Row("", f"{event['type']} event")
-        row.call, row.consumer = call, event["consumer"]
+            row = Row("", f"{event['type']} event", begins=event)
+        row.call, row.consumer, row.of_call = call, event["consumer"], event
         self._running[event["call"]] = row
         self._calls += event["type"].startswith("http.")
         self.rows.append(row)
@@ -181,15 +220,17 @@ class _Story:
         self._running.pop(event["call"], None)
 
     def _on_out(self, event: Event) -> None:
-        self.rows.append(Row("out", _frame(event)))
+        self.rows.append(Row("out", _frame(event), begins=self._if_late(event)))
 
     def _on_error(self, event: Event) -> None:
         if not self.rows:
             self._show_arrived()
-        if not self.rows:
-            self.rows.append(Row("", ""))
+        text = f"raised {event['type']}: {_short(event['message'])}"
+        if event["conn"] is None or not self.rows:
+            self.rows.append(Row("", text, begins=event))
+        else:
+            self.rows[-1].notes.append(text)
         notes = self.rows[-1].notes
-        notes.append(f"raised {event['type']}: {_short(event['message'])}")
         if event["file"]:
             notes.append(f"in {event['file']}, line {event['line']}")
 
@@ -202,9 +243,26 @@ class _Story:
         # a channel's own name, as in "specific.….inmemory!kQzB", is another at every run
         target = re.sub(r"\..*!.*|\.[0-9a-f]{32}$", ".…", str(event["target"]))
         text = f"{words.get(event['op'], 'leaves group')} {target}"
+        does = text.split()[0]
         if event["type"] and event["op"] in ("send", "group_send"):
             text += f": {event['type']}"
-        self.rows.append(Row("", text))
+            does = event["type"]
+        self.rows.append(
+            Row(
+                "",
+                text,
+                begins=self._if_late(event),
+                sends=event if event.get("message") else None,
+                group=target if event["op"].startswith("group_") else None,
+                does=does,
+            )
+        )
+
+    def _if_late(self, event: Event) -> Event | None:
+        """Return what is sent by no call that runs: a task may do so after the call's end."""
+        call = event.get("call")
+        late = not self._running if call is None else call not in self._running
+        return event if self._has_consumer and late else None
 
     def _on_end(self, event: Event) -> None:
         pass

@@ -62,7 +62,7 @@ def test_whose_commands_these_are(folder):
         "__doc__",
     }
     assert whose(folder) == ["daphne", "channels"]
-    change(folder, '    "daphne",  # new: first\n', "")
+    change(folder, '    "daphne",  # first\n', "")
     assert whose(folder) == ["django.contrib.staticfiles", "channels"]
     change(folder, '    "myapp",\n', '    "myapp",\n    "daphne",\n')
     change(folder, "INSTALLED_APPS", 'SILENCED_SYSTEM_CHECKS = ["daphne.E001"]\nINSTALLED_APPS')
@@ -79,7 +79,7 @@ def test_whose_commands_these_are(folder):
     'its banner says "Starting development server", and nothing in it reads `ASGI_APPLICATION`',
 )
 def test_wsgi_server_never_asks(folder, forked):
-    change(folder, '    "daphne",  # new: first\n', "")
+    change(folder, '    "daphne",  # first\n', "")
     change(folder, ASGI_APPLICATION, '"any.nonsense"')
     with Server(RUNSERVER, folder) as server:
         assert "Starting development server" in str(server.log())

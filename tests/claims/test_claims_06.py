@@ -164,6 +164,52 @@ def test_consumer_in_the_urls(tmp_path, forked):
         assert server.http("/admin/").status_code == 500  # though its line is the first
 
 
+ELSEWHERE = """
+from threading import Thread
+
+from django.db import OperationalError
+from django.test import TestCase, TransactionTestCase
+
+from .models import Topic
+
+
+class Counted:
+    def count(self):
+        try:
+            self.counted = Topic.objects.count()  # over another connection: it is another thread's
+        except OperationalError:
+            self.counted = 0  # SQLite locks what others may not see
+
+    def counted_elsewhere(self):
+        Topic.objects.create(slug="new")
+        thread = Thread(target=self.count)
+        thread.start()
+        thread.join()
+        return self.counted
+
+
+class InTransaction(Counted, TestCase):
+    def test(self):
+        self.assertEqual(self.counted_elsewhere(), 0)
+
+
+class Written(Counted, TransactionTestCase):
+    def test(self):
+        self.assertEqual(self.counted_elsewhere(), 1)
+"""
+
+
+@pytest.mark.claim(
+    "lesson 6",
+    "In Django's plain `TestCase` each test is one transaction, which is undone at its end, and "
+    "another database connection does not get to see it.",
+)
+def test_who_sees_what_a_test_writes(tmp_path):
+    folder = lesson_begins(6, tmp_path / "site")
+    (folder / "myapp/test_elsewhere.py").write_text(ELSEWHERE)
+    assert "OK" in manage(folder, "test", "myapp.test_elsewhere", "--verbosity", "0")
+
+
 @pytest.mark.claim(
     "solutions 6",
     'Where the script needs more than one value, write `{{ value|json_script:"name" }}`, a filter '

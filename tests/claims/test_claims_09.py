@@ -356,8 +356,9 @@ def test_unsafe(monkeypatch, folder):
 
 @pytest.mark.claim(
     "lesson 0",
-    "a cell that blocks, such as `time.sleep(60)` or a long `!command`, cannot answer daphne's "
-    "pings: after about 50 seconds of that, daphne drops the sockets that the notebook holds",
+    "a cell that blocks, such as `time.sleep(60)` or a long `!command`, cannot answer daphne, "
+    "which asks every now and then whether the client is still there: after about 50 seconds of "
+    "that, daphne drops the sockets that the notebook holds",
 )
 @pytest.mark.live
 def test_no_pong(start, project):

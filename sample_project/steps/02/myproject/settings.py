@@ -9,7 +9,7 @@ DEBUG = os.environ.get("DJANGO_DEBUG", "1") == "1"
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",")
 
 INSTALLED_APPS = [
-    "daphne",  # new: first
+    "daphne",  # first
     "channels",
     "django.contrib.admin",
     "django.contrib.auth",

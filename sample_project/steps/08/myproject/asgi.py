@@ -3,7 +3,7 @@ import os
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.conf import settings  # new
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
@@ -11,7 +11,7 @@ django_asgi_app = get_asgi_application()  # loads the apps, so that routing may 
 
 from myapp.routing import websocket_urlpatterns  # noqa: E402
 
-if settings.DEBUG:  # new, with the lines below it
+if settings.DEBUG:
     from experiments import routing as experiments
 
     websocket_urlpatterns = [*websocket_urlpatterns, *experiments.websocket_urlpatterns]

@@ -1,0 +1,80 @@
+"""The answers to *Now you* do what they say, and print what stands below them."""
+
+import asyncio
+import re
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from shown_changes import FENCES, applied
+
+from channels_live.authoring.notebooks import execute
+from channels_live.notebook import lesson_paths, read
+from channels_live.workspace import project_before, project_files
+
+ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.S)
+# Cells of a lesson that its answer says to run, besides those with which the lesson begins
+NEEDED = {10: ("lesson-10-11", "lesson-10-19")}
+LESSONS = [read(path) for path in lesson_paths()[1:]]
+
+
+def fences(lesson):
+    """Return (kind, text) of each fence in the answer to *Now you*."""
+    (now_you,) = (cell.source for cell in lesson.cells if "**Now you.**" in cell.source)
+    (answer,) = ANSWER.findall(now_you.partition("**Now you.**")[2])
+    return FENCES.findall(answer)
+
+
+def first_cells(lesson):
+    """Return the code cells that stand together at the beginning: they lay the lesson out."""
+    start = next(at for at, cell in enumerate(lesson.cells) if cell.kind == "code")
+    end = next(at for at, cell in enumerate(lesson.cells) if at > start and cell.kind == "markdown")
+    return [cell.source for cell in lesson.cells[start:end]]
+
+
+def cells_of(lesson):
+    """Yield (source, what it prints or None) of the cells that try the answer out."""
+    layers = project_before(lesson.number + 1)
+    files = {path: layer / path for layer in layers for path in project_files(layer)}
+    texts = {
+        path: file.read_text(encoding="utf-8")
+        for path, file in files.items()
+        if file.suffix in (".py", ".html")
+    }
+    for source in first_cells(lesson):
+        yield source, None
+    yield "from pathlib import Path", None
+    for path, text in texts.items():
+        yield f"Path({path!r}).parent.mkdir(parents=True, exist_ok=True)", None
+        yield f"_ = Path({path!r}).write_text({text!r})", None
+    needed = [cell.source for cell in lesson.cells if cell.id in NEEDED.get(lesson.number, ())]
+    shown = fences(lesson)
+    for at, (kind, text) in enumerate(shown):
+        if kind == "diff":
+            path, texts[path] = applied(text, texts)
+            yield f"_ = Path({path!r}).write_text({texts[path]!r})", None
+        elif kind == "python":
+            for source in needed:
+                yield source, None
+            needed = []
+            follows = shown[at + 1] if at + 1 < len(shown) else ("", "")
+            yield text, follows[1] if follows[0] == "text" else None
+    yield "lesson.stop()", None
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
+def test_answers_work_and_print_what_they_say(lesson, tmp_path):
+    cells = list(cells_of(lesson))
+    page = new_notebook(
+        cells=[new_code_cell(source, id=f"cell-{at}") for at, (source, _) in enumerate(cells)]
+    )
+    asyncio.run(execute(tmp_path / "answer.ipynb", page))
+    for cell, (source, expected) in zip(page.cells, cells, strict=True):
+        if expected is not None:
+            printed = "".join(output.get("text", "") for output in cell.outputs)
+            lines = [
+                line
+                for line in printed.splitlines()
+                if not line.startswith(("Running", "Stopped", "Already ended"))
+            ]
+            assert "\n".join(lines).strip("\n") == expected.strip("\n"), source
