@@ -355,7 +355,7 @@ def test_check_tells_also_where_it_cannot_remember(run, workspace):
 def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
-    commands = ("list", "next", "check", "hint", "solution", "reset", "doctor")
+    commands = ("list", "next", "check", "hint", "solution", "reset", "watch", "doctor")
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == list(commands)
     for command in commands:
         status, out, _ = run(f"{command} --help")
