@@ -17,7 +17,7 @@ from channels_live.server import ServerError
 from channels_live.server.asgi_servers import LISTENS
 from channels_live.server.command import parse
 from channels_live.server.diagnosis import in_our_words
-from channels_live.server.log import Follower
+from channels_live.server.log import Follower, relative
 from channels_live.server.run import Run
 from channels_live.timeline import Live, Told
 from channels_live.timeline.story import shortened
@@ -98,7 +98,9 @@ class _Teller:
         with run.record.changed:
             new = run.record.events[self._seen :]
         self._seen += len(new)
-        for event in new:
+        for event in map(dict, new):
+            if event.get("file"):
+                event["file"] = relative(event["file"], run.folder)
             self._print_wanted(self._live.tell(event))
         self._print_wanted(self._live.overdue(now=time.monotonic()))
         sys.stdout.flush()

@@ -113,7 +113,7 @@ def test_restart_takes_another_port_where_its_own_is_taken(start, capsys):
     with socket.create_server(("127.0.0.1", port)):
         server.restart()
     assert server.port != port
-    assert capsys.readouterr().out.startswith(f"Port {port} is taken by another program: this ser")
+    assert capsys.readouterr().out.startswith(f"Port {port} is taken by another program: this")
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
     assert "client 1" in str(server.timeline())
     assert "client 2" not in str(server.timeline())
