@@ -189,13 +189,12 @@ class Run:
         return bool(self._happened("listening") or self._happened("ready"))
 
     def _make_sure(self) -> None:
+        # whatever was typed or told: what counts is where it listens
+        addresses = ports.listened_on(self.process.pid)
         if listening := self._happened("listening"):
-            addresses = [(listening["host"], listening["port"])]
-            with socket.create_connection(addresses[0], timeout=5.0):
+            with socket.create_connection((listening["host"], listening["port"]), timeout=5.0):
                 pass
             self.port = listening["port"]  # port 0 asks for any
-        else:  # whatever was typed: what counts is where it listens
-            addresses = ports.listened_on(self.process.pid)
         if others := [host for host, _ in addresses if not ports.is_loopback(host)]:
             raise diagnosis.ServerError(ports.OPEN_TO_OTHERS.format(others[0]))
         if self.port is None and len(addresses) == 1:
