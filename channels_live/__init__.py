@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # for editors
     from channels_live.course import overview
     from channels_live.exercise import Exercise
     from channels_live.lesson import Lesson
+    from channels_live.project import Project
     from channels_live.server import Server, ServerError
     from channels_live.workspace import LessonError
 
@@ -19,10 +20,11 @@ _HOMES = {
     "Lesson": "lesson",
     "LessonError": "workspace",
     "overview": "course",
+    "Project": "project",
     "Server": "server",
     "ServerError": "server",
 }
-__all__ = ["Exercise", "Lesson", "LessonError", "Server", "ServerError", "overview"]
+__all__ = ["Exercise", "Lesson", "LessonError", "Project", "Server", "ServerError", "overview"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from channels_live.trouble import in_words
+
 STATUS = """\
 exit status:
   0  it was done, and all that was checked is right
@@ -32,6 +34,11 @@ A check runs the code in the files, with all that you may do yourself. Think of 
 check the work of somebody whom you do not know.
 
 """
+WATCH = """\
+Run a server, as typed after --, and tell the conversation with it as it happens: who connects,
+each frame, the methods of consumers, exceptions. Nothing in the project changes. The server's own
+log goes to stderr. Control-C ends both; the server's exit status is handed on.
+"""
 
 
 class Refused(Exception):
@@ -40,6 +47,9 @@ class Refused(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `channels-live` with these arguments, or those of the command line. Return its status."""
+    # None where it was closed before the start, as in `channels-live list >&-`
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every terminal knows every character
@@ -56,8 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ImportError as error:
         return _refuse(f"{error}. `channels-live doctor` says what to do.")
-    except (Refused, OSError) as error:
+    except Refused as error:
         return _refuse(error)
+    except OSError as error:
+        return _refuse(in_words(error))
     except KeyboardInterrupt:
         return _refuse("Interrupted.")
 
@@ -115,6 +127,24 @@ def _parser() -> argparse.ArgumentParser:
     fresh.add_argument(
         "--exercises", action="store_true", help="the notebook of its exercises instead"
     )
+    watch = command("watch", "run a server, and tell the conversation with it, live", WATCH)
+    watch.usage = "channels-live watch [options] -- COMMAND ..."
+    for option, help in (
+        ("--times", "with the time of day"),
+        ("--full", "whole frames, not only their beginnings"),
+        ("--pretty", "JSON laid out; implies --full"),
+        ("--errors", "only what went wrong: exceptions, refusals, broken connections"),
+        ("--json", "print an object a line: client, path, direction, text, call, notes, time"),
+    ):
+        watch.add_argument(option, action="store_true", help=help)
+    watch.add_argument("--client", metavar="N", help='only this one, such as 2 or "request 1"')
+    watch.add_argument("--path", metavar="TEXT", help="only paths with this text")
+    watch.add_argument("--grep", metavar="TEXT", help="only what holds this text")
+    watch.add_argument(
+        "--last", type=int, metavar="N", help="only the last N, when the server has ended"
+    )
+    watch.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    watch.set_defaults(run=_watch)
     doctor = command("doctor", "try whether all works that the course needs, and say what to mend")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -129,6 +159,18 @@ def _in_terminal(name: str) -> Callable[[argparse.Namespace], int]:
             raise Refused(error) from None
 
     return run
+
+
+def _watch(options: argparse.Namespace) -> int:
+    watching: Any = import_module("channels_live.watching")
+    if not options.command:
+        options.parser.error("say after -- what runs, as you would type it")
+    if options.last is not None and options.last < 1:
+        options.parser.error("argument --last: a number of lines, 1 or more")
+    try:
+        return watching.watch(options)
+    except watching.ServerError as error:
+        raise Refused(error) from None
 
 
 def _doctor(options: argparse.Namespace) -> int:

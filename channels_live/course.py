@@ -4,11 +4,11 @@ import contextlib
 from html import escape
 
 from channels_live import notebook
-from channels_live.exercise import Task, tasks
+from channels_live.exercise import Task, lessons_until, tasks
 from channels_live.kernel import KERNEL
 from channels_live.notebook import Notebook
 from channels_live.progress import NOT_ATTEMPTED, RIGHT, Progress
-from channels_live.workspace import LessonError
+from channels_live.workspace import LessonError, in_our_words
 
 _COLUMNS = ("Lesson or exercise", "Minutes", "State", "Hints used")
 _BAR = 30  # characters
@@ -16,6 +16,7 @@ _LEFT = "text-align: left"
 _ALL_RIGHT = "All exercises are right."
 
 
+@in_our_words()
 def overview() -> "Overview":
     """Return an Overview of the workspace. What its file of progress has lost is judged again."""
     progress = Progress()
@@ -35,7 +36,8 @@ def overview() -> "Overview":
 class Overview:
     """A table of the lessons and exercises.
 
-    next: the Task to do next, the first that is not right; None if all are.
+    next: the Task to do next, the first that is not right; None if all are. next_lessons: those to
+    read before it, after the last lesson of which an exercise was tried.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -44,6 +46,8 @@ class Overview:
         self._tasks = tasks()
         self._right = [task for task in self._tasks if self._state(task) == RIGHT]
         self.next = next((task for task in self._tasks if task not in self._right), None)
+        begun = [task.lesson for task in self._tasks if self._state(task) != NOT_ATTEMPTED]
+        self.next_lessons = lessons_until(self.next, max(begun, default=-1)) if self.next else []
 
     def __str__(self) -> str:
         lines = ["{:50}{:>9}  {:15}{}".format(*_COLUMNS)]
@@ -60,7 +64,7 @@ class Overview:
         done = len(self._right) * _BAR // max(1, len(self._tasks))
         bar = f"[{'#' * done}{'.' * (_BAR - done)}]  "
         lines += ["", bar + self._done(), self._minutes()]
-        lines.append(f"Next: {_name(self.next)}" if self.next else _ALL_RIGHT)
+        lines.append(self.step())
         return "\n".join(map(str.rstrip, lines))
 
     __repr__ = __str__
@@ -71,18 +75,27 @@ class Overview:
         for lesson in self._lessons:
             its_tasks = self._of(lesson)
             state = "" if its_tasks else "no exercises"
-            name = f"{lesson.number} · {lesson.title}"
-            body += _row(_link(f"../notebooks/{lesson.path.name}", name), lesson.minutes, state, "")
+            body += _row(_lesson(lesson), lesson.minutes, state, "")
             for task in its_tasks:
                 hints = self._hints.get(task.number, "")
                 cells = (task.minutes, self._shown(task), hints)
                 body += _row(_exercise(task), *cells, indent=True)
-        step = f"Next: {_exercise(self.next)}" if self.next else _ALL_RIGHT
+        step = _ALL_RIGHT
+        if self.next:
+            steps = [_lesson(lesson) for lesson in self.next_lessons] + [_exercise(self.next)]
+            step = f"Next: {', then '.join(steps)}"
         return (
             f"<table><caption>Lessons and exercises</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table>"
             f"<p>{self._done()} {self._minutes()}</p><p>{step}</p>"
         )
+
+    def step(self) -> str:
+        """Return what to do next, in words: lessons first, then an exercise."""
+        if not self.next:
+            return _ALL_RIGHT
+        lessons = [f"lesson {lesson.number} · {lesson.title}" for lesson in self.next_lessons]
+        return "Next: " + "\n      then ".join([*lessons, _name(self.next)])
 
     def _of(self, lesson: Notebook) -> list[Task]:
         return [task for task in self._tasks if task.lesson == lesson.number]
@@ -110,6 +123,10 @@ class Overview:
 
 def _name(task: Task) -> str:
     return f"{task.number} · {task.title}"
+
+
+def _lesson(lesson: Notebook) -> str:
+    return _link(f"../notebooks/{lesson.path.name}", f"{lesson.number} · {lesson.title}")
 
 
 def _exercise(task: Task) -> str:

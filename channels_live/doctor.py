@@ -18,6 +18,7 @@ from channels_live.examination import (
     version_of,
     within,
 )
+from channels_live.trouble import in_words, of_the_computer
 
 IN_CODE = (COURSE, "django", "channels", "daphne", "websockets", "jupyterlab")
 LONGEST = 18.0  # seconds for everything
@@ -76,6 +77,8 @@ def main() -> int:
                 remedy = getattr(error, "remedy", None) or step.remedy
                 if isinstance(error, ImportError):
                     remedy = INSTALL
+                elif of_the_computer(error):
+                    remedy = "Nothing is wrong with the course. Mend that, then try again."
                 print(_indented(f"To mend it: {remedy}"), flush=True)
     print(f"\n{_verdict(failed, skipped)}\n{_code(failed, skipped)}")
     return 1 if failed or skipped else 0
@@ -90,6 +93,8 @@ def _indented(text: str, first: str = "       ") -> str:
 
 
 def _described(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return in_words(error)
     return f"{type(error).__name__}: {error}"
 
 

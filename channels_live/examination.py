@@ -123,7 +123,7 @@ class Examination:
         try:
             self._server = Server(command, site, timeout=8)
         except ServerError as error:
-            raise Broken(error.message(command, with_log=False)) from None
+            raise Broken(error.message(command, with_log=False)) from error.__cause__
         self._stack.callback(self._end, 2)
         return f"daphne answers, after {time.monotonic() - begin:.1f} seconds"
 

@@ -7,12 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from channels_live import copies, editions, notebook, work, workspace
-from channels_live.checks import NotYet, Site, shown
+from channels_live import copies, editions, notebook, trouble, work, workspace
+from channels_live.checks import NotYet, Site
 from channels_live.kernel import KERNEL, WorkingCopy
-from channels_live.notebook import TaskCells
+from channels_live.notebook import Notebook, TaskCells
 from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
+from channels_live.server import ServerError
 from channels_live.workspace import LessonError
 
 
@@ -67,7 +68,8 @@ class Task:
     def judge(self, folder: Path) -> Outcome:
         """Check somebody's work and return the Outcome. Nothing in the folder is changed.
 
-        folder: the project, a path.
+        folder: the project, a path. Raises LessonError where it cannot be judged, which is not the
+        fault of the files: the disk is full, for example.
         """
         if not folder.is_dir():
             return self._outcome(NOT_ATTEMPTED, {"so far": "no files are laid out"})
@@ -77,8 +79,15 @@ class Task:
                 return self._outcome(NOT_ATTEMPTED, so_far)
             with Site(folder) as site:
                 return self._outcome(*self._try(site))
-        except OSError as error:
-            return self._outcome(NOT_YET, {"the files cannot be read": shown(str(error))})
+        except (OSError, ServerError) as error:
+            if cause := trouble.of_the_computer(error):
+                raise LessonError(
+                    f"Exercise {self.number} was not judged. {trouble.in_words(cause)}\n"
+                    f"Your files are as they were, in {folder}."
+                ) from error
+            if isinstance(error, ServerError):
+                raise
+            return self._outcome(NOT_YET, {"the files cannot be read": trouble.in_words(error)})
 
     def _try(self, site: Site) -> tuple[str, Mapping[str, str]]:
         try:
@@ -86,6 +95,8 @@ class Task:
         except NotYet as problem:
             return NOT_YET, problem.details | site.trouble()
         except Exception as error:
+            if trouble.of_the_computer(error):
+                raise
             said = f"{type(error).__name__}: {error}"
             return NOT_YET, {"the check met": said} | site.trouble()
         return RIGHT, {}
@@ -95,7 +106,10 @@ class Task:
         if state == RIGHT:
             advice = {"compare": "`solution()` shows how we did it, and what else would do"}
             if following := next_task(self):
-                advice["next"] = f"{following.number} · {following.title}"
+                lessons = lessons_until(following, self.lesson)
+                steps = [*(f"lesson {lesson.number} · {lesson.title}" for lesson in lessons)]
+                steps += [f"{following.number} · {following.title}"]
+                advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
     def more_hints(self, solution: str = "solution()") -> Text:
@@ -138,6 +152,7 @@ class Exercise(WorkingCopy):
     Raises LessonError if there is no such exercise or the workspace cannot be written.
     """
 
+    @workspace.in_our_words()
     def __init__(self, number: str) -> None:
         self._task = task(number)
         with workspace.writing():
@@ -154,6 +169,7 @@ class Exercise(WorkingCopy):
         for line in work.differences(self._task):
             print(line)
 
+    @workspace.in_our_words()
     def check(self) -> Outcome:
         """Serve the files as they are now, try them, and return the Outcome.
 
@@ -161,14 +177,17 @@ class Exercise(WorkingCopy):
         """
         return work.check(self._task)
 
+    @workspace.in_our_words()
     def hint(self) -> Text:
         """Return the hints so far, and one more each time."""
         return self._task.more_hints()
 
+    @workspace.in_our_words()
     def solution(self) -> Text:
         """Return our solution: its files, and why. The learner's files stay as they are."""
         return self._task.solution()
 
+    @workspace.in_our_words()
     def reset(self) -> None:
         """Lay the project out again. What the learner had changed is kept, and it says where."""
         self.stop()
@@ -188,12 +207,18 @@ def tasks() -> list[Task]:
 def task(number: str) -> Task:
     """Return the Task with this number, such as "5.1". Raises LessonError if there is none."""
     lesson = str(number).partition(".")[0]
-    path = notebook.solution_path(int(lesson)) if lesson.isdecimal() else None
+    path = notebook.solution_path(int(lesson)) if lesson.isdecimal() and len(lesson) < 5 else None
     for page in notebook.task_cells(path) if path else ():
         if page.number == str(number):
             return Task(page)
     numbers = ", ".join(task.number for task in tasks())
     raise LessonError(f"There is no exercise {number!r}. The exercises are {numbers}.")
+
+
+def lessons_until(task: Task, known: int) -> list[Notebook]:
+    """Return the lessons that come before a task, after the lesson with the number `known`."""
+    lessons = [notebook.lesson(path) for path in notebook.lesson_paths()]
+    return [lesson for lesson in lessons if known < lesson.number <= task.lesson]
 
 
 def next_task(task: Task) -> Task | None:

@@ -37,8 +37,11 @@ class Kernel:
         self._prepared = False
         self._cells: Watch | None = None
 
-    def prepare(self) -> None:
-        """Let clients, and commands in `!` cells, behave the same for everybody."""
+    def prepare(self, own_project: bool = False) -> None:
+        """Let clients, and commands in `!` cells, behave the same for everybody.
+
+        own_project: leave the variables that a project of the learner's own may read.
+        """
         for name in ("no_proxy", "NO_PROXY"):
             hosts = [*filter(None, os.environ.get(name, "").split(",")), "127.0.0.1", "localhost"]
             os.environ[name] = ",".join(dict.fromkeys(hosts))
@@ -53,9 +56,10 @@ class Kernel:
             COLUMNS="80",
         )
         os.environ.pop("FORCE_COLOR", None)
-        os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # of another project
-        for name in ("REDIS_URL", "CHANNEL_LAYER", "DJANGO_DEBUG"):  # until a lesson sets them
-            os.environ.pop(name, None)
+        # of another project; or until a lesson sets them
+        for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL", "CHANNEL_LAYER", "DJANGO_DEBUG"):
+            if not own_project:
+                os.environ.pop(name, None)
         if not self._prepared:
             self._prepared = True
             _listen_for_interrupts()
@@ -94,7 +98,7 @@ class Kernel:
         if self.own_broker and command.starts_broker(line):
             return OwnBroker(line, folder, self.own_broker)
         port = None
-        wanted = command.parse(line).port
+        wanted = command.parse(line, folder).port
         # those that have ended are still part of the lesson's picture, until they are started again
         self._servers = [
             server
@@ -117,7 +121,7 @@ class Kernel:
     def timeline(self, folder: Path, **options: Any) -> Timeline:
         """Return what happened on the servers of a folder. The options are those of Timeline."""
         servers = [server for server in self._servers if server.folder == folder]
-        names = [command.parse(server.command).name for server in servers]
+        names = [command.parse(server.command, folder).name for server in servers]
         told: list[Event] = []
         for number, (server, name) in enumerate(zip(servers, names, strict=True), 1):
             if names.count(name) > 1:

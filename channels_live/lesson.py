@@ -22,6 +22,7 @@ class Lesson(WorkingCopy):
     Raises LessonError if there is no such lesson or the workspace cannot be written.
     """
 
+    @workspace.in_our_words()
     def __init__(self, number: int) -> None:
         layers = _layers(number)
         if number in KERNEL.lessons:

@@ -4,7 +4,11 @@ import re
 from collections.abc import Mapping
 from html import escape
 
+from channels_live.progress import RIGHT
+from channels_live.trouble import visible
+
 _THEIRS = {"got", "your code raised", "the check met", "the log says"}  # word for word
+_RIGHT_STYLE = ' style="border: 2px solid; border-radius: 4px; padding: 2px 8px"'
 _MARKED = re.compile("`([^`]+)`")
 
 
@@ -21,13 +25,18 @@ class Outcome:
         self.number, self.state = number, state
         self.details, self.advice = dict(details), dict(advice)
 
+    @property
+    def _said(self) -> str:
+        """The state, in a line; what is right can be seen at a glance, and without colours."""
+        return f"Exercise {self.number}: {self.state}" + " ✓" * (self.state == RIGHT)
+
     def __str__(self) -> str:
         rows = self.details | self.advice
         width = max(map(len, rows), default=0)
         indented = "\n" + " " * (width + 4)
         lines = [f"  {label:{width}}  {_plain(label, text)}" for label, text in rows.items()]
         lines = [line.replace("\n", indented) for line in lines]
-        return "\n".join([f"Exercise {self.number}: {self.state}", *lines])
+        return "\n".join([self._said, *lines])
 
     __repr__ = __str__
 
@@ -38,7 +47,7 @@ class Outcome:
             for label, text in (self.details | self.advice).items()
         )
         return (
-            f"<strong>Exercise {self.number}: {self.state}</strong>"
+            f"<strong{_RIGHT_STYLE * (self.state == RIGHT)}>{self._said}</strong>"
             f"<table><tbody>{rows}</tbody></table>"
         )
 
@@ -59,14 +68,9 @@ class Text:
 
 
 def _plain(label: str, text: str) -> str:
-    return _visible(text if label in _THEIRS else _MARKED.sub(r"\1", text))
+    return visible(text if label in _THEIRS else _MARKED.sub(r"\1", text))
 
 
 def _html(label: str, text: str) -> str:
-    text = escape(_visible(text))
+    text = escape(visible(text))
     return text if label in _THEIRS else _MARKED.sub(r"<code>\1</code>", text)
-
-
-def _visible(text: str) -> str:
-    """Show control characters instead of sending them to somebody's terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from channels_live.kernel import KERNEL
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_YET, RIGHT
 from channels_live.workspace import LessonError
+
+_CODE = re.compile("`+([^`]+)`+")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+_BOLD, _ITALIC = re.compile(r"\*\*(\S[^*]*)\*\*"), re.compile(r"\*(\S[^*]*)\*")
 
 
 def run(name: str, options: argparse.Namespace) -> int:
@@ -31,12 +36,15 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _next(options: argparse.Namespace) -> int:
-    following = task(options.number) if options.number else overview().next
+    outlook = None if options.number else overview()
+    following = outlook.next if outlook else task(options.number)
     if following is None:
         print("All exercises are right.")
         return 0
+    if outlook and outlook.next_lessons:
+        print(outlook.step(), end="\n\n")
     cells = [cell for cell in following.page.cells if cell.is_for_learners]
-    print(cells[0].source, end="\n\n")
+    print(plain(cells[0].source), end="\n\n")
     Exercise(following.number)
     print(f"  lesson  {notebook.lesson_path(following.lesson)}")
     for path, _ in notebook.written_files(cells):
@@ -106,12 +114,13 @@ def _as_json(task: Task, outcome: Outcome) -> dict[str, Any]:
 
 
 def _hint(options: argparse.Namespace) -> int:
-    print(task(options.number).more_hints(f"`channels-live solution {options.number}`"))
+    hints = task(options.number).more_hints(f"`channels-live solution {options.number}`")
+    print(plain(str(hints)))
     return 0
 
 
 def _solution(options: argparse.Namespace) -> int:
-    print(task(options.number).solution())
+    print(plain(str(task(options.number).solution())))
     return 0
 
 
@@ -126,6 +135,23 @@ def _fresh(options: argparse.Namespace) -> int:
         path = copies.fresh(kind, options.number)
     print(f"A fresh copy is in {workspace.shown(path)}")
     return 0
+
+
+def plain(markdown: str) -> str:
+    """Return a text as a terminal shows it: without signs, and with code set in."""
+    lines, in_code = [], False
+    for line in markdown.splitlines():
+        if line.startswith("```"):
+            in_code = not in_code
+        elif in_code:
+            lines.append(f"    {line}".rstrip())
+        else:
+            parts = _CODE.split(re.sub("^#+ ", "", line))  # every second one is code
+            parts[::2] = [
+                _ITALIC.sub(r"\1", _BOLD.sub(r"\1", _LINK.sub(r"\1", part))) for part in parts[::2]
+            ]
+            lines.append("".join(parts))
+    return "\n".join(lines)
 
 
 _COMMANDS = {

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from channels_live.trouble import in_words
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, SOLUTIONS, EXERCISES = ROOT / "notebooks", ROOT / "solutions", ROOT / "exercises"
 SAMPLE = ROOT / "sample_project"
@@ -29,7 +31,8 @@ class LessonError(Exception):
 def workspace_folder() -> Path:
     """Return the folder of the learner's own files: $CHANNELS_LIVE_WORKSPACE or `workspace`."""
     # not relative to the current folder, which changes with every lesson
-    return Path(ROOT, os.environ.get("CHANNELS_LIVE_WORKSPACE") or "workspace").resolve()
+    named = os.environ.get("CHANNELS_LIVE_WORKSPACE") or "workspace"
+    return Path(ROOT, os.path.expanduser(named)).resolve()
 
 
 def shown(path: Path) -> str:
@@ -44,9 +47,18 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise LessonError(
-            f"The working copy cannot be written: {error}. "
+            f"The working copy cannot be written: {in_words(error)} "
             "Mend that, or name another folder in CHANNELS_LIVE_WORKSPACE."
         ) from error
+
+
+@contextlib.contextmanager
+def in_our_words() -> Iterator[None]:
+    """Raise LessonError where the system refuses something; `writing` tells more of its own."""
+    try:
+        yield
+    except OSError as error:
+        raise LessonError(in_words(error)) from error
 
 
 def copy_project(source: Path, target: Path) -> None:

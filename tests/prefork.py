@@ -101,6 +101,8 @@ class Forked:
 
 def process(argv, **options):
     """Return a Process, forked where it is a program in Python, without options of Python's own."""
+    if argv[1] == "-P":  # a fork has imported the libraries before
+        argv = [argv[0], *argv[2:]]
     python = argv[0] == sys.executable and (argv[1] == "-m" or argv[1].endswith(".py"))
     if "runserver" in argv and "--noreload" not in argv:
         python = False  # it starts a process of its own

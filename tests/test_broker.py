@@ -47,10 +47,10 @@ def test_typed_port_is_taken_where_it_is_free(start, monkeypatch, capsys):
     assert listening(server) == {"127.0.0.1"}
     second = start(f"valkey-server --port {port}")
     assert capsys.readouterr().out == (
-        f"Port {port} is taken by another program: "
+        f"Port {port} is taken by the project in {server.folder}: "
         f"this server gets port {second.port}, redis://127.0.0.1:{second.port}/\n"
     )
-    with pytest.raises(ServerError, match=f"Port {port} is taken by another program") as caught:
+    with pytest.raises(ServerError, match=f"Port {port} is taken by the project") as caught:
         start(f"valkey-server --port {port}", fallback=False)
     assert caught.value.port_taken
 

@@ -14,8 +14,10 @@ from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
 from clients import eventually, family, gone
 
 from channels_live.cli import main
+from channels_live.course import overview
 from channels_live.exercise import task, tasks
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
+from channels_live.terminal import plain
 from channels_live.workspace import ROOT
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
@@ -67,7 +69,7 @@ def test_installed_command_lists_from_any_folder(tmp_path):
     out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     assert re.search(r"^ +5\.1 \? .+ \d+  right$", out, re.M)
-    assert f"Next: {TASKS[0].number}" in out
+    assert f"Next: {TASKS[0].number} ? " in out
 
 
 def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
@@ -76,8 +78,8 @@ def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
             Progress().set_state(exercise.number, RIGHT)
     status, out, err = run("next")
     assert (status, err) == (0, "")
-    assert "## 5.2 · Count what is said" in out
-    assert "**Goal.**" in out
+    assert out.startswith("5.2 · Count what is said\n")
+    assert "\nGoal. /ws/count/" in out
     assert "Exercise 5.2: your files are in workspace/exercises/05/5.2" in out
     (lesson,) = re.findall(r"^  lesson  (.+)$", out, re.M)
     (change,) = re.findall(r"^  change  (.+)$", out, re.M)
@@ -93,6 +95,31 @@ def test_next_takes_a_number_and_keeps_what_is_there(run):
     assert status == 0
     assert "Answer at last" in out
     assert (folder / "myapp/answer.py").read_text() == RIGHT_5_1
+
+
+def test_next_names_the_lessons_in_between(run):
+    for number in ("5.1", "5.2", "5.3"):
+        Progress().set_state(number, RIGHT)
+    for exercise in TASKS:
+        if exercise.lesson < 5:
+            Progress().set_state(exercise.number, RIGHT)
+    _, out, _ = run("next")
+    lines = "Next: lesson 6 · Update the URLs\n      then 6.1 · Bring the pages back"
+    assert out.startswith(f"{lines}\n\n6.1 · Bring the pages back\n")
+    assert run("list")[1].endswith(f"{lines}\n")
+    assert "Next: <a href=" in overview()._repr_html_()
+    assert '">6 · Update the URLs</a>, then <a href=' in overview()._repr_html_()
+    assert task("5.3")._outcome(RIGHT, {}).advice["next"] == (
+        "lesson 6 · Update the URLs, then 6.1 · Bring the pages back"
+    )
+    Progress().set_state("6.1", NOT_YET)  # begun: its lesson was read
+    assert run("list")[1].endswith("Next: 6.1 · Bring the pages back\n")
+
+
+def test_markdown_is_plain_in_a_terminal():
+    assert plain("## A *b* **c d** `e*f*g` [h](i.md)\n```py\nx = `1`\n```\n2 * 3 * 4") == (
+        "A b c d e*f*g h\n    x = `1`\n2 * 3 * 4"
+    )
 
 
 def test_next_where_all_is_right(run, workspace):
@@ -147,7 +174,7 @@ def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
     work_on("5.2", {"myapp/counting.py": "x = ("})
     status, out, err = run("check --all")
     assert status == 1
-    assert "Exercise 5.1: right\nExercise 5.2: not yet\n  sent " in out
+    assert "Exercise 5.1: right ✓\nExercise 5.2: not yet\n  sent " in out
     assert "SyntaxError: '(' was never closed" in out
     assert "Exercise 5.3: not attempted\nExercise 6" in out
     assert out.endswith(f"\n1 of {len(TASKS)} are right.\n")
@@ -257,18 +284,19 @@ def test_hints_say_more_each_time_and_end(run, workspace):
     said = [run("hint 5.1")[1].splitlines() for _ in range(count + 1)]
     assert [len(lines) for lines in said] == [*range(1, count), count + 1, count + 1]
     assert said[0][0] == f"Hint 1 of {count}: {task('5.1').hints[0]}"
-    assert said[-1][-1].endswith("`channels-live solution 5.1` shows how we did it.")
+    assert said[-1][-1].endswith("channels-live solution 5.1 shows how we did it.")
     assert said[-1] == said[-2]
     assert not (workspace / "exercises").exists()
 
 
-def test_solution_is_plain_markdown_and_leaves_files_alone(run, workspace):
+def test_solution_is_plain_text_and_leaves_files_alone(run, workspace):
     folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     before = everything(workspace)
     status, out, _ = run("solution 5.1")
     assert status == 0
-    assert "`5.1/myapp/answer.py`:\n\n```py\nfrom channels" in out
-    assert "**Why so.**" in out
+    assert "5.1/myapp/answer.py:\n\n    from channels" in out
+    assert "Why so. Channels looks for methods by their name. recieve is only" in out
+    assert not {"`", "*"} & set(out.replace("*args", ""))
     assert everything(workspace) == before
     assert folder.is_dir()
 
@@ -339,8 +367,8 @@ def test_check_tells_also_where_it_cannot_remember(run, workspace):
 def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
-    commands = ("list", "next", "check", "hint", "solution", "reset", "fresh", "doctor")
-    assert re.findall(r"^    (\w+)  +\w", out, re.M) == list(commands)
+    commands = ["list", "next", "check", "hint", "solution", "reset", "fresh", "watch", "doctor"]
+    assert re.findall(r"^    (\w+)  +\w", out, re.M) == commands
     for command in commands:
         status, out, _ = run(f"{command} --help")
         assert status == 0

@@ -67,7 +67,8 @@ def test_new_workspace_has_nothing_done_and_stays_unwritten(workspace, capsys):
         assert re.search(line, text, re.M)
     assert f"0 of {len(TASKS)} exercises are right." in text
     assert f"the exercises {sum(task.minutes for task in TASKS)}: 0 of" in text
-    assert f"Next: {TASKS[0].number} · {TASKS[0].title}" in text
+    assert "Next: lesson 0 · Start here\n      then lesson 1 · " in text
+    assert f"      then {TASKS[0].number} · {TASKS[0].title}" in text
     assert text.count("Next:") == 1
     assert not workspace.exists()
     assert capsys.readouterr().out == ""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,11 +11,14 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from clients import eventually
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -291,3 +295,41 @@ def test_make_help_lists_every_command(make):
         line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:")
     )
     assert listed == set(phony.split()[1:])
+
+
+@pytest.mark.live
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no make")
+def test_terminals_of_jupyterlab_know_our_command(tmp_path):
+    """Also where it runs without a terminal, as in a container: see Makefile."""
+    options = "--no-browser --ServerApp.port=0 --IdentityProvider.token=secret"
+    command = ["make", "lab", f"ARGS={options}"]
+    environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path), "SHELL": "/bin/bash"}
+    with (tmp_path / "log").open("w") as log:
+        lab = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+    try:
+        there = eventually(lambda: list(tmp_path.glob("jpserver-*.json")), 100)
+        assert there, (tmp_path / "log").read_text()
+        (file,) = tmp_path.glob("jpserver-*.json")
+        port, token = json.loads(file.read_text())["port"], {"Authorization": "token secret"}
+        address = f"127.0.0.1:{port}"
+        name = httpx.post(f"http://{address}/api/terminals", headers=token).json()["name"]
+        with connect(
+            f"ws://{address}/terminals/websocket/{name}", additional_headers=token, proxy=None
+        ) as terminal:
+            terminal.send('["stdin", "command -v channels-live; echo do\'\'ne\\r"]')
+            shown = ""
+            while "done" not in shown:
+                kind, *text = json.loads(terminal.recv(timeout=20))
+                shown += text[0] if kind == "stdout" else ""
+        assert str(Path(sys.prefix, "bin", "channels-live")) in shown
+    finally:
+        os.killpg(lab.pid, signal.SIGKILL)
+        lab.wait()

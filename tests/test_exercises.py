@@ -72,7 +72,7 @@ def test_solution_is_right(task):
     assert "nbval-ignore-output" not in cell.tags
     (output,) = cell.outputs
     first_line = "".join(output["data"]["text/plain"]).split("\n")[0]
-    assert first_line == f"Exercise {task.number}: {RIGHT}"
+    assert first_line == f"Exercise {task.number}: {RIGHT} ✓"
 
 
 @pytest.mark.live

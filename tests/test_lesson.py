@@ -319,7 +319,7 @@ def test_start_again_fails_as_in_a_terminal_where_told_to(made, monkeypatch):
     port = free_port()
     command = f"daphne -p {port} myproject.asgi:application"
     first = made.start(command)
-    with pytest.raises(ServerError, match=f"Port {port} is taken by another program"):
+    with pytest.raises(ServerError, match=f"Port {port} is taken by lesson 1"):
         made.start(command, fallback=False)
     assert talk(first, "/ws/chat/", HELLO) == [HELLO]
 

@@ -56,10 +56,10 @@ def test_port_is_read_from_the_command(line, port):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"daphne {WEB}", ["-m", "daphne", "-b", "127.0.0.1", "-p", "9000", WEB]),
+        (f"daphne {WEB}", ["-P", "-m", "daphne", "-b", "127.0.0.1", "-p", "9000", WEB]),
         (
             f"daphne -v 2 {WEB} -p8001",
-            ["-m", "daphne", "-b", "127.0.0.1", "-p", "9000", "-v", "2", WEB],
+            ["-P", "-m", "daphne", "-b", "127.0.0.1", "-p", "9000", "-v", "2", WEB],
         ),
         (
             "python manage.py runserver -v 2 8001 --noreload",
@@ -80,7 +80,7 @@ def test_command_can_be_given_another_port(line, words):
 def test_command_is_run_word_for_word_on_its_own_port():
     typed = ["-v", "2", "--port=8001", "--root-path", "/a b", WEB]
     argv = parse(f"daphne -v 2 --port=8001 --root-path '/a b' {WEB}").argv(8001)
-    assert argv == [sys.executable, "-m", "daphne", *typed]
+    assert argv == [sys.executable, "-P", "-m", "daphne", *typed]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,9 @@ def test_restart_keeps_the_port_and_begins_anew(start, capsys):
     server.restart()
     assert server.port == port
     assert server.pid != pid
-    assert str(server.timeline()) == "Nothing has happened yet."
+    assert str(server.timeline()) == (
+        "server       started again; before that: timeline(restarts=True)"
+    )
     assert "WSCONNECT" not in server.log()
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
     assert capsys.readouterr().out == f"Running again: {DAPHNE}\n"
@@ -445,6 +447,7 @@ def test_flood_is_not_drawn_frame_by_frame(monkeypatch):
     class Place:
         update = staticmethod(pictures.append)
 
+    monkeypatch.setattr("IPython.get_ipython", lambda: "a notebook")
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: Place)
     record = Record()
     watcher = watch(record, lambda: len(record.events))

@@ -21,6 +21,7 @@ from channels_live.server import Server, ServerError
 from channels_live.server.ports import free_port
 from channels_live.server.process import run
 from channels_live.server.server import Events
+from channels_live.trouble import of_the_computer
 from channels_live.workspace import ROOT, copy_project
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Site:
                 **options,
             )
         except ServerError as error:
+            if of_the_computer(error):
+                raise  # no fault of the files
             own_words = "the server's own words: it did not start with your files"
             look = look or (GOES_ON if error.timed_out else own_words)
             typed = command.replace("-v 2 -p 0", "-p 8000")  # as the lessons have it

@@ -63,6 +63,7 @@ class OwnBroker(Server):
         client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
+        restarts: bool = False,
     ) -> Timeline:
         """Return an empty Timeline, as of any broker."""
         return Timeline([], "broker")

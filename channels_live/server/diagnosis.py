@@ -1,13 +1,22 @@
 """What was wrong with a server, from what is known of it. Nothing here reads, waits or prints."""
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from channels_live.server.log import relative
+from channels_live.trouble import in_words, short, visible
 
 LAST_LINES = 12  # of the log, shown with an error
 IN_USE = "Address already in use"
+_RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
+TOO_LOW = (
+    "Port {} is for the system's own programs, as all below 1024 are. "
+    "Choose one above them, such as 8000."
+)
+TAKEN = "Port {} is taken by {}. Stop that, or choose another port."
 
 
 class ServerError(Exception):
@@ -38,18 +47,19 @@ class ServerError(Exception):
         self.timed_out, self.port_taken = timed_out, port_taken
 
     def __str__(self) -> str:
-        return self.message(self.command)
+        return visible(self.message(self.command))
 
     def message(self, command: str | None, with_log: bool = True) -> str:
         """Return it in words, with a command in place of the one that was run."""
         if command is None:
             return self.reason
-        message = f"`{command}` did not start.\n{self.reason}"
+        message = f"`{short(command)}` did not start.\n{self.reason}"
         log = self.log.rstrip() if with_log else ""
         # those lines would say the reason again, and nothing else
         only_libraries = log.startswith("Traceback") and '  File "' not in log
         if log and not only_libraries:
-            last = "\n".join(f"    {line}".rstrip() for line in log.split("\n")[-LAST_LINES:])
+            lines = map(short, log.split("\n")[-LAST_LINES:])
+            last = "\n".join(f"    {line}".rstrip() for line in lines)
             message += f"\nThe last lines of its log:\n{last}"
         return message
 
@@ -60,8 +70,7 @@ class ServerError(Exception):
 
 def taken(port: int | None, **known: Any) -> ServerError:
     """Return the error of a port that another program has. known: as ServerError takes it."""
-    reason = f"Port {port} is taken by another program. Stop that program, or choose another port."
-    return ServerError(reason, port_taken=True, **known)
+    return ServerError(TAKEN.format(port, "another program"), port_taken=True, **known)
 
 
 def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: Any) -> ServerError:
@@ -77,6 +86,30 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
         place = f"{file}, line {event['line']}: "
     said = f"{raised}: {relative(event['message'].removeprefix(f'{raised}: '), folder)}"
     return ServerError(f"{place}{said}", raised=raised, said=said, file=file, **known)
+
+
+@contextlib.contextmanager
+def in_our_words(command: str, folder: Path) -> Iterator[None]:
+    """Raise ServerError where the system does not run a command in a folder."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:  # no thread left, no such character
+        raise _not_run(error, command, folder) from error
+
+
+def _not_run(error: Exception, command: str, folder: Path) -> ServerError:
+    if isinstance(error, FileNotFoundError) and not folder.is_dir():
+        reason = (
+            f"Its folder, {folder}, was deleted, moved or renamed, with your files. "
+            "Run the first cell again: it lays the folder out."
+        )
+    elif isinstance(error, FileNotFoundError) and "/" in command.partition(" ")[0]:
+        reason = (
+            f"{in_words(error)} Or its first line, after #!, names a program that is not there."
+        )
+    else:
+        reason = in_words(error)
+    return ServerError(reason, command=command)
 
 
 def exited(
@@ -95,7 +128,10 @@ def exited(
             "the foreground. Leave out the option, or the &, that puts it there."
         )
         return ServerError(reason, command=command, log=log)
-    last = next((line for line in reversed(lines) if line.strip()), "no reason given")
+    said = [line for line in lines if _RAISED.match(line)] or [
+        line for line in lines if line.strip()
+    ]
+    last = short(said[-1] if said else "no reason given")
     return ServerError(f"{last} (exit code {returncode})", command=command, log=log)
 
 
@@ -106,6 +142,6 @@ def never_ready(
 
     text: what it was to print, or None where it was to listen.
     """
-    what = f"listened on port {port}" if text is None else f"printed '{text}'"
+    what = f"listened on port {port}" if text is None else f"printed '{short(text)}'"
     reason = f"it never {what}, and was ended after {seconds:g} seconds (timeout=)"
     return ServerError(reason, command=command, log=log, timed_out=True)

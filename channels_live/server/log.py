@@ -21,10 +21,16 @@ _VOLATILE = [
     (re.compile(r" - - \[\d\d/\w+/\d{4}:\d\d:\d\d:\d\d\]"), " - -"),  # daphne's access log
     (re.compile(r"^\[\d\d/\w+/\d{4} \d\d:\d\d:\d\d\] ", re.M), ""),  # runserver's, WSGI
     (re.compile(r" \[(?:\d+\.\d\d, )?127\.0\.0\.1:\d+\]$", re.M), ""),  # runserver's, ASGI
-    (re.compile(r"\b127\.0\.0\.1:(?=[3-6]\d{4}\b)\d+(?= - -)"), "127.0.0.1"),  # a client's port
+    (re.compile(r"\b127\.0\.0\.1:(?=[3-6]\d{4}\b)\d+(?= - )"), "127.0.0.1"),  # a client's port
+    # hypercorn's, gunicorn's and granian's
+    (re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] (?:\[\d+\] )?", re.M), ""),
+    # a number of a process, in any of their words
+    (re.compile(r"(\b(?:process \[|[Pp][Ii][Dd]: ?|http://\S+ \())\d+"), r"\1…"),
     (re.compile(r"\bat 0x[0-9a-f]+\b"), "at 0x…"),
     (re.compile(r"^ *[~^]+ *\n", re.M), ""),  # differs between Pythons
 ]
+_HTTP_2 = "HTTP/2 support enabled"
+_NO_HTTP_2 = "HTTP/2 support not enabled (install the http2 and tls Twisted extras)"
 # The path of a frame, and its first lines; where code has more of them, Pythons show it differently
 _FRAME = re.compile(r'^(?=  File "([^"]+)")(  File .*\n(?:    .*\n)?)(?:    .*\n)*', re.M)
 
@@ -44,7 +50,12 @@ class LogFile:
 
     def __init__(self) -> None:
         self.descriptor, name = tempfile.mkstemp(prefix="channels_live_", suffix=".log")
-        self._file = open(name, "rb")
+        try:
+            self._file = open(name, "rb")
+        except OSError:
+            os.close(self.descriptor)
+            os.unlink(name)
+            raise
         weakref.finalize(self, self._file.close)
         with contextlib.suppress(OSError):  # Windows keeps a file that is open
             os.unlink(name)
@@ -139,6 +150,7 @@ def plain(text: str, folder: Path, port: int | None = None, real_port: int | Non
         text = pattern.sub(replacement, text)
     if port is not None and real_port and port != real_port:
         text = re.sub(rf"(?<!\d){real_port}(?!\d)", str(port), text)
+        text = text.replace(_HTTP_2, _NO_HTTP_2)  # nor by what else is installed
     return relative(_own_frames(text, folder), folder)
 
 

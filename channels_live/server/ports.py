@@ -39,6 +39,18 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
+def is_for_the_system(port: int, host: str = LOOPBACK) -> bool:
+    """Tell whether only the system's own programs may listen on this port."""
+    if 0 < port < 1024:
+        try:
+            socket.create_server((host.strip("[]"), port), family=_family(host)).close()
+        except PermissionError:
+            return True
+        except OSError:
+            pass
+    return False
+
+
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
@@ -64,23 +76,16 @@ def listened_on(pid: int) -> list[tuple[str, int]]:
     return sorted(set(addresses))
 
 
-def choose(wanted: int | None, host: str, scheme: str) -> int | None:
-    """Return the port that a server gets: the one it wants if that is free, else another.
+def another(wanted: int | None, host: str, scheme: str, by: str) -> int:
+    """Return a free port in place of a taken one, and say so.
 
-    wanted: None for a server that listens nowhere. host, scheme: of its address.
+    wanted: the taken one. host, scheme: of the address. by: who has it, in words.
     """
-    if wanted is None or (not any_will_do() and is_free(wanted, host)):
-        return wanted
-    return another(wanted, host, scheme)
-
-
-def another(wanted: int | None, host: str, scheme: str) -> int:
-    """Return a free port in place of a taken one, and say so. The arguments are those of choose."""
     port = free_port()
     # notebooks that are tested at once must not fight for a port, nor tell of it
     if not any_will_do():
         print(
-            f"Port {wanted} is taken by another program: "
+            f"Port {wanted} is taken by {by}: "
             f"this server gets port {port}, {scheme}://{host}:{port}/"
         )
     return port

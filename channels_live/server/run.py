@@ -9,6 +9,7 @@ from typing import Any
 
 from channels_live.record import Record, deadline
 from channels_live.server import diagnosis, ports
+from channels_live.server.asgi_servers import LISTENS
 from channels_live.server.command import Command
 from channels_live.server.log import Follower, LogFile, plain
 from channels_live.server.process import Process
@@ -39,8 +40,13 @@ class Run:
     ) -> None:
         self.command, self.folder, self.port, self._ready = command, folder, port, ready
         self.record = Record()
-        self.log = LogFile()
+        try:
+            self.log = LogFile()
+        except BaseException:
+            self.record.close()
+            raise
         self._ready_text = _Sought(ready, self.log) if ready is not None else None
+        self._listens = ready == LISTENS
         self._seen = 0  # events that were there when it last got ready
         try:
             self.process = Process(
@@ -174,6 +180,8 @@ class Run:
             self._seen = len(self.record.events)
 
     def _is_ready(self) -> bool:
+        if self._listens:
+            return bool(ports.listened_on(self.process.pid))
         if self._ready_text is not None:
             return self._ready_text.is_there()
         if self.command.reloads and not self._happened("watching"):
@@ -181,13 +189,12 @@ class Run:
         return bool(self._happened("listening") or self._happened("ready"))
 
     def _make_sure(self) -> None:
+        # whatever was typed or told: what counts is where it listens
+        addresses = ports.listened_on(self.process.pid)
         if listening := self._happened("listening"):
-            addresses = [(listening["host"], listening["port"])]
-            with socket.create_connection(addresses[0], timeout=5.0):
+            with socket.create_connection((listening["host"], listening["port"]), timeout=5.0):
                 pass
             self.port = listening["port"]  # port 0 asks for any
-        else:  # whatever was typed: what counts is where it listens
-            addresses = ports.listened_on(self.process.pid)
         if others := [host for host, _ in addresses if not ports.is_loopback(host)]:
             raise diagnosis.ServerError(ports.OPEN_TO_OTHERS.format(others[0]))
         if self.port is None and len(addresses) == 1:

@@ -4,19 +4,18 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from channels_live.sends import SENDS
+from channels_live.server import arguments, diagnosis, ports
 from channels_live.server import command as commands
-from channels_live.server import ports
+from channels_live.server.address import Addressed
 from channels_live.server.diagnosis import ServerError
+from channels_live.server.holder import free_port_for, who_has
 from channels_live.server.log import Log, relative, shown
 from channels_live.server.run import Run
 from channels_live.server.watch import watch
-from channels_live.timeline import Overlaps, Timeline, Which
-
-if TYPE_CHECKING:
-    import httpx
+from channels_live.timeline import Overlaps, Timeline, Which, with_those_before
 
 PATIENCE = 0.1  # seconds; what runs for longer without a sign of life is not waited for by a log
 STARTS = 3  # tries, if others take the port after we had looked
@@ -24,7 +23,7 @@ STARTS = 3  # tries, if others take the port after we had looked
 Events = list[dict[str, Any]]
 
 
-class Server:
+class Server(Addressed):
     """A command that runs in the background. `Lesson.start` makes it.
 
     command: what one would type in a terminal.
@@ -52,9 +51,11 @@ class Server:
         environment: Mapping[str, str] | None = None,
         remove: Path | None = None,
     ) -> None:
-        self._command = commands.parse(command)
+        arguments.text(ready, "ready", optional=True)
+        self._command = commands.parse(command, Path(folder))
         self._folder = Path(folder)
-        self._variables, self._remove, self._timeout = environment, remove, timeout
+        self._variables, self._remove = environment, remove
+        self._timeout = arguments.seconds(timeout)
         shows_ready = ready or self._command.shows_ready
         if shows_ready is None:
             raise ServerError(
@@ -63,15 +64,14 @@ class Server:
             )
         self._ready = None if shows_ready == "tap" else shows_ready
         self._watchers: list[threading.Thread] = []
-        wanted = (self._command.port, self._command.host, self._command.scheme)
-        self.port = port or (ports.choose(*wanted) if fallback else self._command.port)
-        for attempt in range(STARTS):
-            try:
-                return self._launch()
-            except ServerError as error:
-                if not (error.port_taken and fallback) or attempt == STARTS - 1:
-                    raise
-                self.port = ports.another(*wanted)  # somebody took it after we had looked
+        self._fallback, self._before = fallback, list[dict[str, Any]]()
+        self.port = port or self._command.port
+        with diagnosis.in_our_words(command, self._folder):
+            if port is None and fallback and self.port is not None and ports.any_will_do():
+                self.port = ports.free_port()
+            if self.port and ports.is_for_the_system(self.port, self._command.host):
+                raise ServerError(diagnosis.TOO_LOW.format(self.port))
+            self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -95,60 +95,26 @@ class Server:
         return self._command.port
 
     @property
-    def running(self) -> bool:
-        """Whether the program runs."""
-        return self._run.running
-
-    @property
     def pid(self) -> int:
         """The number of the program's process."""
         return self._run.process.pid
-
-    def ws(self, path: str = "/") -> str:
-        """Return the address of a WebSocket on this server."""
-        return f"ws://{self._address()}{path}"
-
-    def url(self, path: str = "/") -> str:
-        """Return the address of a page on this server, or of a broker."""
-        return f"{self._command.scheme}://{self._address()}{path}"
-
-    def _address(self) -> str:
-        if not self.running:
-            raise ServerError(
-                f"This server has been stopped: {self.command}. Run the cell that starts it again."
-            )
-        if self.port is None:
-            raise ServerError(f"It is not known on which port this listens: {self.command}")
-        host = self._command.host
-        return (
-            f"[{host}]:{self.port}" if host.count(":") and host[0] != "[" else f"{host}:{self.port}"
-        )
-
-    def http(self, path: str = "/", method: str = "GET", **options: Any) -> "httpx.Response":
-        """Request a page and return the answer, an httpx.Response.
-
-        options: more arguments of httpx.request, such as timeout (30 seconds). Raises
-        httpx.HTTPError if no answer comes.
-        """
-        import httpx  # costs 0.1 s, and many lessons never need it
-
-        options = {"timeout": 30.0, "trust_env": False} | options
-        return httpx.request(method, self.url(path), **options)
 
     def timeline(
         self,
         client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
+        restarts: bool = False,
     ) -> Timeline:
         """Return what happened since the server started, once it has nothing left in hand.
 
         client: only the client with this number or name, or a list of them; -1 is the newest.
         consumer: only calls of this class, by name.
         threads: also show the thread that each method ran on.
+        restarts: also what happened before the server was started again.
         """
         answered = self._run.record.settle().answered
-        return self._timeline(client, consumer, threads, answered=answered)
+        return self._timeline(client, consumer, threads, restarts=restarts, answered=answered)
 
     def events(self, timeout: float, until: Callable[[Events], bool] | None = None) -> Events:
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
@@ -182,17 +148,19 @@ class Server:
         The arguments are those of `timeline`. It ends with the server.
         """
         run = self._run
-        self._watchers.append(
-            watch(run.record, lambda: self._timeline(client, consumer, threads, run))
-        )
+        watcher = watch(run.record, lambda: self._timeline(client, consumer, threads, run))
+        if watcher:
+            self._watchers.append(watcher)
 
     def overlaps(self, handler: str, consumer: str | None = None) -> Overlaps:
         """Return which calls of a method ran at the same time, as bars and in words.
 
         handler: the name of the method, such as "receive". consumer: only calls of this class.
         """
+        arguments.text(handler, "handler")
+        arguments.text(consumer, "consumer", optional=True)
         self._run.record.settle()
-        return Overlaps(self._run.events(), handler, consumer)
+        return Overlaps(self._told(restarts=True), handler, consumer)
 
     def log(self, contains: str | None = None, last: int | None = None, full: bool = False) -> Log:
         """Return what the server has printed.
@@ -203,16 +171,23 @@ class Server:
         It does not wait for a method that waits itself. Of a very long log the end is shown, and
         how much is left out.
         """
+        arguments.text(contains, "contains", optional=True)
+        arguments.lines(last)
         self._run.record.settle(patience=PATIENCE)
         return shown(self._run.log, str if full else self._run.plain, contains, last)
 
     def restart(self) -> None:
         """Stop the server and start the same command again, on the same port.
 
-        The timeline and the log begin anew. Raises ServerError as at the first start.
+        Where others have taken that port meanwhile, it goes on as at the first start. The log
+        begins anew, and so does the timeline; timeline(restarts=True) tells of before too.
+
+        Raises ServerError as at the first start.
         """
         self.end()
-        self._launch()
+        self._before = self._told(restarts=True)
+        with diagnosis.in_our_words(self.command, self._folder):
+            self._start()
         print(f"Running again: {self.command}")
 
     def wait_for_log(self, text: str, timeout: float = 15.0) -> Log:
@@ -220,7 +195,8 @@ class Server:
 
         timeout: how long that may take, in seconds. Raises ServerError if it takes longer.
         """
-        line = self._run.wait_for_line(text, timeout)
+        timeout = arguments.seconds(timeout)
+        line = self._run.wait_for_line(arguments.text(text, "text"), timeout)
         if line is None:
             raise ServerError(
                 f"The server has not printed '{text}' within {timeout:g} seconds.",
@@ -234,6 +210,10 @@ class Server:
         timeout: how long that may take, in seconds. Raises ServerError with the reason if the
         files are broken, or if nothing was reloaded in that time.
         """
+        timeout = arguments.seconds(timeout)
+        self._must_run()
+        if self._command.name != "runserver":
+            raise ServerError(f"It does not look for changed files: {self.command}. Restart it.")
         try:
             reloaded = self._run.wait_until_ready(timeout)
         except ServerError:
@@ -267,10 +247,17 @@ class Server:
         consumer: str | None,
         threads: bool,
         run: Run | None = None,
+        restarts: bool = False,
         answered: bool = True,
     ) -> Timeline:
-        events = SENDS.told(self._events(run))
+        arguments.clients(client)
+        arguments.text(consumer, "consumer", optional=True)
+        events = SENDS.told(self._told(run, restarts))
         return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
+
+    def _told(self, run: Run | None = None, restarts: bool = False) -> Events:
+        """Return what a timeline tells: of this run, or of those before it too."""
+        return with_those_before(self._before, self._events(run), shown=restarts)
 
     def _events(self, run: Run | None = None) -> Events:
         events = (run or self._run).events()
@@ -279,23 +266,35 @@ class Server:
                 event["file"] = relative(event["file"], self._folder)
         return events
 
+    def _start(self) -> None:
+        """Launch it, on another port where its own is taken and that is allowed."""
+        wanted = self.port
+        for attempt in range(STARTS):
+            # somebody may have taken it after we had looked
+            if self._fallback and wanted:
+                self.port = free_port_for(self._command, wanted, taken=attempt > 0)
+            try:
+                return self._launch()
+            except ServerError as error:
+                if not (error.port_taken and self._fallback) or attempt == STARTS - 1:
+                    raise
+
     def _launch(self) -> None:
         variables = os.environ if self._variables is None else self._variables
-        try:
-            self._run = Run(
-                self._command,
-                self._folder,
-                self.port,
-                ready=self._ready,
-                variables=variables,
-                remove=self._remove,
-            )
-        except OSError as error:
-            raise ServerError(f"it cannot be run: {error}", command=self.command) from error
+        self._run = Run(
+            self._command,
+            self._folder,
+            self.port,
+            ready=self._ready,
+            variables=variables,
+            remove=self._remove,
+        )
         try:
             if not self._run.wait_until_ready(self._timeout):
                 raise self._run.never_ready(self._timeout)
-        except BaseException:
+        except BaseException as error:
             self.end()
+            if isinstance(error, ServerError) and error.port_taken and self.port:
+                error.reason = diagnosis.TAKEN.format(self.port, who_has(self.port))
             raise
         self.port = self._run.port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from channels_live.tap.wire import record
 if TYPE_CHECKING:
     from asyncio import Queue
 
-SHORT = 200  # characters of a text frame that are recorded
+# characters of a text frame that are recorded
+SHORT = int(os.environ.get("CHANNELS_LIVE_SHORT", 200))
 
 Application = Callable[..., Awaitable[Any]]
 # what is wrapped: module → dotted name → the hook

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from channels_live.timeline.order import Step, brackets
-from channels_live.timeline.story import BACKGROUND, Client, Row
+from channels_live.timeline.story import BACKGROUND, SERVER, Client, Row
 
 MIRRORED = 11  # arrows; from so many on, the names of the lanes stand below too
 # black on white in either theme, and never smaller than it is: the notebook scrolls
@@ -69,7 +69,7 @@ class _Lanes:
     def arrows(self, client: Client, row: Row) -> Iterator[str]:
         """Yield what draws a row."""
         server = self._lane("s", client.server or self._server)
-        if client.kind != BACKGROUND:
+        if client.kind not in (BACKGROUND, SERVER):
             # all pages are asked for by one who reads them
             source = self._lane("c", "requests" if client.kind == "request" else client.name)
         if row.consumer:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeVar
 
+SERVER = "server"  # the name of what is told of the server itself
 LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
 BACKGROUND = "background"
-_KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
+KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
 T = TypeVar("T")
@@ -67,7 +68,10 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     for its_events in [*in_turn(connections.values(), itemgetter(0)), *stories]:
         first = its_events[0]
         protocol = str(first.get("protocol"))
-        kind = BACKGROUND if first["conn"] is None else _KINDS.get(protocol, protocol)
+        kind = BACKGROUND if first["conn"] is None else KINDS.get(protocol, protocol)
+        if first["kind"] == "restarted":
+            clients.append(Client(SERVER, SERVER, Story(its_events, threads).rows))
+            continue
         counts[kind] += 1
         name = f"{kind} {counts[kind]}"
         if given := first.get("name"):
@@ -76,7 +80,7 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
             name = given if count == 1 else f"{given} {count}"
         elif kind == BACKGROUND:
             name = kind
-        clients.append(Client(name, kind, _Story(its_events, threads).rows, first.get("server")))
+        clients.append(Client(name, kind, Story(its_events, threads).rows, first.get("server")))
     return clients
 
 
@@ -92,6 +96,23 @@ def in_turn(things: Iterable[T], event_of: Callable[[T], Event]) -> list[T]:
     return [next(sent) if "order" in event_of(thing) else thing for thing in arrived]
 
 
+def with_those_before(
+    before: Sequence[Event], events: Iterable[Event], shown: bool
+) -> list[dict[str, Any]]:
+    """Return the events of a server that was started again, and one between that says so.
+
+    before: the events of earlier runs. shown: whether these are told too.
+    """
+    if not any(event.get("conn") is not None for event in before):
+        return [dict(event) for event in events]  # nobody would miss them
+    first = 1 + max(event["process"] for event in before)
+    restarted = {"kind": "restarted", "process": first, "conn": 0, "shown": shown}
+    restarted["at"] = max(event["at"] for event in before)
+    # each run counts its processes anew
+    later = [{**event, "process": first + 1 + event["process"]} for event in events]
+    return [*(map(dict, before) if shown else ()), restarted, *later]
+
+
 def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
     """Return the rows of one consumer: those that it handled and what it sent meanwhile."""
     kept, inside = [], False
@@ -103,7 +124,7 @@ def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
     return kept
 
 
-class _Story:
+class Story:
     """Builds the rows of one connection.
 
     A frame may arrive while an earlier one is still being handled, and when exactly is chance. So
@@ -120,16 +141,24 @@ class _Story:
         self._calls = 0
         self._has_consumer = any(event["kind"] == "call" for event in events)
         for event in events:
-            getattr(self, f"_on_{event['kind']}")(event)
+            self.take(event)
             if not self._has_consumer:
                 self._show_arrived()
         self._show_arrived()
         for row in self._running.values():
             row.notes.append("still running")
 
+    def take(self, event: Event) -> None:
+        """Add to the rows what an event tells."""
+        getattr(self, f"_on_{event['kind']}")(event)
+
     def _show_arrived(self) -> None:
         self.rows += self._arrived
         self._arrived.clear()
+
+    def _on_restarted(self, event: Event) -> None:
+        before = "" if event["shown"] else "; before that: timeline(restarts=True)"
+        self.rows.append(Row("", f"started again{before}", by_server=True, begins=event))
 
     def _on_open(self, event: Event) -> None:
         if event["path"] is not None:
@@ -183,7 +212,7 @@ class _Story:
         elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
             row = self.rows.pop()  # the server's own end of the connection
         elif isinstance(event.get("text"), str):
-            row = Row("in", _short(event["text"]), begins=event)
+            row = Row("in", shortened(event["text"]), begins=event)
         else:
             row = Row("", f"{event['type']} event", begins=event)
         row.call, row.consumer, row.of_call = call, event["consumer"], event
@@ -200,7 +229,7 @@ class _Story:
     def _on_error(self, event: Event) -> None:
         if not self.rows:
             self._show_arrived()
-        text = f"raised {event['type']}: {_short(event['message'])}"
+        text = f"raised {event['type']}: {shortened(event['message'])}"
         if event["conn"] is None or not self.rows:
             self.rows.append(Row("", text, begins=event))
         else:
@@ -246,10 +275,11 @@ class _Story:
 def _frame(event: Event) -> str:
     if "size" in event:
         return f"{event['size']:,} byte{'s' * (event['size'] != 1)} (binary)"
-    return _short(event["text"])
+    return shortened(event["text"])
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return a text in one line, or its beginning."""
     text = _LINE_END.sub("⏎", text)
     text = _CONTROL.sub("�", text)
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"

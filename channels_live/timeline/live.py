@@ -1,0 +1,109 @@
+"""The rows of connections while they go on: each is told once, when its handling starts."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from channels_live.timeline.story import BACKGROUND, KINDS, Event, Row, Story
+
+PATIENCE = 1.0  # seconds; what came and is not taken up is told then
+KEPT = 8  # rows of a connection that something may still be added to
+
+
+class Told(NamedTuple):
+    """Something to be told: a row of a client, or notes that came to one later.
+
+    event: what made it known. path: that of its connection, with the query.
+    """
+
+    client: str
+    path: str
+    row: Row
+    event: Event
+
+
+class Live:
+    """Tells events as rows, in the order in which they come.
+
+    text_of: makes of the text of a frame what is shown.
+    """
+
+    def __init__(self, text_of: Callable[[str], str]) -> None:
+        self._text_of = text_of
+        self._connections: dict[tuple[int, int | None], _Connection] = {}
+        self._counts: Counter[str] = Counter()
+        self._waiting: set[_Connection] = set()  # something came that no consumer has taken up
+
+    def tell(self, event: Event) -> Iterator[Told]:
+        """Yield what is known by an event that was not known before."""
+        if "conn" not in event:
+            return
+        key = event["process"], event["conn"]
+        if key not in self._connections:
+            kind = str(event.get("protocol"))
+            kind = BACKGROUND if event["conn"] is None else KINDS.get(kind, kind)
+            self._counts[kind] += 1
+            name = kind if kind == BACKGROUND else f"{kind} {self._counts[kind]}"
+            self._connections[key] = _Connection(name, event, self._text_of)
+        connection = self._connections[key]
+        yield from connection.tell(event)
+        (self._waiting.add if connection.waits else self._waiting.discard)(connection)
+
+    def overdue(self, now: float) -> Iterator[Told]:
+        """Yield what came a while ago, and no consumer has taken up. now: as `at` in events."""
+        for connection in [each for each in self._waiting if each.at < now - PATIENCE]:
+            self._waiting.discard(connection)
+            yield from connection.give_up()
+
+
+class _Connection(Story):
+    """One connection. name: of its client. first: its first event."""
+
+    def __init__(self, name: str, first: Event, text_of: Callable[[str], str]) -> None:
+        super().__init__([], threads=False)
+        self._name, self._path, self._text_of = name, str(first.get("path") or ""), text_of
+        self._event = first  # the last one
+        # a page may have a consumer, but mostly it has none; a WebSocket mostly has one
+        self._has_consumer = first.get("protocol") not in ("http", None)
+        self._told: dict[int, int] = {}  # id of a row → how many of its notes are told
+
+    @property
+    def waits(self) -> bool:
+        """Whether something came that no consumer has taken up."""
+        return bool(self._arrived)
+
+    @property
+    def at(self) -> float:
+        """When something happened last."""
+        return self._event["at"]
+
+    def tell(self, event: Event) -> Iterator[Told]:
+        """Yield what is known by an event that was not known before."""
+        self._event = event
+        self.take(event)
+        if event["kind"] in ("in", "out") and "text" in event:
+            waiting = self._arrived if event["kind"] == "in" and self._arrived else self.rows
+            waiting[-1].text = self._text_of(event["text"])
+        if self._has_consumer and event["kind"] not in ("end", "error"):
+            yield from self._news()
+        else:
+            yield from self.give_up()
+
+    def give_up(self) -> Iterator[Told]:
+        """Yield also what no consumer has taken up."""
+        self._show_arrived()
+        yield from self._news()
+
+    def _news(self) -> Iterator[Told]:
+        for row in self.rows:
+            told = self._told.get(id(row))
+            if told is None:
+                yield Told(self._name, self._path, row, self._event)
+            elif len(row.notes) > told:
+                later = Row("", "", notes=row.notes[told:])
+                yield Told(self._name, self._path, later, self._event)
+            self._told[id(row)] = len(row.notes)
+        if len(self.rows) > 2 * KEPT:
+            kept = {id(row) for row in [*self.rows[-KEPT:], *self._running.values()]}
+            self.rows = [row for row in self.rows if id(row) in kept]
+            self._told = {row: notes for row, notes in self._told.items() if row in kept}

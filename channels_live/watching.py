@@ -1,0 +1,204 @@
+"""`channels-live watch -- daphne …`: the conversation with any project's server, live."""
+
+import argparse
+import json
+import math
+import os
+import shlex
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from channels_live.server import ServerError
+from channels_live.server.asgi_servers import LISTENS
+from channels_live.server.command import parse
+from channels_live.server.diagnosis import in_our_words
+from channels_live.server.log import Follower, relative
+from channels_live.server.run import Run
+from channels_live.timeline import Live, Told
+from channels_live.timeline.story import shortened
+from channels_live.trouble import visible
+
+LOOK = 0.05  # seconds between two looks
+WHOLE = 1_000_000  # characters of a frame that are recorded where all of it is wanted
+TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
+_ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
+_COLORS = {"in": "32", "out": "36", "": "0"}  # by direction; the arrows tell the same
+_RED, _FAINT = "31", "2"
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Run a server and tell what happens. Return its exit status; for a signal, 128 and more.
+
+    options: as `cli` reads them. Raises ServerError if it would listen beyond this computer, or if
+    there is no such program.
+    """
+    words = options.command[1:] if options.command[0] == "--" else options.command
+    line = words[0] if len(words) == 1 else shlex.join(words)
+    command = parse(line)
+    variables = dict(os.environ)
+    if options.full or options.pretty:
+        variables["CHANNELS_LIVE_SHORT"] = str(WHOLE)
+    ready = None if command.shows_ready == "tap" else command.shows_ready or LISTENS
+    with in_our_words(line, Path.cwd()):
+        run = Run(command, Path.cwd(), command.port, ready=ready, variables=variables)
+    teller = _Teller(options)
+    try:
+        _follow(run, teller)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        run.end()
+    teller.tell(run)
+    teller.end()
+    status = run.process.returncode or 0
+    return status if status >= 0 else 128 - status
+
+
+def _follow(run: Run, teller: "_Teller") -> None:
+    asking = True  # whether it is ready, and listens on this computer only
+    while run.running:
+        if asking:
+            try:
+                asking = not run.wait_until_ready(LOOK)
+            except ServerError as error:
+                if error.command is None:
+                    raise
+                asking = False  # runserver lives on, and waits for better files
+                print(visible(error.reason), file=sys.stderr)
+        else:
+            with run.record.changed:
+                run.record.changed.wait(LOOK)
+        teller.tell(run)
+
+
+class _Teller:
+    """Prints what happens. options: of the command line."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._live = Live(self._frame)
+        self._seen = 0  # events
+        self._log: Follower | None = None
+        self._rest = ""  # of a line of the log that has not ended
+        self._last: deque[str] | None = deque(maxlen=options.last) if options.last else None
+        self._began = time.time() - time.monotonic()
+        dumb = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+        self._colored = {
+            stream: stream.isatty() and not dumb for stream in (sys.stdout, sys.stderr)
+        }
+
+    def tell(self, run: Run) -> None:
+        """Print what is new."""
+        self._tell_log(run)
+        with run.record.changed:
+            new = run.record.events[self._seen :]
+        self._seen += len(new)
+        for event in map(dict, new):
+            if event.get("file"):
+                event["file"] = relative(event["file"], run.folder)
+            self._print_wanted(self._live.tell(event))
+        self._print_wanted(self._live.overdue(now=time.monotonic()))
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        """Print what was to be told last."""
+        self._print_wanted(self._live.overdue(now=math.inf))
+        if self._rest:
+            self._write(sys.stderr, visible(self._rest), _FAINT)
+        for line in self._last or ():
+            print(line)
+
+    def _tell_log(self, run: Run) -> None:
+        self._log = self._log or Follower(run.log)
+        while text := self._log.text():
+            *lines, self._rest = (self._rest + text).split("\n")
+            for line in lines:
+                self._write(sys.stderr, visible(line), _FAINT)
+            if len(self._rest) > WHOLE:  # a line without an end
+                self._write(sys.stderr, visible(self._rest), _FAINT)
+                self._rest = ""
+            if not self._log.more():
+                break
+
+    def _frame(self, text: str) -> str:
+        if self._options.pretty:
+            try:
+                return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+            except ValueError:
+                pass
+        whole = self._options.full or self._options.pretty
+        return text if whole else shortened(text)
+
+    def _is_wanted(self, told: Told) -> bool:
+        options, row = self._options, told.row
+        wanted = options.client
+        if wanted and told.client not in (wanted, f"client {wanted}"):
+            return False
+        if options.path and options.path not in told.path:
+            return False
+        if options.errors and not _is_error(told):
+            return False
+        held = "\n".join([row.text, row.call, *row.notes])
+        return not options.grep or options.grep in held
+
+    def _print_wanted(self, news: Iterator[Told]) -> None:
+        for told in filter(self._is_wanted, news):
+            self._print(told)
+
+    def _print(self, told: Told) -> None:
+        at = datetime.fromtimestamp(self._began + told.event["at"])
+        row = told.row
+        if self._options.json:
+            line = json.dumps(
+                {
+                    "client": told.client,
+                    "path": told.path,
+                    "direction": row.direction,
+                    "text": row.text,
+                    "call": row.call,
+                    "notes": row.notes,
+                    "time": at.astimezone().isoformat(timespec="milliseconds"),
+                }
+            )
+            return self._put(line)
+        begin = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}  " if self._options.times else ""
+        for line in _lines(told, begin):
+            self._put(self._painted(sys.stdout, line, _RED if _is_error(told) else ""))
+
+    def _put(self, line: str) -> None:
+        if self._last is None:
+            print(line)
+        else:
+            self._last.append(line)
+
+    def _write(self, stream: Any, line: str, color: str) -> None:
+        print(self._painted(stream, line, color), file=stream, flush=True)
+
+    def _painted(self, stream: Any, line: str, color: str) -> str:
+        if not self._colored[stream]:
+            return line
+        for direction, arrow in _ARROWS.items():
+            if direction and not color and arrow in line:
+                color = _COLORS[direction]
+        return f"\x1b[{color}m{line}\x1b[0m" if color else line
+
+
+def _lines(told: Told, begin: str) -> Iterator[str]:
+    row = told.row
+    head = f"{begin}{told.client:11} {_ARROWS[row.direction]}  "
+    first, *more = visible(row.text).split("\n")
+    if row.text or row.call:
+        yield f"{head}{first:{TEXT_WIDTH}} {visible(row.call)}".rstrip()
+    for line in [*more, *map(visible, row.notes)]:
+        yield f"{head if not row.text and not row.call else ' ' * len(head)}{line}"
+
+
+def _is_error(told: Told) -> bool:
+    row, status = told.row, told.event.get("status") or 0
+    broken = row.direction == "out" and row.text.startswith(("close 1011", "connection dropped"))
+    return bool(row.notes) or broken or (told.event["kind"] == "answer" and status >= 400)

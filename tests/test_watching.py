@@ -1,0 +1,226 @@
+"""channels-live watch: what it prints, how it ends, and what never reaches a terminal."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from clients import eventually, family, gone
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from channels_live.cli import main
+from channels_live.server.ports import free_port
+from channels_live.timeline import Live
+
+SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
+HELLO = '{"message": "hello"}'
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+
+
+class Watched:
+    """A `channels-live watch` of daphne in a process of its own. out, err: paths."""
+
+    def __init__(self, site, folder, *options, stdout=None, command="daphne -p {} {}"):
+        self.port = free_port()
+        self.out, self.err = folder / "out", folder / "err"
+        words = command.format(self.port, "myproject.asgi:application").split()
+        with self.out.open("w") as out, self.err.open("w") as err:
+            self.process = subprocess.Popen(
+                [SCRIPT, "watch", *options, "--", *words],
+                cwd=site,
+                stdout=stdout or out,
+                stderr=err,
+            )
+
+    def told(self, text, file=None):
+        file = file or self.out
+        assert eventually(lambda: text in file.read_text(), 20), file.read_text()
+
+    def talk(self, *frames, path="/ws/chat/"):
+        self.told("Listening on TCP", self.err)
+        with connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None) as websocket:
+            for frame in frames:
+                websocket.send(frame)
+                try:
+                    websocket.recv(timeout=10)
+                except ConnectionClosed:
+                    return
+
+    def end(self, number=signal.SIGINT):
+        started = family(self.process.pid)
+        self.process.send_signal(number)
+        status = self.process.wait(20)
+        assert gone(started)
+        return status
+
+
+@pytest.fixture
+def watched(site, tmp_path):
+    """Return a function that starts one; end it after the test."""
+    all_of_them = []
+
+    def watched(*options, **more):
+        all_of_them.append(Watched(site, tmp_path, *options, **more))
+        return all_of_them[-1]
+
+    yield watched
+    for each in all_of_them:
+        if each.process.poll() is None:
+            each.end(signal.SIGTERM)
+
+
+@pytest.mark.live
+def test_conversation_is_told_while_it_goes_on(watched):
+    watch = watched()
+    watch.talk(HELLO)
+    watch.told("disconnect(1000)")
+    lines = watch.out.read_text().splitlines()
+    assert [re.split("  +", line)[1:] for line in lines] == [
+        ["──▶", "GET /ws/chat/", "ChatConsumer.connect()"],
+        ["◀──", "101 accepted"],
+        ["──▶", HELLO, "ChatConsumer.receive()"],
+        ["◀──", HELLO],
+        ["──▶", "close 1000", "ChatConsumer.disconnect(1000)"],
+    ]
+    assert all(line.startswith("client 1 ") for line in lines)
+    assert "WSCONNECT" in watch.err.read_text()
+    assert watch.end() == 0
+    assert "Traceback" not in watch.err.read_text()
+
+
+@pytest.mark.live
+def test_whole_frames_laid_out_with_times(watched):
+    watch = watched("--pretty", "--times")
+    watch.talk(json.dumps({"message": "x" * 3000}))
+    watch.told("disconnect(1000)")
+    out = watch.out.read_text()
+    assert out.count("x" * 3000) == 2
+    assert re.match(r"\d\d:\d\d:\d\d\.\d{3}  client 1 ", out)
+    assert f'\n{" " * 34}"message": "xxx'.replace(" " * 34, "") not in out
+    assert re.search(r'^ +"message": "xxx', out, re.M)
+
+
+@pytest.mark.live
+def test_lines_for_programs(watched):
+    watch = watched("--json", "--full")
+    watch.talk(json.dumps({"message": "x" * 500}))
+    watch.told("disconnect(1000)")
+    told = [json.loads(line) for line in watch.out.read_text().splitlines()]
+    assert {"client", "path", "direction", "text", "call", "notes", "time"} == set(told[0])
+    assert told[2]["text"] == json.dumps({"message": "x" * 500})
+    assert told[2]["call"] == "ChatConsumer.receive()"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        (["--client", "2"], {"GET /ws/chat/", "101 accepted", '{"message": "two"}', "close 1000"}),
+        (["--grep", "two"], {'{"message": "two"}'}),
+        (["--path", "nowhere"], set()),
+    ],
+)
+def test_filters(watched, options, texts):
+    watch = watched(*options, "--json")
+    for word in ("one", "two"):
+        watch.talk(json.dumps({"message": word}))
+    watch.told("WSDISCONNECT", watch.err)
+    watch.end()
+    told = [json.loads(line) for line in watch.out.read_text().splitlines()]
+    assert {each["text"] for each in told} == texts
+
+
+@pytest.mark.live
+def test_errors_and_the_last_ones(watched, site):
+    consumers = site / "myapp/consumers.py"
+    consumers.write_text(
+        consumers.read_text().replace(
+            "def connect(self):", "def connect(self):\n        raise ValueError('\\x1b[31mred')\n"
+        )
+    )
+    watch = watched("--errors")
+    with pytest.raises(Exception, match="500"):
+        watch.talk()
+    watch.told("raised ValueError: �[31mred")
+    watch.told("in myapp/consumers.py, line ")
+    assert "\x1b" not in watch.out.read_text() + watch.err.read_text()
+    watch.end()
+    last = watched("--last", "1")
+    with pytest.raises(Exception, match="500"):
+        last.talk()
+    last.told("red", last.err)
+    last.end()
+    assert len(last.out.read_text().splitlines()) <= 3
+
+
+@pytest.mark.live
+def test_status_of_the_server_is_handed_on(watched):
+    watch = watched(command="python -c raise(SystemExit(7)) {} {}")
+    assert watch.process.wait(20) == 7
+    watch = watched(command="daphne -p {} nowhere:{}")
+    assert watch.process.wait(20) == 1
+    assert "ModuleNotFoundError: No module named 'nowhere'" in watch.err.read_text()
+
+
+@pytest.mark.live
+def test_nothing_is_left_when_the_terminal_closes(watched):
+    watch = watched()
+    watch.told("Listening on TCP", watch.err)
+    assert watch.end(signal.SIGHUP) == 128 + signal.SIGHUP
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("quiet", [False, True])
+def test_colors_are_for_terminals(watched, monkeypatch, quiet):
+    import pty
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    if not quiet:
+        monkeypatch.delenv("NO_COLOR")
+    ours, theirs = pty.openpty()
+    watch = watched(stdout=theirs)
+    os.close(theirs)
+    watch.talk(HELLO)
+    seen = b""
+    while b"disconnect(1000)" not in seen:
+        seen += os.read(ours, 10_000)
+    assert (b"\x1b[32mclient 1" in seen) is not quiet
+    assert (b"\x1b" in seen) is not quiet
+    watch.end()
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("watch", "say after -- what runs"),
+        ("watch --last 0 -- daphne x:y", "argument --last: a number of lines"),
+        ("watch -- daphne -b 0.0.0.0 x:y", "would open this server to other computers"),
+        ("watch -- dafne x:y", "There is no program called 'dafne'"),
+    ],
+)
+def test_what_cannot_be_watched(capsys, line, words):
+    try:
+        status = main(line.split())
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert words in err
+
+
+def test_what_no_consumer_takes_up_is_told_after_a_while():
+    live = Live(str)
+    opened = {"kind": "open", "process": 0, "conn": 1, "at": 5.0, "protocol": "websocket"}
+    assert list(live.tell(opened | {"method": "GET", "path": "/ws/"})) == []
+    assert list(live.overdue(5.5)) == []
+    (told,) = live.overdue(6.5)
+    assert (told.client, told.row.text) == ("client 1", "GET /ws/")
+    assert list(live.overdue(9.0)) == []
