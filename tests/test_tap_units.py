@@ -1,14 +1,18 @@
 """What the tap wraps is there, what it records is in its vocabulary, and it needs little."""
 
+import copy
 import importlib
 import inspect
 import itertools
 import os
+import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgpack
 import pytest
 
 from channels_live import tap
@@ -182,6 +186,30 @@ def test_message_of_any_form_can_be_recorded(events, message):
     assert not state.calls
     assert [fault(event) for event in events] == [None, None]
     assert events[0]["conn"] is events[0]["text"] is events[0]["arg"] is None
+
+
+def test_marked_message_is_an_ordinary_one_to_everybody_else():
+    message = channels._marked({"type": "x", "list": [1]}, "mark")
+    assert message == {"type": "x", "list": [1]} and repr(message) == repr(dict(message))
+    for copied in (pickle.loads(pickle.dumps(message)), msgpack.unpackb(msgpack.packb(message))):
+        assert type(copied) is dict and copied == message
+    deep = copy.deepcopy(message)
+    assert deep == message and deep["list"] is not message["list"] and deep.mark == "mark"
+
+
+def test_marks_of_messages_that_nobody_handles_are_forgotten():
+    class Content:
+        pass
+
+    content = Content()
+    known = weakref.ref(content)
+    channels._remember({"content": content}, "mark")
+    del content
+    for number in range(channels.MOST_MARKS + 10):
+        channels._remember({}, str(number))
+    assert len(state.marks) == channels.MOST_MARKS
+    assert known() is None
+    state.marks.clear()
 
 
 def test_error_is_recorded_once_a_call(events):

@@ -113,6 +113,15 @@ def watched(application: Application) -> Application:
     return watched_application
 
 
+def calling() -> int | None:
+    """Return the number of the call that led to what happens here, which may have ended, or None.
+
+    A task that a call has started is led to by that call.
+    """
+    call = state.dispatching.get()
+    return call.number if call else None
+
+
 def short(payload: bytes) -> str:
     """Return a text frame as it is recorded."""
     text = payload[: 4 * SHORT].decode(errors="replace")

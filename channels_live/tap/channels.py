@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import random
 import threading
 import time
+from copy import deepcopy
 from typing import Any
 
 from channels_live.tap import asgi
-from channels_live.tap.asgi import Connection, short
+from channels_live.tap.asgi import Connection, calling, short
 from channels_live.tap.errors import record_error
 from channels_live.tap.state import state
 from channels_live.tap.wire import flush, record
@@ -28,6 +31,7 @@ class Call:
         self.number = next(state.call_numbers)
         self.consumer = type(consumer)
         self.message = message if isinstance(message, dict) else {}
+        self.mark = _mark_of(message)
         self.conn: int | None = None
         self.started: float | None = None
         state.calls.add(self.number)
@@ -60,6 +64,7 @@ class Call:
             type=kind,
             arg=code,
             text=text,
+            message=self.mark,
             thread=state.threads.get(threading.get_ident()) or _thread_name(),
         )
 
@@ -97,7 +102,8 @@ def _consume(method: Any) -> Any:
 
         async def recorded_send(event: Any) -> None:
             if isinstance(text := event.get("text"), str):
-                record("out", conn=connection.number, text=short(text.encode(errors="replace")))
+                said = short(text.encode(errors="replace"))
+                record("out", conn=connection.number, call=calling(), text=said)
             await send(event)
 
         token = state.connection.set(connection)
@@ -154,33 +160,146 @@ def _sync_dispatch(method: Any) -> Any:
     return method
 
 
+# --- the channel layer
+#
+# A message bears a mark from `send` or `group_send` to the call that it leads to, so that the record
+# tells which led to which. The project never sees it. The in-memory layer copies messages, and the
+# mark goes with the copy; those of channels_redis put random bytes before each, which are the mark,
+# or else it is made of the bytes themselves. With other layers there is none.
+
+MOST_MARKS = 256  # of messages that have come and were not handled yet
+_draw = random.Random().getrandbits  # a generator of our own: the project may have seeded the other
+
+
+class _Marked(dict[str, Any]):
+    """A message with a mark, on its way through the layer of one process."""
+
+    mark = ""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Marked:
+        copy = _marked(deepcopy(dict(self), memo), self.mark)
+        memo[id(self)] = copy
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (dict(self),)  # whoever gets it from elsewhere does not know this class
+
+
+def _marked(message: dict[str, Any], mark: str) -> _Marked:
+    marked = _Marked(message)
+    marked.mark = mark
+    return marked
+
+
+def _remember(message: Any, mark: str) -> None:
+    state.marks[id(message)] = message, mark  # which lives as long, so that the number is its own
+    if len(state.marks) > MOST_MARKS:
+        state.marks.pop(next(iter(state.marks)), None)
+
+
+def _mark_of(message: Any) -> str | None:
+    known, mark = state.marks.get(id(message), (None, None))
+    return mark if known is message else None
+
+
 def _make_layer(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+    from channels.layers import InMemoryChannelLayer
+
     layer = wrapped(*args, **kwargs)
+    make_mark = _follow_in_memory if isinstance(layer, InMemoryChannelLayer) else _follow_in_redis
+    mark = make_mark(layer)
     for op in ("send", "group_send", "group_add", "group_discard"):
         if method := getattr(layer, op, None):
-            setattr(layer, op, _recorded(op, method))
-    if code := getattr(getattr(layer, "receive", None), "__code__", None):
-        state.receiving.add(code)
+            setattr(layer, op, _recorded(op, method, mark))
     return layer
 
 
-def _recorded(op: str, method: Any) -> Any:
+def _follow_in_memory(layer: Any) -> Any:
+    """Have a layer's messages marked; return a function: message → (message to send, mark)."""
+    method = layer.receive
+
+    @functools.wraps(method)
+    async def receive(*args: Any, **kwargs: Any) -> Any:
+        message = await method(*args, **kwargs)
+        if type(message) is _Marked:
+            mark, message = message.mark, dict(message)
+            _remember(message, mark)
+        return message
+
+    layer.receive = receive
+    state.receiving |= {receive.__code__, method.__code__}
+
+    def mark(message: Any) -> tuple[Any, str | None]:
+        if type(message) is not dict:
+            return message, None
+        mark = f"{_draw(64):016x}"
+        return _marked(message, mark), mark
+
+    return mark
+
+
+def _follow_in_redis(layer: Any) -> Any:
+    """The same for a layer of channels_redis, or for one that is not known."""
+    if code := getattr(getattr(layer, "receive", None), "__code__", None):
+        state.receiving.add(code)
+    length = getattr(getattr(layer, "_serializer", None), "random_prefix_length", None)
+    if type(length) is not int or not type(layer).__module__.startswith("channels_redis."):
+        return lambda message: (message, None)
+    write, read = layer.serialize, layer.deserialize
+
+    def serialize(message: Any) -> Any:
+        data, mark = write(message), state.in_layer.get()
+        return bytes.fromhex(mark) + data[length:] if length and mark else data
+
+    def deserialize(data: Any) -> Any:
+        message = read(data)
+        _remember(message, data[:length].hex() if length else _digest(data))
+        return message
+
+    def mark(message: Any) -> tuple[Any, str | None]:
+        if length:
+            return message, _draw(8 * length).to_bytes(length, "big").hex()
+        try:
+            return message, _digest(write(message))
+        except Exception:
+            return message, None  # it cannot be sent; the layer says so itself
+
+    layer.serialize, layer.deserialize = serialize, deserialize
+    return mark
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _recorded(op: str, method: Any, marked: Any) -> Any:
+    sends = op in ("send", "group_send")
+
     @functools.wraps(method)  # a warning of a forgotten await has its name
     async def recorded(*args: Any, **kwargs: Any) -> Any:
-        if state.in_layer.get():  # the in-memory layer sends to each member of a group
+        if state.in_layer.get() is not None:  # the in-memory layer sends to each member of a group
             return await method(*args, **kwargs)
         target = args[0] if args else kwargs.get("channel" if op == "send" else "group")
         message = args[1] if len(args) > 1 else kwargs.get("message")
         kind = message.get("type") if isinstance(message, dict) else None
+        mark = None
+        if sends:
+            message, mark = marked(message)
+            if len(args) > 1:
+                args = (args[0], message, *args[2:])
+            elif "message" in kwargs:
+                kwargs["message"] = message
         connection = state.connection.get()
         record(
             "layer",
             conn=connection.number if connection else None,
+            call=calling(),
             op=op,
             target=target if isinstance(target, str) else None,
             type=kind if isinstance(kind, str) else None,
+            message=mark,
         )
-        token = state.in_layer.set(True)
+        token = state.in_layer.set(mark or "")
         try:
             return await method(*args, **kwargs)
         finally:

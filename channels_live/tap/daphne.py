@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import Any
 
 from channels_live.tap import asgi
-from channels_live.tap.asgi import Connection, short
+from channels_live.tap.asgi import Connection, calling, short
 from channels_live.tap.errors import record_crash
 from channels_live.tap.state import state
 from channels_live.tap.wire import flush, record
@@ -68,18 +67,22 @@ def _on_open(wrapped: Any, protocol: Any, args: Any, kwargs: Any) -> None:
     wrapped(*args, **kwargs)
 
 
-def _frames(kind: str) -> Callable[[Any], Any]:
-    def replacing(method: Any) -> Any:
-        def recording(protocol: Any, payload: bytes, binary: bool = False, **options: Any) -> None:
-            if binary:
-                record(kind, conn=protocol.tap.number, size=len(payload))
-            else:
-                record(kind, conn=protocol.tap.number, text=short(payload))
-            method(protocol, payload, binary, **options)
+def _on_message(method: Any) -> Any:
+    def on_message(protocol: Any, payload: bytes, binary: bool) -> None:
+        content = {"size": len(payload)} if binary else {"text": short(payload)}
+        record("in", conn=protocol.tap.number, **content)
+        method(protocol, payload, binary)
 
-        return recording
+    return on_message
 
-    return replacing
+
+def _send_message(method: Any) -> Any:
+    def send_message(protocol: Any, payload: bytes, binary: bool = False, **options: Any) -> None:
+        content = {"size": len(payload)} if binary else {"text": short(payload)}
+        record("out", conn=protocol.tap.number, call=calling(), **content)
+        method(protocol, payload, binary, **options)
+
+    return send_message
 
 
 def _send_close_frame(wrapped: Any, protocol: Any, args: Any, kwargs: Any) -> None:
@@ -130,7 +133,7 @@ def _http_reply(wrapped: Any, request: Any, args: Any, kwargs: Any) -> None:
         connection.answer(message["status"])
         return
     if (body := message.get("body")) and connection.has_consumer:
-        record("out", conn=connection.number, text=short(body))
+        record("out", conn=connection.number, call=calling(), text=short(body))
     if not message.get("more_body"):
         record("end", conn=connection.number)
         connection.end()
@@ -165,8 +168,8 @@ WRAPPED: asgi.Hooks = {
 }
 REPLACED: asgi.Hooks = {
     "daphne.ws_protocol": {
-        "WebSocketProtocol.onMessage": _frames("in"),
-        "WebSocketProtocol.sendMessage": _frames("out"),
+        "WebSocketProtocol.onMessage": _on_message,
+        "WebSocketProtocol.sendMessage": _send_message,
     },
 }
 

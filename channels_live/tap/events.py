@@ -38,6 +38,7 @@ PROCESS = Field(int, "which process of the server tells it; the kernel adds it")
 _CONN = Field(int, "the connection, numbered in its process")
 _ANY_CONN = Field(int | None, "the connection, or None outside of one")
 _CALL = Field(int, "the call, numbered in its process")
+_BY_CALL = Field(int | None, "the call that led to it, which may have ended, or None")
 _TEXT = Field(str, "the text, shortened")
 _SIZE = Field(int, "how many bytes")
 _NUMBER = Field(int, "the number of the request")
@@ -71,8 +72,12 @@ EVENTS = (
         "a frame came that the server did not take",
         {"conn": _CONN, "refused": Field(str, "why")},
     ),
-    Event("out", "a text frame or a piece of a body was sent", {"conn": _CONN, "text": _TEXT}),
-    Event("out", "a binary frame was sent", {"conn": _CONN, "size": _SIZE}),
+    Event(
+        "out",
+        "a text frame or a piece of a body was sent",
+        {"conn": _CONN, "call": _BY_CALL, "text": _TEXT},
+    ),
+    Event("out", "a binary frame was sent", {"conn": _CONN, "call": _BY_CALL, "size": _SIZE}),
     Event(
         "close",
         "a WebSocket ends",
@@ -96,6 +101,9 @@ EVENTS = (
             "type": Field(str, "the type of the message"),
             "arg": Field(int | None, "the close code, where it is called with one"),
             "text": Field(str | None, "the text, where no server tells of frames; shortened"),
+            "message": Field(
+                str | None, "the mark of the layer's message that it handles: see `layer`"
+            ),
             "thread": Field(str, "where it runs: 'the event loop', or 'thread 1'"),
         },
     ),
@@ -114,9 +122,15 @@ EVENTS = (
         "the channel layer is used",
         {
             "conn": _ANY_CONN,
+            "call": _BY_CALL,
             "op": Field(str, "send, group_send, group_add or group_discard"),
             "target": Field(str | None, "the channel or the group"),
             "type": Field(str | None, "the type of the message"),
+            "message": Field(
+                str | None,
+                "a mark of what is sent, unlike all others; of the pub/sub layer's, unlike those of "
+                "other content. None: nothing is sent, or the layer is not known",
+            ),
         },
     ),
     Event(

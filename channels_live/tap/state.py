@@ -42,6 +42,7 @@ class State:
         self.connections: dict[int, Connection] = {}  # those that may still be busy, by number
         self.calls: set[int] = set()  # those that have not returned
         self.receiving: set[CodeType] = set()  # the code of receive() of the channel layers
+        self.marks: dict[int, tuple[Any, str]] = {}  # id() of what a layer gave → it, its mark
         # names
         self.folder = os.path.realpath(os.getcwd()) + os.sep  # the project
         self.numbers = itertools.count(1)  # of connections
@@ -56,7 +57,8 @@ class State:
         # what happens here, in this task or thread
         self.connection: ContextVar[Connection | None] = ContextVar("tap_connection", default=None)
         self.dispatching: ContextVar[Call | None] = ContextVar("tap_dispatching", default=None)
-        self.in_layer: ContextVar[bool] = ContextVar("tap_in_layer", default=False)
+        # in a method of a channel layer: the mark of its message, or ""
+        self.in_layer: ContextVar[str | None] = ContextVar("tap_in_layer", default=None)
 
 
 state = State()
