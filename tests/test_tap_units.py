@@ -16,18 +16,22 @@ import msgpack
 import pytest
 
 from channels_live import tap
-from channels_live.tap import channels, daphne, django, errors, settle
-from channels_live.tap.asgi import Connection, short
+from channels_live.tap import channels, daphne, django, errors, layers, outside, servers, settle
+from channels_live.tap.asgi import Connection
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
 from channels_live.tap.state import state
+from channels_live.tap.texts import short
 from channels_live.tap.wire import CHECKED
 
 FOLDER = Path(tap.__file__).parent
-TABLES = [
-    daphne.WRAPPED, daphne.REPLACED, channels.WRAPPED, channels.REPLACED, django.WRAPPED,
-]  # fmt: skip
-HOOKS = [(module, name) for table in TABLES for module, hooks in table.items() for name in hooks]
+LIBRARIES = [daphne, channels, django, servers, outside]
+HOOKS = [
+    (module, name)
+    for library in LIBRARIES
+    for module, hooks in library.HOOKS.items()
+    for name in hooks
+]
 
 
 # The libraries
@@ -51,7 +55,7 @@ def test_dispatch_of_sync_consumers_can_be_replaced():
 def test_it_imports_nothing_of_ours_and_little_else():
     script = (
         "import sys; before = set(sys.modules);"
-        "from channels_live.tap import channels, daphne, django, wire;"
+        "from channels_live.tap import channels, daphne, django, outside, servers, wire;"
         "print(*sys.modules.keys() - before)"
     )
     environment = {name: os.environ[name] for name in os.environ if name != CHECKED}
@@ -189,7 +193,7 @@ def test_message_of_any_form_can_be_recorded(events, message):
 
 
 def test_marked_message_is_an_ordinary_one_to_everybody_else():
-    message = channels._marked({"type": "x", "list": [1]}, "mark")
+    message = layers._marked({"type": "x", "list": [1]}, "mark")
     assert message == {"type": "x", "list": [1]} and repr(message) == repr(dict(message))
     for copied in (pickle.loads(pickle.dumps(message)), msgpack.unpackb(msgpack.packb(message))):
         assert type(copied) is dict and copied == message
@@ -201,14 +205,17 @@ def test_marks_of_messages_that_nobody_handles_are_forgotten():
     class Content:
         pass
 
-    content = Content()
-    known = weakref.ref(content)
-    channels._remember({"content": content}, "mark")
-    del content
-    for number in range(channels.MOST_MARKS + 10):
-        channels._remember({}, str(number))
-    assert len(state.marks) == channels.MOST_MARKS
+    message = {"type": "x", "content": Content()}
+    known = weakref.ref(message["content"])
+    layers._remember(message, "mark")
+    assert layers.mark_of(message) == "mark"
+    del message
     assert known() is None
+    messages = [{} for _ in range(layers.MOST_MARKS + 10)]
+    for message in messages:
+        layers._remember(message, "mark")
+    assert len(state.marks) == layers.MOST_MARKS
+    assert layers.mark_of(messages[0]) is None
     state.marks.clear()
 
 
@@ -237,16 +244,16 @@ def test_long_text_is_cut_between_characters():
 @pytest.fixture
 def busy(monkeypatch):
     """Have something in hand that never ends."""
-    monkeypatch.setattr(settle, "busy", lambda: True)
+    monkeypatch.setattr(settle, "busy", lambda absent: True)
 
 
 def test_patience_ends_only_after_as_many_looks_as_it_has_room_for(busy, monkeypatch):
     looks = []
 
     class Look(settle._Look):
-        def __init__(self):
+        def __init__(self, absent):
             looks.append(1)
-            super().__init__()
+            super().__init__(absent)
 
     monkeypatch.setattr(settle, "_Look", Look)
     monkeypatch.setattr(tap, "SETTLE_LIMIT", 1000.0)

@@ -155,6 +155,7 @@ class Run:
 
     def end(self) -> None:
         """End the program and all that it has started, as Control-C would."""
+        self.record.expect_end()
         self.process.stop()
         self.record.wait_for_end(1.0)  # its last words may be on their way
         self.record.close()
