@@ -151,7 +151,11 @@ def test_exception_that_cannot_be_told_does_no_harm():
         def __str__(self):
             raise RuntimeError
 
-    assert message(Silent()) == ""
+    class Leaving(Exception):
+        def __str__(self):
+            sys.exit("no")
+
+    assert message(Silent()) == message(Leaving()) == ""
     assert message(SyntaxError()) == ""
 
 

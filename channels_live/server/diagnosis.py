@@ -1,5 +1,6 @@
 """What was wrong with a server, from what is known of it. Nothing here reads, waits or prints."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from channels_live.server.log import relative
 
 LAST_LINES = 12  # of the log, shown with an error
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+LONGEST_LINE = 500  # characters of each
 IN_USE = "Address already in use"
 
 
@@ -38,7 +41,7 @@ class ServerError(Exception):
         self.timed_out, self.port_taken = timed_out, port_taken
 
     def __str__(self) -> str:
-        return self.message(self.command)
+        return _printable(self.message(self.command))
 
     def message(self, command: str | None, with_log: bool = True) -> str:
         """Return it in words, with a command in place of the one that was run."""
@@ -49,13 +52,19 @@ class ServerError(Exception):
         # those lines would say the reason again, and nothing else
         only_libraries = log.startswith("Traceback") and '  File "' not in log
         if log and not only_libraries:
-            last = "\n".join(f"    {line}".rstrip() for line in log.split("\n")[-LAST_LINES:])
+            lines = (line[:LONGEST_LINE] for line in log.split("\n")[-LAST_LINES:])
+            last = "\n".join(f"    {line}".rstrip() for line in lines)
             message += f"\nThe last lines of its log:\n{last}"
         return message
 
     def _render_traceback_(self) -> list[str]:
         # In a notebook the message is what helps; our own frames would hide it.
         return [f"ServerError: {self}"]
+
+
+def _printable(text: str) -> str:
+    """Return a text in which nothing controls a terminal, and which can be written anywhere."""
+    return _CONTROL.sub("�", text)
 
 
 def taken(port: int | None, **known: Any) -> ServerError:

@@ -138,7 +138,7 @@ EVENTS = (
             "type": Field(str | None, "the type of the message"),
             "message": Field(
                 str | None,
-                "a mark of what is sent, unlike all others; in the pub/sub layer only unlike those of "
+                "a mark of what is sent, unlike all others; in a pub/sub layer unlike those of "
                 "other content. None: nothing is sent, or the layer is not known",
             ),
         },

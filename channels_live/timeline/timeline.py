@@ -14,6 +14,11 @@ UNANSWERED = (
     "The server does not answer: it has been stopped, or it is busy in code that lets nothing "
     "else run. What it did last may be missing here."
 )
+GAPS = {
+    "killed": "The server was killed: what it did last may be missing here.",
+    "full": "So much has happened that the rest is missing here.",
+    "failed": "Something is missing here, because watching failed: {}.",
+}
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 
 
@@ -37,7 +42,10 @@ class Timeline:
         answered: bool = True,
     ) -> None:
         self.server = server
+        events = list(events)
         self.clients = clients_of(events, threads)
+        gaps = [event for event in events if event["kind"] == "gap"]
+        self._gaps = list(dict.fromkeys(GAPS[gap["why"]].format(gap["detail"]) for gap in gaps))
         self._answered = answered
         self._nothing = "Nothing has happened yet."
         if self.clients and (client is not None or consumer is not None):
@@ -61,7 +69,8 @@ class Timeline:
                 lines.append(f"{head}{row.text:{TEXT_WIDTH}} {row.call}".rstrip())
                 lines.extend(f"{' ' * len(head)}{note}" for note in row.notes)
         lines = lines or [self._nothing]
-        return "\n".join(lines if self._answered else [*lines, "", UNANSWERED])
+        gaps = self._gaps if self._answered else [*self._gaps, UNANSWERED]
+        return "\n".join([*lines, "", *gaps] if gaps else lines)
 
     def __repr__(self) -> str:
         return str(self)
