@@ -230,6 +230,8 @@ def _tell_received(connection: Connection, event: Any) -> None:
             code = code if type(code) is int and code != 1006 else None
             by = "server" if state.stopping else "client"
             reason = "the server stopped" if state.stopping else None
+            if by == "client" and state.codeless:
+                code, reason = None, "with which code, this server does not tell"
             record("close", conn=connection.number, by=by, code=code, reason=reason)
         connection.end()
 

@@ -95,7 +95,7 @@ EVENTS = (
             "conn": _CONN,
             "by": Field(str, "who ends it: client or server"),
             "code": Field(int | None, "the code; None: dropped without a close frame"),
-            "reason": Field(str | None, "why the server dropped it"),
+            "reason": Field(str | None, "why the server dropped it, or why there is no code"),
         },
     ),
     Event("end", "an HTTP response is complete", {"conn": _CONN}),

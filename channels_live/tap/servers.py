@@ -52,6 +52,7 @@ def _shutdown(*_: Any, **__: Any) -> None:
 
 
 def _wrapper_init(wrapper: Any, *_: Any, **__: Any) -> None:
+    state.codeless = True  # it says 1006, whatever the client has said
     wrapper.app = watched(wrapper.app)
 
 

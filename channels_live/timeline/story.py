@@ -108,7 +108,10 @@ class _Story:
         code = event["code"]
         if event["by"] == "client":
             text = "gone without a close frame (1006)" if code is None else f"close {code}"
-            self._arrived.append(Row("in", text))
+            if reason := event["reason"]:  # such as that the code is not known
+                self._arrived.append(Row("in", "closed", notes=[reason]))
+            else:
+                self._arrived.append(Row("in", text))
         elif code is not None:
             self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
             self._ends.append(self.rows[-1])
