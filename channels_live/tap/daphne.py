@@ -71,27 +71,31 @@ def _listen_error(server: Any, failure: Any) -> None:
 
 
 def _on_open(protocol: Any) -> None:
-    protocol.tap.answer(101)
-
-
-def _tell_frame(kind: str, protocol: Any, payload: Any, binary: bool, **cause: Any) -> None:
-    content = {"size": len(payload)} if binary else {"text": short(payload)}
-    record(kind, conn=protocol.tap.number, **cause, **content)
+    if connection := getattr(protocol, "tap", None):
+        connection.answer(101)
 
 
 def _on_message(protocol: Any, payload: Any, binary: bool) -> None:
-    _tell_frame("in", protocol, payload, binary)
+    if connection := getattr(protocol, "tap", None):
+        if binary:
+            record("in", conn=connection.number, size=len(payload))
+        else:
+            record("in", conn=connection.number, text=short(payload))
 
 
 def _send_message(protocol: Any, payload: Any, binary: bool = False, *_: Any, **__: Any) -> None:
-    if protocol.state == protocol.STATE_OPEN:  # after a close frame it never leaves
-        _tell_frame("out", protocol, payload, binary, call=calling())
+    connection = getattr(protocol, "tap", None)
+    if connection and protocol.state == protocol.STATE_OPEN:  # after a close frame it never leaves
+        if binary:
+            record("out", conn=connection.number, call=calling(), size=len(payload))
+        else:
+            record("out", conn=connection.number, call=calling(), text=short(payload))
 
 
 def _handle_reply(protocol: Any, message: Any) -> None:
-    if message["type"] == "websocket.close":
+    if message["type"] == "websocket.close" and (connection := getattr(protocol, "tap", None)):
         code = message.get("code", 1000)
-        protocol.tap.asked = code if type(code) is int else None
+        connection.asked = code if type(code) is int else None
 
 
 def _send_close_frame(

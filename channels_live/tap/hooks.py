@@ -31,11 +31,13 @@ def install(hooks: Hooks) -> None:
 
 def before(tell: Any) -> Any:
     """Return a hook that calls `tell` with the arguments of a method before it runs."""
-    tell = harmless(tell)
 
     def hook(method: Any) -> Any:
         def hooked(*args: Any, **kwargs: Any) -> Any:
-            tell(*args, **kwargs)
+            try:  # not by `harmless`: every frame passes here
+                tell(*args, **kwargs)
+            except Exception as error:
+                tell_gap(tell.__qualname__, error)
             return method(*args, **kwargs)
 
         return hooked
@@ -81,7 +83,7 @@ class _Finder:
             if loader.__dict__.get("exec_module") is exec_module:
                 del loader.exec_module  # the loader is as it was
             execute(module)
-            for functions in _waiting.pop(name, ()):
+            for functions in _waiting[name]:  # again if it is imported again
                 _replace_all(module, functions)
 
         try:

@@ -52,9 +52,12 @@ def short(payload: Any) -> str:
 
     payload: bytes or a text.
     """
-    if isinstance(payload, str):
+    kind = type(payload)
+    if kind is bytes and len(payload) <= SHORT:
+        return str(payload, errors="replace")
+    if kind is str:
         if len(payload) <= SHORT // 4:
-            return payload
+            return str(payload)
         payload = payload.encode(errors="replace")
     text = bytes(payload[: 4 * SHORT]).decode(errors="replace")
     return text if len(payload) <= SHORT else f"{text[:SHORT]}… ({len(payload):,} bytes)"
