@@ -1,5 +1,6 @@
 """The kernel's end of the tap believes only the processes it has started, and outlives them."""
 
+import gc
 import json
 import os
 import socket
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clients import HELLO, eventually, talk
+from clients import DAPHNE, HELLO, eventually, talk
 
 from channels_live import record as record_module
 from channels_live import tap
 from channels_live.record import Record, Settled, deadline
+from channels_live.server import Server
 from channels_live.server.ports import is_free
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -368,6 +370,29 @@ def test_child_of_a_server_does_not_keep_its_connection(record):
             assert child.is_running()
         finally:
             child.kill()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux lists them there")
+@pytest.mark.live
+def test_server_that_has_ended_leaves_no_descriptor(project):
+    def start_and_end():
+        server = Server(DAPHNE, project)
+        talk(server, "/ws/chat/", HELLO)
+        server.end()
+
+    def descriptors():
+        return len(os.listdir("/proc/self/fd"))
+
+    start_and_end()
+    gc.collect()
+    gc.disable()
+    try:
+        before = descriptors()
+        for _ in range(3):
+            start_and_end()
+        assert eventually(lambda: descriptors() <= before, within=5)
+    finally:
+        gc.enable()
 
 
 def test_deadline_never_tells_less_than_nothing():

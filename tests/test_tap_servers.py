@@ -35,6 +35,8 @@ TALKS = {  # where the servers behave the same
 @pytest.fixture(scope="module", params=SERVERS)
 def other(request, project):
     """Return a server that is not daphne."""
+    if request.param not in ("uvicorn", "granian"):
+        pytest.importorskip(request.param)
     command, ready = SERVERS[request.param]
     command = f"{PYTHON} {command.format(free_port())}"
     server = Server(command, project, ready=ready, timeout=60)

@@ -3,7 +3,7 @@
 import itertools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Run:
                 environment=self._environment(variables),
                 log=self.log.descriptor,
                 remove=remove,
-                on_end=self._tell_end,
+                on_end=_teller(self.record),
             )
         except BaseException:
             self.record.close()
@@ -72,10 +72,6 @@ class Run:
         }
         environment.pop("FORCE_COLOR", None)  # the kernel's, meant for cells
         return environment
-
-    def _tell_end(self) -> None:
-        with self.record.changed:
-            self.record.changed.notify_all()
 
     @property
     def running(self) -> bool:
@@ -194,6 +190,16 @@ class Run:
         if self.port is None and len(addresses) == 1:
             self.port = addresses[0][1]
         self.record.settle()  # answered by the server's own event loop
+
+
+def _teller(record: Record) -> Callable[[], None]:
+    """Return what tells all that wait for a record. Not a method: a run would hold itself open."""
+
+    def tell_end() -> None:
+        with record.changed:
+            record.changed.notify_all()
+
+    return tell_end
 
 
 class _Sought:
