@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -10,13 +11,19 @@ import socket
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from channels_live.tap import SETTLE_LIMIT
+from channels_live.tap.events import fault
 
 ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
+TOKEN_LIMIT = 5.0  # seconds in which it says who it is
+MOST_STRANGERS = 16  # that have not said it yet; the oldest of more is hung up on
+LONGEST_LINE = 2**20  # bytes of an event
+MOST_EVENTS = 1_000_000  # of one server
 _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
 
 
@@ -59,13 +66,18 @@ class Record:
     a process comes or goes; whoever reads or changes anything here holds it. Closing the record
     (`closed` is then true) hangs up on all of them. `address` is what
     `channels_live.tap.install` needs.
+
+    Its port is open to every program of this computer. So a stranger gets a few seconds and bytes
+    to say the token, and what a process tells is taken only if it is in the vocabulary.
     """
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self.changed = threading.Condition()
+        self.changed = threading.Condition()  # re-entrant
         self.closed = False
+        self._ending = False  # somebody ends the server
         self._processes: set[socket.socket] = set()  # those that have said who they are
+        self._strangers: deque[socket.socket] = deque()
         self._requests: dict[int, dict[socket.socket, _Answer]] = {}  # those that somebody awaits
         self._request = 0
         self._token = secrets.token_hex(16).encode()
@@ -94,8 +106,12 @@ class Record:
             for no longer than ANSWER_LIMIT.
         patience: give up after so many seconds in which a process has still something in hand, but
             tells nothing of it.
+
+        Clients that live in the event loop of this thread cannot answer meanwhile: nothing that
+        they would have to do is waited for.
         """
         left = deadline(timeout)
+        absent = "".join(f" {port}" for port in sorted(_blocked()))
         with self.changed:
             self._request += 1
             number = self._request
@@ -104,7 +120,7 @@ class Record:
             self._requests[number] = answers  # one that disconnects is taken out of it
             for process in list(answers):
                 with contextlib.suppress(OSError):
-                    process.sendall(f"{number} {patience}\n".encode())
+                    process.sendall(f"{number} {patience}{absent}\n".encode())
             # until all that are alive have settled
             try:
                 while limits := [*filter(None, (answer.limit() for answer in answers.values()))]:
@@ -126,6 +142,10 @@ class Record:
         with self.changed:
             self.changed.wait_for(lambda: not self._processes, timeout=timeout)
 
+    def expect_end(self) -> None:
+        """Take it as meant that a process may be killed from now on."""
+        self._ending = True
+
     def close(self) -> None:
         """Hang up: what a process still tells of its end is heard, and no other is let in."""
         with contextlib.suppress(OSError):
@@ -144,33 +164,62 @@ class Record:
         while True:
             try:
                 process, _ = self._listener.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if self.closed or error.errno not in (errno.EMFILE, errno.ENFILE):
+                    return
+                time.sleep(0.05)  # too many files are open; another time
+                continue
             self._sockets.add(process)
+            self._strangers.append(process)
+            if len(self._strangers) > MOST_STRANGERS:
+                with contextlib.suppress(OSError, IndexError):
+                    self._strangers.popleft().shutdown(socket.SHUT_RDWR)
             number += 1
-            threading.Thread(target=self._read, args=(process, number), daemon=True).start()
+            try:
+                threading.Thread(target=self._read, args=(process, number), daemon=True).start()
+            except RuntimeError:  # no more threads
+                self._forget(process)
+                process.close()
 
     def _read(self, process: socket.socket, number: int) -> None:
+        ended = False
         with process, process.makefile("rb") as lines:
             try:
-                if not secrets.compare_digest(lines.readline().strip(), self._token):
+                process.settimeout(TOKEN_LIMIT)
+                said = lines.readline(len(self._token) + 2).strip()
+                if not secrets.compare_digest(said, self._token):
                     return
+                process.settimeout(None)
                 with self.changed:
                     if self.closed:
                         return  # a process that started too late
+                    with contextlib.suppress(ValueError):
+                        self._strangers.remove(process)
                     self._processes.add(process)
                     self.changed.notify_all()
-                for line in lines:
-                    self._add(json.loads(line), process, number)
-            except (OSError, ValueError):
+                while line := lines.readline(LONGEST_LINE):
+                    event = json.loads(line)
+                    if fault(event):
+                        return self._add_gap(number, "failed", "a line of it cannot be read")
+                    ended = event["kind"] == "exit"
+                    self._add(event, process, number)
+            except (OSError, ValueError, RecursionError):
                 pass  # the process was killed, perhaps in the middle of a line
             finally:
-                self._sockets.discard(process)
+                self._forget(process)
                 with self.changed:
+                    known = process in self._processes
                     self._processes.discard(process)
                     for answers in self._requests.values():
                         answers.pop(process, None)
+                    if known and not (ended or self._ending or self.closed):
+                        self._add_gap(number, "killed", None)
                     self.changed.notify_all()
+
+    def _forget(self, process: socket.socket) -> None:
+        self._sockets.discard(process)
+        with contextlib.suppress(ValueError):
+            self._strangers.remove(process)
 
     def _add(self, event: dict[str, Any], process: socket.socket, number: int) -> None:
         with self.changed:
@@ -181,9 +230,17 @@ class Record:
                 if event["kind"] == "settled":
                     answer.settled = True
                     answer.quiet, answer.pending = event["quiet"], event["pending"]
-            else:
+            elif event["kind"] != "exit" and len(self.events) < MOST_EVENTS:
                 event["process"] = number
                 self.events.append(event)
+                if len(self.events) == MOST_EVENTS:
+                    self._add_gap(number, "full", None)
+            self.changed.notify_all()
+
+    def _add_gap(self, number: int, why: str, detail: str | None) -> None:
+        gap = {"kind": "gap", "at": time.monotonic(), "why": why, "detail": detail}
+        with self.changed:
+            self.events.append({**gap, "process": number})
             self.changed.notify_all()
 
     def _leave_to_parent(self) -> None:
@@ -196,6 +253,29 @@ class Record:
                 os.close(open_socket.detach())  # close() would wait for the file made of it
         self._sockets, self._processes, self.closed = set(), set(), True
         self.changed = threading.Condition()  # another thread may have held it
+
+
+def _blocked() -> set[int]:
+    """Return the ports of the sockets that the event loop of this thread reads from.
+
+    A notebook's cells run in one, and while a cell waits here nothing reads from them.
+    """
+    import asyncio
+
+    ports = set()
+    try:
+        selector = getattr(asyncio.get_running_loop(), "_selector", None)
+        for descriptor in list(selector.get_map()) if selector else ():
+            try:
+                copy = socket.socket(fileno=os.dup(descriptor))
+            except OSError:
+                continue  # no socket
+            with copy:
+                if copy.family in (socket.AF_INET, socket.AF_INET6):
+                    ports.add(copy.getsockname()[1])
+    except (OSError, RuntimeError, ValueError):
+        pass  # there is no loop
+    return ports
 
 
 def _leave_all_to_parent() -> None:

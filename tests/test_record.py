@@ -1,5 +1,6 @@
 """The kernel's end of the tap believes only the processes it has started, and outlives them."""
 
+import gc
 import json
 import os
 import socket
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clients import HELLO, eventually, talk
+from clients import DAPHNE, HELLO, eventually, talk
 
 from channels_live import record as record_module
 from channels_live import tap
 from channels_live.record import Record, Settled, deadline
+from channels_live.server import Server
 from channels_live.server.ports import is_free
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -53,8 +55,8 @@ def hung_up(connection):
         return True
 
 
-def event(kind, **fields):
-    return json.dumps({"kind": kind, **fields})
+def event(kind="ready", **fields):
+    return json.dumps({"kind": kind, "at": 0.5, **fields})
 
 
 def heard(record, number):
@@ -64,10 +66,11 @@ def heard(record, number):
 
 
 def test_events_keep_their_order_and_get_the_number_of_their_process(record, connect):
-    first = connect(record, event("a"), event("b"))
-    assert heard(record, 2) == [{"kind": "a", "process": 1}, {"kind": "b", "process": 1}]
-    connect(record, event("c"))
-    assert heard(record, 3)[2] == {"kind": "c", "process": 2}
+    first = connect(record, event("ready"), event("watching"))
+    told = [{"kind": kind, "at": 0.5, "process": 1} for kind in ("ready", "watching")]
+    assert heard(record, 2) == told
+    connect(record, event("end", conn=1))
+    assert heard(record, 3)[2] == {"kind": "end", "at": 0.5, "conn": 1, "process": 2}
     assert record.connected
     first.close()
     assert record.connected
@@ -86,7 +89,7 @@ def test_silent_stranger_is_not_waited_for(record, connect):
     port = int(record.address.split()[0])
     with socket.create_connection(("127.0.0.1", port)):
         record.settle()
-        connect(record, event("a"))
+        connect(record, event())
         assert heard(record, 1)
 
 
@@ -99,13 +102,77 @@ def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
     assert talk(daphne, "/ws/chat/", HELLO) == [HELLO]
 
 
+def test_process_that_says_goodbye_leaves_no_gap(record, connect):
+    connect(record, event(), event("exit")).close()
+    record.wait_for_end(5)
+    assert eventually(lambda: not record.connected and len(record.events) == 1, within=5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["5", "null", "[]", "[" * 100_000, "é", r"\ud800",
+     '{"kind": 5}', '{"kind": "asked", "at": 0.5}',
+     '{"kind": "settled", "at": 0.5, "number": [], "quiet": true, "pending": true}',
+     '{"kind": "end", "at": 0.5, "conn": 1, "more": 1}'],
+)  # fmt: skip
+def test_what_is_no_event_is_not_taken(record, connect, line):
+    connection = connect(record, event(), line, event())
+    assert hung_up(connection)
+    assert {event["kind"] for event in heard(record, 2)} == {"ready", "gap"}
+    assert eventually(lambda: not record.connected, within=5)
+
+
+def test_endless_line_takes_no_room(record, connect, monkeypatch):
+    process = psutil.Process()
+    for token in ("x" * 1000, None):
+        connection = connect(record, token=token)
+        before = process.memory_info().rss
+        try:
+            for _ in range(300):
+                connection.sendall(b"x" * 2**20)
+        except OSError:
+            pass  # it was hung up on
+        assert hung_up(connection)
+        assert process.memory_info().rss - before < 50 * 2**20
+
+
+def test_crowd_of_strangers_is_kept_small_and_keeps_nobody_out(record, connect):
+    port, before = int(record.address.split()[0]), threading.active_count()
+    crowd = []
+    try:
+        for _ in range(300):
+            crowd.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+        connect(record, event())
+        assert heard(record, 1)
+        most = record_module.MOST_STRANGERS + 2
+        assert eventually(lambda: threading.active_count() - before <= most, within=5)
+    finally:
+        for stranger in crowd:
+            stranger.close()
+
+
+def test_silent_stranger_is_hung_up_on(record, monkeypatch):
+    monkeypatch.setattr(record_module, "TOKEN_LIMIT", 0.2)
+    port = int(record.address.split()[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        assert hung_up(connection)
+
+
+def test_record_does_not_grow_without_end(record, connect, monkeypatch):
+    monkeypatch.setattr(record_module, "MOST_EVENTS", 3)
+    connect(record, *[event()] * 10, event("exit"))
+    assert [event["kind"] for event in heard(record, 4)] == ["ready"] * 3 + ["gap"]
+    assert record.events[3]["why"] == "full"
+
+
 def test_process_may_be_killed_in_the_middle_of_a_line(record, connect):
-    connection = connect(record, event("a"), '{"kind": "b", "te')
+    connection = connect(record, event(), '{"kind": "b", "te')
     connection.close()
-    assert heard(record, 1)
+    assert heard(record, 2)[1]["kind"] == "gap"
     record.wait_for_end(5)
     assert not record.connected
-    assert len(record.events) == 1
+    assert [event["kind"] for event in record.events] == ["ready", "gap"]
+    assert record.events[1]["why"] == "killed"
 
 
 @pytest.fixture
@@ -195,7 +262,7 @@ def test_server_without_a_process_is_quiet(record):
 
 
 def test_closing_hangs_up(record, connect):
-    connection = connect(record, event("a"))
+    connection = connect(record, event())
     heard(record, 1)
     record.close()
     assert record.closed
@@ -224,7 +291,7 @@ def test_process_that_comes_too_late_is_hung_up_on(record, connect):
 def test_process_that_says_who_it_is_too_late_is_hung_up_on(record, connect):
     port, token = record.address.split()
     with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as connection:
-        connect(record, event("a"))
+        connect(record, event())
         heard(record, 1)  # so both have been accepted
         record.close()
         connection.sendall(f"{token}\n".encode())
@@ -303,6 +370,29 @@ def test_child_of_a_server_does_not_keep_its_connection(record):
             assert child.is_running()
         finally:
             child.kill()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux lists them there")
+@pytest.mark.live
+def test_server_that_has_ended_leaves_no_descriptor(project):
+    def start_and_end():
+        server = Server(DAPHNE, project)
+        talk(server, "/ws/chat/", HELLO)
+        server.end()
+
+    def descriptors():
+        return len(os.listdir("/proc/self/fd"))
+
+    start_and_end()
+    gc.collect()
+    gc.disable()
+    try:
+        before = descriptors()
+        for _ in range(3):
+            start_and_end()
+        assert eventually(lambda: descriptors() <= before, within=5)
+    finally:
+        gc.enable()
 
 
 def test_deadline_never_tells_less_than_nothing():

@@ -15,7 +15,7 @@ from channels_live.server import ServerError
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port, is_free
 from channels_live.server.watch import watch
-from channels_live.timeline.timeline import UNANSWERED
+from channels_live.timeline.timeline import GAPS, UNANSWERED
 
 WEB = "myproject.asgi:application"
 
@@ -351,7 +351,7 @@ def test_dead_server_can_be_asked_and_stopped_and_restarted(start, capsys):
     talked = str(server.timeline())
     psutil.Process(server.pid).kill()
     assert eventually(lambda: not server.running, within=5)
-    assert str(server.timeline()) == talked
+    assert str(server.timeline()) == f"{talked}\n\n{GAPS['killed']}"
     assert "WSCONNECT" in server.log()
     server.stop()
     assert capsys.readouterr().out == f"Already ended: {DAPHNE}\n"
@@ -427,7 +427,7 @@ def test_timeline_of_a_server_that_has_ended_is_as_it_was(start):
     told = str(server.timeline())
     psutil.Process(server.pid).kill()
     assert eventually(lambda: not server.running, within=5)
-    assert str(server.timeline()) == told
+    assert str(server.timeline()) == f"{told}\n\n{GAPS['killed']}"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sh")

@@ -3,7 +3,7 @@
 import itertools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Run:
                 environment=self._environment(variables),
                 log=self.log.descriptor,
                 remove=remove,
-                on_end=self._tell_end,
+                on_end=_teller(self.record),
             )
         except BaseException:
             self.record.close()
@@ -78,10 +78,6 @@ class Run:
         }
         environment.pop("FORCE_COLOR", None)  # the kernel's, meant for cells
         return environment
-
-    def _tell_end(self) -> None:
-        with self.record.changed:
-            self.record.changed.notify_all()
 
     @property
     def running(self) -> bool:
@@ -161,6 +157,7 @@ class Run:
 
     def end(self) -> None:
         """End the program and all that it has started, as Control-C would."""
+        self.record.expect_end()
         self.process.stop()
         self.record.wait_for_end(1.0)  # its last words may be on their way
         self.record.close()
@@ -200,6 +197,16 @@ class Run:
         if self.port is None and len(addresses) == 1:
             self.port = addresses[0][1]
         self.record.settle()  # answered by the server's own event loop
+
+
+def _teller(record: Record) -> Callable[[], None]:
+    """Return what tells all that wait for a record. Not a method: a run would hold itself open."""
+
+    def tell_end() -> None:
+        with record.changed:
+            record.changed.notify_all()
+
+    return tell_end
 
 
 class _Sought:

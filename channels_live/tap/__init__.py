@@ -1,11 +1,13 @@
 """Runs inside the server's process and tells the kernel that started it what happens there.
 
 `wire` is the connection to that kernel, `events` says what goes up it, `settle` and `pending`
-answer when the kernel asks. What is told comes from wrapped methods of the libraries: `daphne`,
-`channels` and `django`; `asgi` holds what any server needs. `state` is all that they know.
+answer when the kernel asks. What is told comes from hooks in the libraries, see `hooks`: `daphne`,
+`servers` (the others), `channels`, `layers` and `django`; `asgi` holds what any server needs, and
+`outside` tells what happens beside all connections. `state` is all that they know.
 
 A hook never raises, never changes what happens, and never holds an object of the project alive.
-Nothing here imports anything of the course, and little else: a server pays for it at its start.
+Nothing here imports anything of the course or beyond the standard library: a project may bring
+its own Python. And little else, because a server pays for it at its start.
 """
 
 import sys
@@ -21,11 +23,11 @@ def install(address: str) -> None:
     """
     stays_uncompiled = sys.dont_write_bytecode
     sys.dont_write_bytecode = False  # these files do not change while they are served
-    from channels_live.tap import channels, daphne, django, settle, wire  # noqa: F401
+    from channels_live.tap import channels, daphne, django, outside, servers, wire
 
     sys.dont_write_bytecode = stays_uncompiled
     if not wire.connect(address):
         return
-    for library in (daphne, channels, django):
+    for library in (daphne, channels, django, outside, servers):
         library.install()
     wire.start()

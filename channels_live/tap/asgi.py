@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-
-import wrapt
 
 from channels_live.tap.errors import record_error
 from channels_live.tap.state import state
-from channels_live.tap.wire import record
+from channels_live.tap.texts import address, cookies, cut, limited, plain, said, short
+from channels_live.tap.wire import harmless, record
 
 if TYPE_CHECKING:
     from asyncio import Queue
 
-# characters of a text frame that are recorded
-SHORT = int(os.environ.get("CHANNELS_LIVE_SHORT", 200))
-
 Application = Callable[..., Awaitable[Any]]
-# what is wrapped: module → dotted name → the hook
-Hooks = Mapping[str, Mapping[str, Callable[..., Any]]]
+SERVED = ("websocket", "http")  # scopes that come from a client
 
 
 class Connection:
     """What the tap knows of one connection, to tell whether the server is done with it.
 
-    protocol: websocket, http, or the type of a scope. method, path: of its request. peer: the port
-    from which the client came.
+    protocol: websocket, http, or the type of a scope. method, path: of its request. secrets: what
+    is to be cut out of texts. origin: of the page that opened it, if it said so. port: from which
+    the client came.
     """
 
     def __init__(
-        self, protocol: str, method: str | None, path: str | None, peer: int | None = None
+        self,
+        protocol: str,
+        method: str | None,
+        path: str | None,
+        secrets: list[str] | None = None,
+        origin: str | None = None,
+        port: int | None = None,
     ) -> None:
         self.number = next(state.numbers)
         self.protocol = protocol
+        self.secrets, self.origin = secrets or [], origin
         self.wire: Any = None  # daphne's protocol object, until it is closed
+        self.port = port  # the client's
         self.framed = False  # its server tells of each frame
-        self.queue: Queue[Any] | None = None  # what the application has not read, while it runs
+        self.queue: Queue[Any] | _Empty | None = (
+            None  # what is not read, while the application runs
+        )
         self.waiting = False  # the application waits for the next event
         self.failed = False  # ... has raised, and daphne has not dealt with it yet
         self.error: int | None = None  # the id() of an exception that is recorded
+        self.asked: int | None = None  # the code that the application closes it with
         self.answered = False
         self.refused = False
+        self.closing = False  # the application has closed it
         self.has_consumer = False
         self.closed = False
         state.connections[self.number] = self
-        record("open", conn=self.number, protocol=protocol, method=method, path=path, peer=peer)
+        record("open", conn=self.number, protocol=protocol, method=method, path=path, peer=port)
 
-    def answer(self, status: int) -> None:
+    def answer(self, status: Any) -> None:
         """Record the HTTP status that it is answered with; 101 accepts a WebSocket."""
         self.answered, self.refused = True, status != 101
-        record("answer", conn=self.number, status=status)
+        if isinstance(status, int):
+            fields: dict[str, Any] = {"conn": self.number, "status": int(status)}
+            if self.protocol == "websocket" and status == 403:
+                fields.update(origin=self.origin, code=self.asked)
+            record("answer", **fields)
         self.mend()
 
     def mend(self) -> None:
@@ -69,25 +80,64 @@ class Connection:
         self.queue = None
         self._leave()
 
-    def busy(self) -> bool:
-        """Tell whether the server has something of it in hand."""
+    def busy(self, absent: frozenset[int] = frozenset()) -> bool:
+        """Tell whether the server has something of it in hand. absent: as `ending` has it."""
         queue = self.queue
-        if self.ending() or queue is not None and not (self.waiting and queue.empty()):
+        if self.ending(absent) or queue is not None and not (self.waiting and queue.empty()):
             return True
         return self.protocol == "http" and not self.answered and not self.closed
 
-    def ending(self) -> bool:
-        """Tell whether it is about to end, which takes the server no more than a second."""
+    def ending(self, absent: frozenset[int] = frozenset()) -> bool:
+        """Tell whether it is about to end, which takes the server no more than a second.
+
+        absent: ports of clients that do not answer meanwhile.
+        """
         wire = self.wire  # another thread may take it away
         if self.failed or self.protocol == "http" or wire is None:
             return self.failed
+        if wire.remoteCloseCode is not None:
+            return True
         # between a close frame and the end of the TCP connection
-        return wire.state == wire.STATE_CLOSING or wire.remoteCloseCode is not None
+        return wire.state == wire.STATE_CLOSING and self.port not in absent
 
     def _leave(self) -> None:
         # Whatever happens last, each end of a connection passes here, and nowhere else.
         if self.closed and not self.failed and self.queue is None:
             state.connections.pop(self.number, None)
+
+
+class _Empty:
+    """Stands for what an application has not read, where the server does not show it."""
+
+    def empty(self) -> bool:
+        return True
+
+
+_EMPTY = _Empty()
+
+
+def connection_of(scope: Any) -> Connection:
+    """Return a new connection for what a server has made of a request."""
+    secrets: list[str] = []
+    origin = None
+    for name, value in scope.get("headers") or ():
+        name = bytes(name).lower()
+        if name == b"cookie":
+            cookies(bytes(value), secrets)
+        elif name == b"origin":
+            origin = limited(bytes(value[:1000]).decode("latin-1"))
+    raw = scope.get("raw_path")
+    path = (
+        raw if isinstance(raw, bytes) else (plain(scope.get("path")) or "").encode(errors="replace")
+    )
+    query = scope.get("query_string") or b""
+    query = query if isinstance(query, bytes) else said(query).encode(errors="replace")
+    method = plain(scope.get("method", "GET"))
+    where = cut(address(path, query, secrets), secrets)
+    client, port = scope.get("client"), None
+    if isinstance(client, (tuple, list)) and len(client) > 1 and type(client[1]) is int:
+        port = client[1]
+    return Connection(plain(scope["type"]) or "", method, where, secrets, origin, port)
 
 
 def watched(application: Application) -> Application:
@@ -96,8 +146,8 @@ def watched(application: Application) -> Application:
     async def watched_application(scope: Any, receive: Any, send: Any) -> Any:
         connection = state.connection.get()
         if connection is None:
-            return await application(scope, receive, send)
-        connection.queue = receive.__self__
+            return await _serve(application, scope, receive, send)
+        connection.queue = getattr(receive, "__self__", _EMPTY)
 
         async def waiting_receive() -> Any:
             connection.waiting = True
@@ -108,14 +158,122 @@ def watched(application: Application) -> Application:
 
         try:
             return await application(scope, waiting_receive, send)
-        except Exception as error:
-            connection.failed = True
+        except (Exception, SystemExit) as error:
+            connection.failed = isinstance(error, Exception)
             record_error(error)
             raise
         finally:
             connection.leave_application()
 
     return watched_application
+
+
+# --- a server of which nothing else is known
+
+
+async def _serve(application: Application, scope: Any, receive: Any, send: Any) -> Any:
+    """Serve with an application, and record all that passes between it and its server."""
+    _note_loop()
+    connection = _begin(scope)
+    if connection is None:
+        return await application(scope, receive, send)
+
+    async def telling_receive() -> Any:
+        connection.waiting = True
+        try:
+            event = await receive()
+        finally:
+            connection.waiting = False
+        _tell_received(connection, event)
+        return event
+
+    async def telling_send(event: Any) -> Any:
+        _tell_sent(connection, event)
+        return await send(event)
+
+    token = state.connection.set(connection)
+    try:
+        return await application(scope, telling_receive, telling_send)
+    except (Exception, SystemExit) as error:
+        record_error(error)
+        raise
+    finally:
+        state.connection.reset(token)
+        connection.leave_application()
+        connection.end()
+
+
+@harmless
+def _note_loop() -> None:
+    if state.loop is None:
+        import asyncio
+
+        state.loop = asyncio.get_running_loop()
+
+
+@harmless
+def _begin(scope: Any) -> Connection | None:
+    if scope["type"] not in SERVED:
+        return None
+    connection = connection_of(scope)
+    connection.framed, connection.queue = True, _EMPTY
+    return connection
+
+
+@harmless
+def _tell_received(connection: Connection, event: Any) -> None:
+    kind = event["type"]
+    if kind == "websocket.receive":
+        record("in", conn=connection.number, **content(event))
+    elif kind == "websocket.disconnect" and not connection.closed:
+        if connection.answered and not connection.refused and not connection.closing:
+            code = event.get("code", 1005)
+            code = code if type(code) is int and code != 1006 else None
+            by = "server" if state.stopping else "client"
+            reason = "the server stopped" if state.stopping else None
+            if by == "client" and state.codeless:
+                code, reason = None, "with which code, this server does not tell"
+            record("close", conn=connection.number, by=by, code=code, reason=reason)
+        connection.end()
+
+
+@harmless
+def _tell_sent(connection: Connection, event: Any) -> None:
+    kind, more = event["type"], event.get("more_body")
+    if connection.closed or connection.closing:
+        return  # it never leaves
+    if kind == "websocket.send":
+        if connection.answered:
+            record("out", conn=connection.number, call=calling(), **content(event))
+    elif kind == "websocket.accept":
+        connection.answer(101)
+    elif kind == "websocket.close":
+        code = event.get("code", 1000)
+        connection.closing, connection.asked = True, code if type(code) is int else None
+        if connection.answered:
+            asked = connection.asked
+            record("close", conn=connection.number, by="server", code=asked, reason=None)
+        else:
+            connection.answer(403)
+    elif kind in ("http.response.start", "websocket.http.response.start"):
+        connection.answer(event["status"])
+    elif kind == "http.response.body":
+        if (body := event.get("body")) and connection.has_consumer:
+            record("out", conn=connection.number, call=calling(), text=short(body))
+        if not more:
+            record("end", conn=connection.number)
+            connection.end()
+
+
+# --- for hooks
+
+
+def content(event: Any) -> dict[str, Any]:
+    """Return what an event of a frame has in the record: its text, or its size."""
+    text, data = event.get("text"), event.get("bytes")
+    if text is not None or data is None:
+        return {"text": short(plain(text) or "")}
+    return {"size": len(data)}
 
 
 def calling() -> int | None:
@@ -125,47 +283,3 @@ def calling() -> int | None:
     """
     call = state.dispatching.get()
     return call.number if call else None
-
-
-def short(payload: bytes) -> str:
-    """Return a text frame as it is recorded."""
-    text = payload[: 4 * SHORT].decode(errors="replace")
-    return text if len(payload) <= SHORT else f"{text[:SHORT]}… ({len(payload):,} bytes)"
-
-
-def wrap(hooks: Hooks) -> None:
-    """Have methods wrapped as soon as their module is imported.
-
-    hooks: wrapt calls each with the method, its object, and the arguments.
-    """
-    for module, methods in hooks.items():
-        wrapt.register_post_import_hook(_each(methods, wrapt.wrap_function_wrapper), module)
-
-
-def replace(hooks: Hooks) -> None:
-    """Have methods replaced as soon as their module is imported: for what every frame passes,
-    where wrapt takes longer than what the hook does.
-
-    hooks: each is called with the method, and returns what takes its place.
-    """
-    for module, methods in hooks.items():
-        wrapt.register_post_import_hook(_each(methods, _replace), module)
-
-
-def _each(
-    methods: Mapping[str, Callable[..., Any]], install: Callable[[Any, str, Any], Any]
-) -> Callable[[Any], None]:
-    def hook(module: Any) -> None:
-        for name, wrapper in methods.items():
-            install(module, name, wrapper)
-
-    return hook
-
-
-def _replace(module: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
-    *owners, name = name.split(".")
-    for owner in owners:
-        module = getattr(module, owner)
-    # as it stands in its class; some methods are objects that bind themselves
-    method = vars(module)[name] if name in vars(module) else getattr(module, name)
-    setattr(module, name, wrapper(method))

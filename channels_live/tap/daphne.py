@@ -5,129 +5,142 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from channels_live.tap import asgi
-from channels_live.tap.asgi import Connection, calling, short
+from channels_live.tap import asgi, hooks
+from channels_live.tap.asgi import Connection, calling, connection_of
 from channels_live.tap.errors import record_crash
+from channels_live.tap.hooks import Hooks, after, before
 from channels_live.tap.state import state
-from channels_live.tap.wire import flush, record
+from channels_live.tap.texts import short
+from channels_live.tap.wire import flush, harmless, record
+
+# --- the server
 
 
-def _server_init(wrapped: Any, server: Any, args: Any, kwargs: Any) -> None:
+def _server_init(server: Any, *_: Any, **__: Any) -> None:
     from daphne.server import twisted_loop
 
     state.loop = twisted_loop
-    wrapped(*args, **kwargs)
     server.application = asgi.watched(server.application)
 
 
-def _create_application(wrapped: Any, server: Any, args: Any, kwargs: Any) -> Any:
-    protocol, scope = args
-    path = scope["raw_path"].decode("ascii", "replace")
-    if scope["query_string"]:
-        path += "?" + scope["query_string"].decode("ascii", "replace")
-    _, peer = scope.get("client") or (None, None)
-    connection = Connection(scope["type"], scope.get("method", "GET"), path, peer)
+@harmless
+def _connect(protocol: Any, scope: Any) -> Connection:
+    connection = connection_of(scope)
     connection.wire, connection.framed = protocol, True
     protocol.tap = connection
-    token = state.connection.set(connection)  # inherited by the task that runs the application
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        state.connection.reset(token)
+    return connection
 
 
-def _kill_all(wrapped: Any, server: Any, args: Any, kwargs: Any) -> Any:
+def _create_application(method: Any) -> Any:
+    def create_application(server: Any, protocol: Any, scope: Any) -> Any:
+        # inherited by the task that runs the application
+        token = state.connection.set(_connect(protocol, scope))
+        try:
+            return method(server, protocol, scope)
+        finally:
+            state.connection.reset(token)
+
+    return create_application
+
+
+def _kill_all(*_: Any) -> None:
     state.stopping = True
-    return wrapped(*args, **kwargs)
 
 
-def _application_checker(wrapped: Any, server: Any, args: Any, kwargs: Any) -> None:
-    wrapped(*args, **kwargs)  # once a second: logs exceptions, and tells the clients of them
+def _application_checker(*_: Any) -> None:
+    # once a second daphne logs exceptions, and tells the clients of them
     for connection in list(state.connections.values()):
         if connection.failed and connection.queue is None:
             connection.mend()
 
 
-def _listen_success(wrapped: Any, server: Any, args: Any, kwargs: Any) -> None:
-    wrapped(*args, **kwargs)
+def _listen_success(server: Any, *_: Any) -> None:
     for host, port in server.listening_addresses:
         record("listening", host=host, port=port)
     flush()  # somebody waits for it
     state.listening = True
 
 
-def _listen_error(wrapped: Any, server: Any, args: Any, kwargs: Any) -> None:
-    error = args[0].value
-    wrapped(*args, **kwargs)
+def _listen_error(server: Any, failure: Any) -> None:
+    error = failure.value
     taken = getattr(getattr(error, "socketError", None), "errno", None) == errno.EADDRINUSE
     record_crash(error, port_taken=taken)
 
 
-def _on_open(wrapped: Any, protocol: Any, args: Any, kwargs: Any) -> None:
-    protocol.tap.answer(101)
-    wrapped(*args, **kwargs)
+# --- a WebSocket
 
 
-def _on_message(method: Any) -> Any:
-    def on_message(protocol: Any, payload: bytes, binary: bool) -> None:
-        content = {"size": len(payload)} if binary else {"text": short(payload)}
-        record("in", conn=protocol.tap.number, **content)
-        method(protocol, payload, binary)
-
-    return on_message
+def _on_open(protocol: Any) -> None:
+    if connection := getattr(protocol, "tap", None):
+        connection.answer(101)
 
 
-def _send_message(method: Any) -> Any:
-    def send_message(protocol: Any, payload: bytes, binary: bool = False, **options: Any) -> None:
-        content = {"size": len(payload)} if binary else {"text": short(payload)}
-        record("out", conn=protocol.tap.number, call=calling(), **content)
-        method(protocol, payload, binary, **options)
+def _on_message(protocol: Any, payload: Any, binary: bool) -> None:
+    if connection := getattr(protocol, "tap", None):
+        if binary:
+            record("in", conn=connection.number, size=len(payload))
+        else:
+            record("in", conn=connection.number, text=short(payload))
 
-    return send_message
 
-
-def _send_close_frame(wrapped: Any, protocol: Any, args: Any, kwargs: Any) -> None:
+def _send_message(protocol: Any, payload: Any, binary: bool = False, *_: Any, **__: Any) -> None:
     connection = getattr(protocol, "tap", None)
-    if connection and not (kwargs.get("isReply") or len(args) > 2 and args[2]):
-        code = kwargs.get("code", args[0] if args else None)
+    if connection and protocol.state == protocol.STATE_OPEN:  # after a close frame it never leaves
+        if binary:
+            record("out", conn=connection.number, call=calling(), size=len(payload))
+        else:
+            record("out", conn=connection.number, call=calling(), text=short(payload))
+
+
+def _handle_reply(protocol: Any, message: Any) -> None:
+    if message["type"] == "websocket.close" and (connection := getattr(protocol, "tap", None)):
+        code = message.get("code", 1000)
+        connection.asked = code if type(code) is int else None
+
+
+def _send_close_frame(
+    protocol: Any, code: Any = None, reason: Any = None, reply: bool = False, **options: Any
+) -> None:
+    connection = getattr(protocol, "tap", None)
+    if connection and not (reply or options.get("isReply")):
+        code = code if type(code) is int else None
         record("close", conn=connection.number, by="server", code=code, reason=None)
         connection.mend()
-    wrapped(*args, **kwargs)
 
 
-def _send_http_error(wrapped: Any, protocol: Any, args: Any, kwargs: Any) -> None:
+def _send_http_error(protocol: Any, status: Any, *_: Any, **__: Any) -> None:
     if connection := getattr(protocol, "tap", None):
-        connection.answer(args[0])
-    wrapped(*args, **kwargs)
+        connection.answer(status)
 
 
-def _on_close(wrapped: Any, protocol: Any, args: Any, kwargs: Any) -> None:
+def _on_close(protocol: Any, clean: bool, code: Any, *_: Any) -> None:
     connection = getattr(protocol, "tap", None)
-    if connection:
-        clean, code, _ = args
-        if clean:
-            if not protocol.closedByMe:
-                record("close", conn=connection.number, by="client", code=code, reason=None)
-        elif connection.refused:
-            pass
-        elif state.stopping:
-            reason = "the server stopped"
-            record("close", conn=connection.number, by="server", code=None, reason=reason)
-        elif protocol.droppedByMe:
-            reason = protocol.wasNotCleanReason.partition("connection: ")[2]
-            if protocol.wasMaxMessagePayloadSizeExceeded or protocol.wasMaxFramePayloadSizeExceeded:
-                record("in", conn=connection.number, refused=reason)
-                reason = None
-            record("close", conn=connection.number, by="server", code=None, reason=reason)
-        elif not protocol.closedByMe:
-            record("close", conn=connection.number, by="client", code=None, reason=None)
-        connection.end()
-    wrapped(*args, **kwargs)
+    if not connection:
+        return
+    if clean:
+        if not protocol.closedByMe:
+            record("close", conn=connection.number, by="client", code=code, reason=None)
+    elif connection.refused:
+        pass
+    elif state.stopping:
+        reason = "the server stopped"
+        record("close", conn=connection.number, by="server", code=None, reason=reason)
+    elif protocol.droppedByMe:
+        reason = protocol.wasNotCleanReason.partition("connection: ")[2]
+        if protocol.wasMaxMessagePayloadSizeExceeded or protocol.wasMaxFramePayloadSizeExceeded:
+            record("in", conn=connection.number, refused=reason)
+            reason = None
+        record("close", conn=connection.number, by="server", code=None, reason=reason)
+    elif not protocol.closedByMe:
+        record("close", conn=connection.number, by="client", code=None, reason=None)
+    connection.end()
 
 
-def _http_reply(wrapped: Any, request: Any, args: Any, kwargs: Any) -> None:
-    message, connection = args[0], getattr(request, "tap", None)
-    wrapped(*args, **kwargs)
+# --- a request
+
+
+def _http_reply(request: Any, message: Any) -> None:
+    connection = getattr(request, "tap", None)
     if connection is None or connection.closed:
         return
     if message["type"] == "http.response.start":
@@ -140,42 +153,37 @@ def _http_reply(wrapped: Any, request: Any, args: Any, kwargs: Any) -> None:
         connection.end()
 
 
-def _http_lost(wrapped: Any, request: Any, args: Any, kwargs: Any) -> None:
+def _http_lost(request: Any, *_: Any) -> None:
     if connection := getattr(request, "tap", None):
         connection.end()
-    wrapped(*args, **kwargs)
 
 
 # daphne's own, and what it inherits of autobahn and twisted
-WRAPPED: asgi.Hooks = {
+HOOKS: Hooks = {
     "daphne.server": {
-        "Server.__init__": _server_init,
+        "Server.__init__": after(_server_init),
         "Server.create_application": _create_application,
-        "Server.application_checker": _application_checker,
-        "Server.kill_all_applications": _kill_all,
-        "Server.listen_success": _listen_success,
-        "Server.listen_error": _listen_error,
+        "Server.application_checker": after(_application_checker),
+        "Server.kill_all_applications": before(_kill_all),
+        "Server.listen_success": after(_listen_success),
+        "Server.listen_error": after(_listen_error),
     },
     "daphne.ws_protocol": {
-        "WebSocketProtocol.onOpen": _on_open,
-        "WebSocketProtocol.onClose": _on_close,
-        "WebSocketProtocol.sendCloseFrame": _send_close_frame,
-        "WebSocketProtocol.sendHttpErrorResponse": _send_http_error,
+        "WebSocketProtocol.onOpen": before(_on_open),
+        "WebSocketProtocol.onMessage": before(_on_message),
+        "WebSocketProtocol.onClose": before(_on_close),
+        "WebSocketProtocol.handle_reply": before(_handle_reply),
+        "WebSocketProtocol.sendMessage": before(_send_message),
+        "WebSocketProtocol.sendCloseFrame": before(_send_close_frame),
+        "WebSocketProtocol.sendHttpErrorResponse": before(_send_http_error),
     },
     "daphne.http_protocol": {
-        "WebRequest.handle_reply": _http_reply,
-        "WebRequest.connectionLost": _http_lost,
-    },
-}
-REPLACED: asgi.Hooks = {
-    "daphne.ws_protocol": {
-        "WebSocketProtocol.onMessage": _on_message,
-        "WebSocketProtocol.sendMessage": _send_message,
+        "WebRequest.handle_reply": after(_http_reply),
+        "WebRequest.connectionLost": before(_http_lost),
     },
 }
 
 
 def install() -> None:
     """Have daphne tell, as soon as it is imported."""
-    asgi.wrap(WRAPPED)
-    asgi.replace(REPLACED)
+    hooks.install(HOOKS)

@@ -8,7 +8,14 @@ import sys
 import traceback
 
 from channels_live.tap.state import state
-from channels_live.tap.wire import flush, record
+from channels_live.tap.texts import cut, limited, name_of, plain, said
+from channels_live.tap.wire import flush, harmless, record
+
+LONGEST_TRACE = 20_000  # characters
+MOST_FILES = 2_000  # that are searched for a byte that no Python file may have
+LIBRARIES = {"site-packages", "dist-packages", "node_modules"}  # folders of others' files
+# what a process ends by, or a server ends a task by, is not an error
+NO_ERRORS = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 
 
 @functools.lru_cache(1000)
@@ -20,16 +27,22 @@ def own(name: str) -> bool:
     if name.startswith("<"):
         return False  # as "<frozen runpy>"
     path = os.path.realpath(name)
+    if not path.startswith(state.folder):
+        return False
+    *folders, _ = path[len(state.folder) :].split(os.sep)
+    if LIBRARIES.intersection(folders):
+        return False
     prefixes = [os.path.realpath(prefix) + os.sep for prefix in (sys.prefix, sys.base_prefix)]
-    return path.startswith(state.folder) and not any(
-        prefix.startswith(state.folder) and path.startswith(prefix) for prefix in prefixes
-    )
+    if any(prefix.startswith(state.folder) and path.startswith(prefix) for prefix in prefixes):
+        return False
+    within = [os.path.join(state.folder, *folders[:at]) for at in range(1, len(folders) + 1)]
+    return not any(os.path.exists(os.path.join(folder, "pyvenv.cfg")) for folder in within)
 
 
 def where(error: BaseException) -> tuple[str | None, int | None]:
     """Return (file, line) of the innermost frame that is the learner's own, or (None, None)."""
-    if isinstance(error, SyntaxError):
-        return error.filename, error.lineno
+    if isinstance(error, SyntaxError) and (file := plain(error.filename)):
+        return limited(file), error.lineno if type(error.lineno) is int else None
     place: tuple[str | None, int | None] = (None, None)
     trace = error.__traceback__
     while trace:
@@ -38,41 +51,76 @@ def where(error: BaseException) -> tuple[str | None, int | None]:
         if own(name) and os.path.basename(name) != "manage.py" and os.path.isfile(name):
             place = (os.path.realpath(name), trace.tb_lineno)
         trace = trace.tb_next
+    if isinstance(error, (SyntaxError, ValueError)) and "null byte" in said(error):
+        return _with_null_byte() or place
     return place
 
 
+def _with_null_byte() -> tuple[str, int] | None:
+    """Find the file that Python does not name: one that holds a byte 0."""
+    searched = 0
+    for folder, folders, files in os.walk(state.folder):
+        folders[:] = sorted(name for name in folders if own(os.path.join(folder, name, "x.py")))
+        for file in sorted(file for file in files if file.endswith(".py")):
+            searched += 1
+            if searched > MOST_FILES:
+                return None
+            path = os.path.join(folder, file)
+            try:
+                with open(path, "rb") as lines:
+                    for number, line in enumerate(lines, 1):
+                        if b"\0" in line:
+                            return path, number
+            except OSError:
+                pass
+    return None
+
+
 def message(error: BaseException) -> str:
-    """Return what an exception says."""
-    try:
-        return error.msg or "" if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # its __str__ is the learner's
-        return ""
+    """Return what an exception says, and what those say of which it is a group."""
+    text = plain(error.msg) or "" if isinstance(error, SyntaxError) else said(error)
+    inner = getattr(error, "exceptions", None) if _is_group(error) else None
+    if isinstance(inner, tuple):
+        parts = [f"{name_of(type(one))}: {message(one)}" for one in inner[:5]]
+        text = limited(f"{text}: {'; '.join(parts)}")
+    connection = state.connection.get()
+    return cut(limited(text), connection.secrets if connection else ())
 
 
+def _is_group(error: BaseException) -> bool:
+    return any(kind.__name__ == "BaseExceptionGroup" for kind in type(error).__mro__)
+
+
+@harmless
 def record_error(error: BaseException, call: int | None = None) -> None:
     """Record an exception: once, by the consumer it left, not again by the application around it.
 
     call: the number of the call that it left.
     """
-    from channels.exceptions import StopConsumer
-
+    kind = name_of(type(error))
     connection = state.connection.get()
-    if isinstance(error, StopConsumer) or connection and connection.error == id(error):
+    stops = getattr(sys.modules.get("channels.exceptions"), "StopConsumer", ())
+    if kind in NO_ERRORS or isinstance(error, stops):
         return
     if connection:
+        if connection.error == id(error):
+            return
         connection.error = id(error)
     file, line = where(error)
     record(
         "error",
         conn=connection.number if connection else None,
         call=call,
-        type=type(error).__name__,
+        type=kind,
         message=message(error),
         file=file,
         line=line,
     )
+    if not isinstance(error, Exception):
+        flush()  # it may end the process
 
 
+@harmless
 def record_crash(error: BaseException, port_taken: bool = False) -> None:
     """Record that the server did not start, or broke down, and tell it at once.
 
@@ -80,17 +128,28 @@ def record_crash(error: BaseException, port_taken: bool = False) -> None:
     """
     # Django may tell of an error in a file of the learner's only as the context of its own
     reason: BaseException | None = error
-    while reason and where(reason) == (None, None):
+    seen: list[int] = []  # a chain may be a ring
+    while reason and id(reason) not in seen and where(reason) == (None, None):
+        seen.append(id(reason))
         reason = reason.__cause__ or reason.__context__
-    reason = reason or error
+    if reason is None or id(reason) in seen:
+        reason = error
     file, line = where(reason)
     record(
         "crash",
-        type=type(reason).__name__,
+        type=name_of(type(reason)),
         message=message(reason),
         file=file,
         line=line,
-        trace="".join(traceback.format_exception(error)),
+        trace=_trace(error),
         port_taken=port_taken,
     )
     flush()
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:  # what it is made of may be the learner's
+        text = f"{name_of(type(error))}: {message(error)}"
+    return text if len(text) <= LONGEST_TRACE else f"…\n{text[-LONGEST_TRACE:]}"

@@ -66,6 +66,16 @@ EVENTS = (
         "its handshake or request is answered",
         {"conn": _CONN, "status": Field(int, "the HTTP status; 101 is an accepted WebSocket")},
     ),
+    Event(
+        "answer",
+        "its handshake is refused",
+        {
+            "conn": _CONN,
+            "status": Field(int, "403"),
+            "origin": Field(str | None, "of the page that asked, if it said so"),
+            "code": Field(int | None, "with which the application closed it; no client hears it"),
+        },
+    ),
     Event("in", "a text frame came", {"conn": _CONN, "text": _TEXT}),
     Event("in", "a binary frame came", {"conn": _CONN, "size": _SIZE}),
     Event(
@@ -86,7 +96,7 @@ EVENTS = (
             "conn": _CONN,
             "by": Field(str, "who ends it: client or server"),
             "code": Field(int | None, "the code; None: dropped without a close frame"),
-            "reason": Field(str | None, "why the server dropped it"),
+            "reason": Field(str | None, "why the server dropped it, or why there is no code"),
         },
     ),
     Event("end", "an HTTP response is complete", {"conn": _CONN}),
@@ -129,8 +139,8 @@ EVENTS = (
             "type": Field(str | None, "the type of the message"),
             "message": Field(
                 str | None,
-                "a mark of what is sent, unlike all others; of the pub/sub layer's, unlike those "
-                "of other content. None: nothing is sent, or the layer is not known",
+                "a mark of what is sent, unlike all others; in a pub/sub layer unlike those of "
+                "other content. None: nothing is sent, or the layer is not known",
             ),
         },
     ),
@@ -151,6 +161,19 @@ EVENTS = (
         },
     ),
     Event(
+        "gap",
+        "something is missing in the record",
+        {
+            "why": Field(
+                str,
+                "failed: the tap itself; full: there was too much; killed: the process was, "
+                "perhaps before it had told all",
+            ),
+            "detail": Field(str | None, "where the tap has failed"),
+        },
+    ),
+    Event("exit", "the process ends by itself, and has told all", {}),
+    Event(
         "asked",
         "a request of the kernel has arrived; again, every second that it takes",
         {"number": _NUMBER},
@@ -167,25 +190,34 @@ EVENTS = (
 )
 
 
-def fault(event: dict[str, Any]) -> str | None:
-    """Return what keeps an event from being one of these, in words, or None.
+def _types(kind: type | UnionType) -> tuple[type, ...]:
+    return kind.__args__ if isinstance(kind, UnionType) else (kind,)
+
+
+# of each kind the fields of its forms, with the types that each may have
+_FORMS: dict[str, list[dict[str, tuple[type, ...]]]] = {}
+for _event in EVENTS:
+    _FORMS.setdefault(_event.kind, []).append(
+        {name: _types(field.type) for name, field in (ALWAYS | _event.fields).items()}
+    )
+
+
+def fault(event: Any) -> str | None:
+    """Return what keeps something from being one of these events, in words, or None.
 
     event: as it was recorded, with or without the number of its process.
     """
-    shapes = [known.fields for known in EVENTS if known.kind == event.get("kind")]
-    if not shapes:
-        return f"there is no event of the kind {event.get('kind')!r}"
+    if type(event) is not dict:
+        return f"this is no event: {event!r:.100}"
+    kind = event.get("kind")
+    if type(kind) is not str or kind not in _FORMS:
+        return f"there is no event of the kind {kind!r}"
     names = event.keys() - {"process"}
-    for fields in shapes:
-        fields = ALWAYS | fields
+    for fields in _FORMS[kind]:
         if fields.keys() == names:
-            wrong = [name for name in fields if not _is(event[name], fields[name].type)]
+            wrong = [name for name, types in fields.items() if type(event[name]) not in types]
             return f"wrong type of {', '.join(wrong)}: {event}" if wrong else None
     return f"missing or unknown fields: {event}"
-
-
-def _is(value: object, kind: type | UnionType) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def checked(

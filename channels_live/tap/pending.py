@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 SERVERS = {"autobahn", "daphne", "granian", "hypercorn", "twisted", "txaio", "uvicorn"}
 LIBRARIES = SERVERS | {"asgiref", "channels", "channels_redis", "django", "redis"}
-LIBRARIES |= {"channels_live", "wrapt"}  # the tap
+LIBRARIES |= {"channels_live", "gunicorn", "uvicorn_worker"}  # the tap is in the first
 # tasks that wait for a client or, in a worker, for a message: through these the application runs
 WAITING = {
     ("channels_live.tap.asgi", "watched_application"),
     ("channels_live.tap.asgi", "waiting_receive"),
+    ("channels_live.tap.asgi", "telling_receive"),
     ("channels_live.tap.channels", "consume"),
 }
 # modules that start tasks of their own

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from channels_live import tap
 from channels_live.tap.pending import may_act
 from channels_live.tap.state import state
 
@@ -19,7 +19,9 @@ ALIVE = 1.0  # seconds between two signs of life
 TURNS = 10  # of the event loop: a channel layer's message takes a few to its consumer
 
 
-def settle(patience: float, show: Callable[[], None]) -> tuple[bool, bool]:
+def settle(
+    patience: float, show: Callable[[], None], absent: frozenset[int] = frozenset()
+) -> tuple[bool, bool]:
     """Wait until the process has nothing in hand. Return (quiet, pending).
 
     patience: gives up when nothing was recorded for so many seconds, and in as many looks as these
@@ -27,21 +29,22 @@ def settle(patience: float, show: Callable[[], None]) -> tuple[bool, bool]:
     runs then is taken to wait for something. The end of a connection is awaited all the same: it
     may take daphne a second. Gives up in any case after SETTLE_LIMIT seconds.
 
-    show: is called once a second, to show that this process is alive.
+    show: is called once a second, to show that this process is alive. absent: ports of clients
+    that cannot answer a close frame before we do.
 
     quiet: whether it has nothing in hand. pending: whether something of the project's own may yet
     act by itself (see `pending`); it says nothing while the process is not quiet.
     """
     begin = seen = shown = time.monotonic()
-    look, looks = _Look(), 0
+    look, looks = _Look(absent), 0
     while True:
         answered = look.answered.wait(POLL)
         if look.quiet:
             return True, look.pending
         now, looks = time.monotonic(), looks + 1
-        if state.last > seen or ending():
+        if state.last > seen or ending(absent):
             seen, looks = now, 0
-        if now > begin + tap.SETTLE_LIMIT or now > seen + patience and looks * POLL > patience:
+        if now > begin + _limit() or now > seen + patience and looks * POLL > patience:
             look.given_up = True
             return False, True
         if now > shown + ALIVE:
@@ -49,19 +52,23 @@ def settle(patience: float, show: Callable[[], None]) -> tuple[bool, bool]:
             show()
         if answered or not look.alive():
             time.sleep(POLL)
-            look = _Look()
+            look = _Look(absent)
 
 
-def busy() -> bool:
+def _limit() -> float:
+    return float(sys.modules["channels_live.tap"].SETTLE_LIMIT)
+
+
+def busy(absent: frozenset[int] = frozenset()) -> bool:
     """Tell whether anything is in hand. May be called on any thread."""
     return bool(state.calls) or any(
-        connection.busy() for connection in list(state.connections.values())
+        connection.busy(absent) for connection in list(state.connections.values())
     )
 
 
-def ending() -> bool:
+def ending(absent: frozenset[int] = frozenset()) -> bool:
     """Tell whether a connection is about to end. May be called on any thread."""
-    return any(connection.ending() for connection in list(state.connections.values()))
+    return any(connection.ending(absent) for connection in list(state.connections.values()))
 
 
 class _Look:
@@ -71,7 +78,8 @@ class _Look:
     is handled before we answer. It is no task: a loop that ends leaves nothing behind to warn of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, absent: frozenset[int] = frozenset()) -> None:
+        self.absent = absent
         self.answered = threading.Event()
         self.quiet = False
         self.pending = True
@@ -92,7 +100,7 @@ class _Look:
     def _turn(self, loop: AbstractEventLoop | None, left: int) -> None:
         if self.given_up:
             return
-        if not busy():
+        if not busy(self.absent):
             if loop and left:
                 loop.call_soon(self._turn, loop, left - 1)
                 return

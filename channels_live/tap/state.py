@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from channels_live.tap.asgi import Connection
     from channels_live.tap.channels import Call
 
+MOST_WAITING = 200_000  # events that wait for a kernel to read
+
 
 class State:
     """All that the tap knows. There is one, `state`.
@@ -33,7 +35,19 @@ class State:
     def __init__(self) -> None:
         # wire
         self.kernel: socket.socket | None = None
-        self.events: deque[dict[str, Any]] = deque()  # not sent yet
+        self.address: str | None = None  # of the kernel
+        self.gaps: set[str] = set()  # where the tap has failed
+        # names
+        self.folder = os.path.realpath(os.getcwd()) + os.sep  # the project
+        self.receiving: set[CodeType] = set()  # the code of receive() of the channel layers
+        self.begin_anew()
+        self.forked = False
+
+    def begin_anew(self) -> None:
+        """Know nothing of what happens: here in a forked child nothing has."""
+        self.forked = True  # and not connected yet
+        # wire
+        self.events: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)  # not sent yet
         self.awake = threading.Event()  # there is something to send
         self.sending = threading.Lock()
         self.last = 0.0  # when the last event was recorded
@@ -41,24 +55,24 @@ class State:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.connections: dict[int, Connection] = {}  # those that may still be busy, by number
         self.calls: set[int] = set()  # those that have not returned
-        self.receiving: set[CodeType] = set()  # the code of receive() of the channel layers
-        self.marks: dict[int, tuple[Any, str]] = {}  # id() of what a layer gave → it, its mark
+        self.marks: dict[int, tuple[Any, ...]] = {}  # id() of what a layer gave → its mark
         # names
-        self.folder = os.path.realpath(os.getcwd()) + os.sep  # the project
         self.numbers = itertools.count(1)  # of connections
         self.call_numbers = itertools.count(1)
         self.thread_numbers = itertools.count(1)
         self.threads: dict[int, str] = {}  # thread ident → its name in the record
-        # what has happened
-        self.listening = False
-        self.broken = False  # runserver's files are
-        self.watching = False
-        self.stopping = False
         # what happens here, in this task or thread
         self.connection: ContextVar[Connection | None] = ContextVar("tap_connection", default=None)
         self.dispatching: ContextVar[Call | None] = ContextVar("tap_dispatching", default=None)
         # in a method of a channel layer: the mark of its message, or ""
         self.in_layer: ContextVar[str | None] = ContextVar("tap_in_layer", default=None)
+        # what has happened
+        self.listening = False
+        self.broken = False  # runserver's files are
+        self.watching = False
+        self.stopping = False
+        self.codeless = False  # the server does not hand on with which code a client closes
+        self.command: int | None = None  # the id() of manage.py's command
 
 
 state = State()

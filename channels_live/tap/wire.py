@@ -1,31 +1,35 @@
 """The connection to the kernel: events go up it, requests come down.
 
-Events go up as one JSON object a line. A request is a line "NUMBER PATIENCE": to say at once that
-this process is alive, and again every second (`asked`), until it has nothing left in hand
-(`settled`).
+Events go up as one JSON object a line. A request is a line "NUMBER PATIENCE PORT…": to say at once
+that this process is alive, and again every second (`asked`), until it has nothing left in hand
+(`settled`); a client on one of these ports cannot answer meanwhile.
 Each process of a server (runserver has two) has a connection of its own; a child that it forks
-has none.
+makes one as soon as it has something to tell.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import functools
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 import time
-from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from channels_live.tap.state import state
+from channels_live.tap.state import MOST_WAITING, state
 
 BATCH = 0.02  # seconds; events travel in batches, because waking a thread for each would cost
+SEND_LIMIT = 2  # seconds that a kernel may take to read
 CHECKED = "CHANNELS_LIVE_CHECK_EVENTS"  # set in tests
 
-_encode = json.JSONEncoder(default=repr).encode  # json.dumps() would make an encoder for each
+_encode = json.JSONEncoder().encode  # json.dumps() would make an encoder for each
 
 
 def record(kind: str, **fields: Any) -> float:
@@ -37,6 +41,8 @@ def record(kind: str, **fields: Any) -> float:
     fields["at"] = state.last = at = time.monotonic()
     state.events.append(fields)
     if not state.awake.is_set():
+        if state.forked:
+            _reopen()
         state.awake.set()
     return at
 
@@ -53,35 +59,82 @@ if CHECKED in os.environ:
     record, answer = checked(record), checked(answer)
 
 
+def tell_gap(where: str, error: BaseException) -> None:
+    """Record, once for each place, that the tap itself has failed there.
+
+    where: the place in the tap, or what it was to watch.
+    """
+    if where not in state.gaps:
+        state.gaps.add(where)
+        detail = f"{where}: {type.__dict__['__name__'].__get__(type(error))}"
+        record("gap", why="failed", detail=detail)
+
+
+def harmless(tell: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that records something as one that never raises."""
+
+    @functools.wraps(tell)
+    def told(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return tell(*args, **kwargs)
+        except Exception as error:
+            tell_gap(tell.__qualname__, error)
+            return None
+
+    return told
+
+
 def flush() -> None:
     """Send all events recorded so far."""
     with state.sending:
-        lines = []
-        while state.events:
+        _send_all()
+
+
+def _send_all() -> None:
+    lines = []
+    if len(state.events) == MOST_WAITING:
+        lines.append(
+            _encode({"kind": "gap", "at": time.monotonic(), "why": "full", "detail": None})
+        )
+    while state.events:
+        try:
             lines.append(_encode(state.events.popleft()))
-        if lines and state.kernel:
-            try:
-                state.kernel.sendall("\n".join([*lines, ""]).encode())
-            except OSError:
-                pass  # the kernel is gone
+        except Exception:
+            lines.append(
+                _encode(
+                    {"kind": "gap", "at": time.monotonic(), "why": "failed", "detail": "encode"}
+                )
+            )
+    if lines and state.kernel:
+        try:
+            state.kernel.sendall("\n".join([*lines, ""]).encode())
+        except OSError:  # the kernel is gone, or has half a line
+            kernel, state.kernel = state.kernel, None
+            with contextlib.suppress(OSError):
+                kernel.shutdown(socket.SHUT_RDWR)  # _obey reads from it, and closes it
 
 
 def connect(address: str) -> bool:
     """Connect to the kernel at "PORT TOKEN". Return whether it is still there."""
-    port, token = address.split()
     try:
+        port, token = address.split()
         state.kernel = socket.socket()  # create_connection() imports a codec first
         state.kernel.connect(("127.0.0.1", int(port)))
         state.kernel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if os.name == "posix":  # elsewhere it is a number of milliseconds, and another one
+            limit = struct.pack("ll", SEND_LIMIT, 0)
+            state.kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         state.kernel.sendall(f"{token}\n".encode())
-    except OSError:
+    except (OSError, ValueError):
+        state.kernel = None
         return False
+    state.address = address
     return True
 
 
 def start() -> None:
     """Begin to send and to obey."""
-    show = sys.excepthook
+    show, leave = sys.excepthook, os._exit
 
     def excepthook(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -92,21 +145,54 @@ def start() -> None:
 
             record_crash(error)
 
+    @functools.wraps(leave)
+    def _exit(status: int) -> Any:
+        _say_goodbye()
+        return leave(status)
+
     sys.excepthook = excepthook
-    atexit.register(flush)
+    os._exit = _exit
+    atexit.register(_say_goodbye)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_hang_up)
+        os.register_at_fork(after_in_child=_begin_anew)
+    _start_threads()
+
+
+def _start_threads() -> None:
     threading.Thread(target=_send, name="tap-send", daemon=True).start()
-    threading.Thread(target=_obey, name="tap-obey", daemon=True).start()
+    threading.Thread(target=_obey, args=(state.kernel,), name="tap-obey", daemon=True).start()
+
+
+def _say_goodbye() -> None:
+    """Send what is left, and that this process ends by itself: nothing is missing."""
+    if state.kernel and state.sending.acquire(timeout=0.5):
+        try:
+            state.events.append({"kind": "exit", "at": time.monotonic()})
+            _send_all()
+        finally:
+            state.sending.release()
 
 
 def _hang_up() -> None:
-    """Forget the kernel in a forked child, which must not keep its parent's connection open."""
-    if state.kernel:
-        os.close(state.kernel.detach())  # close() would wait for the file that _obey reads
-    state.kernel = None
-    state.events = deque(maxlen=0)
-    state.sending = threading.Lock()  # another thread may have held it
+    kernel, state.kernel = state.kernel, None
+    if kernel:
+        os.close(kernel.detach())  # close() would wait for the file made of it
+
+
+def _begin_anew() -> None:
+    """Forget all in a forked child; it must not keep its parent's connection open."""
+    _hang_up()
+    state.begin_anew()
+
+
+def _reopen() -> None:
+    """Connect again, in a forked child that has something to tell."""
+    state.forked = False
+    try:
+        if state.address and connect(state.address):
+            _start_threads()
+    except Exception:  # as where no thread can be started any more
+        _hang_up()
 
 
 def _send() -> None:
@@ -117,25 +203,27 @@ def _send() -> None:
         flush()
 
 
-def _obey() -> None:
-    assert state.kernel
+def _obey(kernel: socket.socket) -> None:
     try:
-        for line in state.kernel.makefile("rb"):
-            number, patience = line.split()
+        for line in kernel.makefile("rb"):
+            number, patience, *ports = line.split()
             answer("asked", number=int(number))
             # in a thread of its own: meanwhile it may be asked again
             threading.Thread(
-                target=_settle, args=(int(number), float(patience)), name="tap-settle", daemon=True
+                target=_settle,
+                args=(int(number), float(patience), frozenset(map(int, ports))),
+                name="tap-settle",
+                daemon=True,
             ).start()
     except (OSError, ValueError):
         pass  # a killed kernel resets the connection, perhaps in the middle of a line
 
 
-def _settle(number: int, patience: float) -> None:
+def _settle(number: int, patience: float, absent: frozenset[int]) -> None:
     quiet, pending = False, True
     try:
         from channels_live.tap.settle import settle
 
-        quiet, pending = settle(patience, lambda: answer("asked", number=number))
+        quiet, pending = settle(patience, lambda: answer("asked", number=number), absent)
     finally:  # the kernel waits for an answer
         answer("settled", number=number, quiet=quiet, pending=pending)

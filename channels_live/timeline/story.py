@@ -176,7 +176,10 @@ class Story:
         code = event["code"]
         if event["by"] == "client":
             text = "gone without a close frame (1006)" if code is None else f"close {code}"
-            self._arrived.append(Row("in", text, begins=event))
+            if reason := event["reason"]:  # such as that the code is not known
+                self._arrived.append(Row("in", "closed", notes=[reason], begins=event))
+            else:
+                self._arrived.append(Row("in", text, begins=event))
         elif code is not None:
             self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
             self._ends.append(self.rows[-1])
@@ -195,7 +198,12 @@ class Story:
             self._show_arrived()
         self._accepted = status == 101
         text = f"{status} {_PHRASES.get(status, '')}".rstrip()
-        self.rows.append(Row("out", text, by_server=status not in (101, 403) and not self._calls))
+        row = Row("out", text, by_server=status not in (101, 403) and not self._calls)
+        if any(running.consumer == "WebsocketDenier" for running in self._running.values()):
+            row.notes.append(f"its Origin: {event.get('origin') or 'none'}")
+        elif (code := event.get("code")) is not None:
+            row.notes.append(f"closed with {code}, which no refused client hears")
+        self.rows.append(row)
         if not self._accepted:
             self._ends.append(self.rows[-1])
 

@@ -18,6 +18,11 @@ UNANSWERED = (
 _BELOW = {"┌ ": "│ ", "├ ": "│ ", "└ ": "  "}  # mark of a row → that of the notes below it
 # which clients: by number, -1 is the newest, or by name
 Which = int | str | Sequence[int | str] | None
+GAPS = {
+    "killed": "The server was killed: what it did last may be missing here.",
+    "full": "So much has happened that the rest is missing here.",
+    "failed": "Something is missing here, because watching failed: {}.",
+}
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 
 
@@ -42,8 +47,11 @@ class Timeline:
         answered: bool = True,
     ) -> None:
         self.server = server
+        events = list(events)
         self.clients = clients_of(events, threads)
         steps = in_order(self.clients)
+        gaps = [event for event in events if event["kind"] == "gap"]
+        self._gaps = list(dict.fromkeys(GAPS[gap["why"]].format(gap["detail"]) for gap in gaps))
         self._answered = answered
         self._nothing = "Nothing has happened yet."
         if self.clients and (client is not None or consumer is not None):
@@ -74,7 +82,8 @@ class Timeline:
             below = margin and _BELOW.get(mark, mark)
             lines.extend(f"{below}{' ' * len(head)}{note}" for note in row.notes)
         lines = lines or [self._nothing]
-        return "\n".join(lines if self._answered else [*lines, "", UNANSWERED])
+        gaps = self._gaps if self._answered else [*self._gaps, UNANSWERED]
+        return "\n".join([*lines, "", *gaps] if gaps else lines)
 
     def __repr__(self) -> str:
         return str(self)
