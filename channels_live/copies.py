@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,16 @@ from channels_live import locks
 from channels_live.kept import move_to_kept
 from channels_live.workspace import EXERCISES, NOTEBOOKS, LessonError, shown, workspace_folder
 
+# as ipykernel says it: where a notebook has another, JupyterLab changes it as soon as it is opened
+_LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+    "version": platform.python_version(),
+}
 ORIGINALS = {"notebooks": NOTEBOOKS, "exercises": EXERCISES}
 _EDITIONS = ".editions.json"  # of which edition a copy is: name → digest of what was laid out
 _NEW = "-new-edition"  # in the name of what stands beside a copy that was changed
@@ -143,6 +154,7 @@ def _copy_of(original: Path) -> tuple[str, str]:
     for cell in content["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+    content["metadata"]["language_info"] = _LANGUAGE
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n", _digest_of(content)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import socket
+import stat
 import threading
 import time
 import weakref
@@ -266,11 +267,9 @@ def _blocked() -> set[int]:
     try:
         selector = getattr(asyncio.get_running_loop(), "_selector", None)
         for descriptor in list(selector.get_map()) if selector else ():
-            try:
-                copy = socket.socket(fileno=os.dup(descriptor))
-            except OSError:
-                continue  # no socket
-            with copy:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue  # as a pipe to a program
+            with socket.socket(fileno=os.dup(descriptor)) as copy:
                 if copy.family in (socket.AF_INET, socket.AF_INET6):
                     ports.add(copy.getsockname()[1])
     except (OSError, RuntimeError, ValueError):

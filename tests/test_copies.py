@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from ipykernel.ipkernel import IPythonKernel
 
 from channels_live import Lesson, LessonError, copies
 from channels_live.copies import fresh, lay_out_copies, newer
@@ -63,7 +64,9 @@ def test_copies_are_the_originals_without_outputs(own, course):
         assert sorted(path.name for path in (own / kind).glob("*.ipynb")) == names
         for name in names:
             original, copy = read(course / kind / name), read(own / kind / name)
-            assert copy.metadata == original.metadata
+            kernel = {"language_info": copy.metadata["language_info"]}
+            assert copy.metadata == {**original.metadata, **kernel}
+            assert kernel["language_info"] == IPythonKernel.language_info, "it is clean when opened"
             for cell, its_copy in zip(original.cells, copy.cells, strict=True):
                 assert (its_copy.source, its_copy.id) == (cell.source, cell.id)
                 assert (its_copy.outputs, its_copy.execution_count) == ([], None)

@@ -1,5 +1,6 @@
 """The kernel's end of the tap believes only the processes it has started, and outlives them."""
 
+import asyncio
 import gc
 import json
 import os
@@ -398,3 +399,19 @@ def test_server_that_has_ended_leaves_no_descriptor(project):
 def test_deadline_never_tells_less_than_nothing():
     assert 4 < deadline(5.0)() <= 5
     assert deadline(-5.0)() == 0
+
+
+def test_settling_leaves_no_descriptor_of_the_loop_that_it_is_asked_in(record):
+    """A pipe to another program would not end for that program."""
+
+    async def settle_beside_a_program():
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "input()", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        before = psutil.Process().num_fds()
+        record.settle()
+        assert psutil.Process().num_fds() == before
+        program.stdin.close()
+        await asyncio.wait_for(program.wait(), 10)
+
+    asyncio.run(settle_beside_a_program())
