@@ -142,12 +142,12 @@ def test_names_of_rooms_and_groups(folder):
     "lesson 12",
     "after an exception `disconnect` does not run.",
     "`__call__` runs a consumer from its first event to its last. With `finally` around it, "
-    "`leave` runs however that ends.",
+    "`leave` runs however that ends, as long as the server lives.",
 )
 @pytest.mark.claim(
     "lesson 13",
     "But after an exception it does not, nor if a handler is still busy ten seconds after Ben has "
-    "gone, when daphne ends it. Anna would see a **ghost**. So the leaving belongs into `finally`.",
+    "gone, when daphne ends it. Anna would see a **ghost**. So the leaving belongs in a `finally`.",
 )
 @pytest.mark.claim(
     "solutions 12",

@@ -92,7 +92,7 @@ def test_who_answers_no_ping_is_dropped(folder):
 
 @pytest.mark.claim(
     "lesson 13",
-    "And if the *server* is killed, or daphne stopped, nothing runs at all.",
+    "And if the *server* is killed, or daphne stopped, nothing runs at all, no `finally` either.",
 )
 @pytest.mark.live
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -106,7 +106,7 @@ def test_nothing_runs_where_the_server_ends(folder, how):
         assert not server.log(contains=" ran")
 
 
-@pytest.mark.claim("lesson 13", "Who asks for a topic that is not there is refused.)")
+@pytest.mark.claim("lesson 13", "Whoever asks for a topic that is not there is refused.)")
 @pytest.mark.live
 @pytest.mark.parametrize("slug", ["no-such-topic", "x" * 95])
 def test_who_asks_for_no_topic_is_refused(daphne, slug):
@@ -116,7 +116,7 @@ def test_who_asks_for_no_topic_is_refused(daphne, slug):
 
 
 @pytest.mark.claim(
-    "lesson 13", "Only who gives a name takes part; other clients hear nothing of it."
+    "lesson 13", "Only clients that give a name take part; the others hear nothing of it."
 )
 @pytest.mark.live
 def test_who_gives_no_name_hears_nothing_of_visitors(daphne):
@@ -262,7 +262,7 @@ print(json.dumps([asyncio.run(in_async_code()), str(caught[0].message)]))
     "There `async_to_sync` would raise `You cannot use AsyncToSync in the same thread as an async "
     "event loop`.",
 )
-@pytest.mark.claim("solutions 13", "Only the log says `was never awaited`.")
+@pytest.mark.claim("solutions 13", "Only the log says `was never awaited`")
 def test_sync_and_async_code(folder):
     raised, warned = shell(folder, ASYNC)
     assert raised.startswith("You cannot use AsyncToSync in the same thread as an async event loop")
@@ -334,7 +334,7 @@ def test_log_out_signal(folder):
 # Pages and tests
 
 
-@pytest.mark.claim("lesson 13", "(`runserver` then, because it serves the style sheet too.)")
+@pytest.mark.claim("lesson 13", "(The server is now `runserver`, because it serves the style sheet too.)")
 @pytest.mark.live
 def test_style_sheet(daphne, folder):
     assert daphne.http("/static/myapp/site.css").status_code == 404
@@ -373,8 +373,7 @@ def test_live_tests_and_their_database(tmp_path):
 
 @pytest.mark.claim(
     "lesson 13",
-    "It waits longer and longer, up to 30 seconds, and by chance a little more or less than other "
-    "pages.",
+    "It waits longer and longer, up to 30 seconds, and chance takes off up to half of that.",
 )
 @pytest.mark.live
 def test_page_waits_longer_and_longer(browser):

@@ -43,7 +43,8 @@ async def all_in(layer, channel):
 
 @pytest.mark.claim(
     "lesson 14",
-    "`InMemoryChannelLayer` is a dictionary in the memory of a process. Two processes have two.",
+    "`InMemoryChannelLayer` keeps its groups in a dictionary, in the memory of its process. Two "
+    "processes have two.",
 )
 def test_layer_in_memory():
     one, other = InMemoryChannelLayer(), InMemoryChannelLayer()
@@ -174,7 +175,8 @@ def test_expiry_begins_anew_with_each_message(broker, redis):
 
 @pytest.mark.claim(
     "lesson 14",
-    "a message reaches each member of a group once, or never, and a consumer's own channel too.",
+    "a message reaches each member of a group once, or never, and so does a message to a consumer's "
+    "own channel.",
 )
 @pytest.mark.claim("solutions 14", "At most once is what a layer promises to each in a group")
 @pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
@@ -289,8 +291,8 @@ def test_version_8_of_redis_is_not_excluded(broker):
     "solutions 14",
     "`prefix` stands at the beginning of all keys of a layer, and is `asgi` if nobody says "
     "anything else.",
-    "`redis://…/1` instead of `redis://…/0`, another of the broker's numbered databases, does with "
-    "core; but pub/sub knows no such numbers, and there the sites would hear each other again.",
+    "`redis://…/1` instead of `redis://…/0`, another of the broker's numbered databases, will do "
+    "with core; but pub/sub knows no such numbers, and there the sites would hear each other again.",
 )
 @pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
 def test_what_keeps_two_sites_apart(broker, redis, kind):
@@ -316,8 +318,8 @@ def test_what_keeps_two_sites_apart(broker, redis, kind):
 
 @pytest.mark.claim(
     "lesson 14",
-    "One daphne is one process with one event loop, and keeps about one core of your computer "
-    "busy.",
+    "One daphne is one process with one event loop, and keeps at most about one core of your "
+    "computer busy.",
 )
 def test_daphne_keeps_one_core_busy(run):
     server = run()
