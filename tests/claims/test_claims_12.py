@@ -1,11 +1,13 @@
 """Lesson 12, Talk in groups: what no cell shows."""
 
 import asyncio
+import inspect
 import re
 
 import pytest
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
+from channels.testing import WebsocketCommunicator
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from clients import DAPHNE, eventually
@@ -261,6 +263,11 @@ class Plain(Saving, TestCase):
 class WithTransactions(Saving, TransactionTestCase):
     pass
 """
+
+
+@pytest.mark.claim("lesson 12", "without it, it would be one.")
+def test_patience_of_the_test_client():
+    assert inspect.signature(WebsocketCommunicator.connect).parameters["timeout"].default == 1
 
 
 @pytest.mark.claim(

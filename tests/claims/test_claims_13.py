@@ -18,6 +18,7 @@ from projects import another_answer
 from rooms import ORIGIN, closed_with, lay_out, manage, read, rewrite, shell, visit
 from uvicorn.config import Config
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from channels_live.exercise import task
 from channels_live.progress import RIGHT
@@ -329,6 +330,43 @@ print(json.dumps(told))
 )
 def test_log_out_signal(folder):
     assert shell(folder, LOG_OUT) == [["carl", True], False, ["None", False]]
+
+
+LOGGED_IN = """
+import json
+from django.contrib.auth.models import User
+from django.test import Client
+
+client = Client(SERVER_NAME="localhost")
+client.force_login(User.objects.create_user("dora"))
+print(json.dumps(client.cookies["sessionid"].value))
+"""
+
+
+@pytest.mark.claim(
+    "solutions 13",
+    "Who is logged in is looked up once, at the handshake. So whoever logs out, and leaves another "
+    "window open, is still served there, for hours.",
+)
+@pytest.mark.live
+def test_open_socket_outlives_the_session(daphne, folder):
+    cookie = {"Cookie": f"sessionid={shell(folder, LOGGED_IN)}"}
+
+    def you(websocket):
+        websocket.send("who am I?")
+        return read(websocket)["you"]
+
+    def enter():
+        path = daphne.ws("/ws/whoami/hall/")
+        return connect(path, origin=ORIGIN, additional_headers=cookie, proxy=None)
+
+    with enter() as early:
+        assert you(early) == "dora"
+        delete = "from django.contrib.sessions.models import Session; Session.objects.all().delete()"
+        manage(folder, "shell", "--verbosity", "0", "-c", delete)
+        with enter() as late:
+            assert you(late) == ""
+        assert you(early) == "dora"
 
 
 # Pages and tests

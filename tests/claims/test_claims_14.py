@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from decimal import Decimal
-from importlib.metadata import requires
+from importlib.metadata import metadata, requires
 from threading import Thread
 
 import psutil
@@ -287,6 +287,12 @@ def test_version_8_of_redis_is_not_excluded(broker):
     asyncio.run(run())
 
 
+@pytest.mark.claim("lesson 14", "the makers of `channels_redis` call pub/sub beta.")
+def test_pubsub_is_called_beta():
+    _, _, of_pubsub = str(metadata("channels_redis").get_payload()).partition("RedisPubSub")
+    assert "*Beta* status" in of_pubsub
+
+
 @pytest.mark.claim(
     "solutions 14",
     "`prefix` stands at the beginning of all keys of a layer, and is `asgi` if nobody says "
@@ -350,6 +356,8 @@ def test_daphne_keeps_one_core_busy(run):
     "stays |",
     "| a new client meanwhile | 500 | 500 |",
     "The broker comes back, and it takes up to a second until Ben's server is tuned in again.",
+    "Only Anna: for what she said, her consumer needed the broker, and that raised an exception. "
+    "Nobody asks the broker for Ben and Cara. The layer listens for them, and tries again and again.",
 )
 def test_plugs_with_pubsub(run, finished, tmp_path):
     with Server(BROKER, tmp_path) as own:
@@ -369,6 +377,7 @@ def test_plugs_with_pubsub(run, finished, tmp_path):
             assert closed_with(dora) == 1006
             anna.send('{"message": "hello"}')
             assert closed_with(anna) == 1011
+            assert "ConnectionError" in server.log()
             with pytest.raises(InvalidStatus, match="500"):
                 visit(server, HALL)
             own.restart()
