@@ -17,13 +17,16 @@ from channels.layers import InMemoryChannelLayer
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from clients import DAPHNE, eventually
+from projects import another_answer
 from redis import Redis
 from redis.exceptions import ConnectionError as BrokerGone
 from redis.exceptions import TimeoutError as TooLate
 from rooms import UVICORN, closed_with, lay_out, read, rewrite, visit
 from websockets.exceptions import InvalidStatus
 
+from channels_live.progress import RIGHT
 from channels_live.server import Server
+from channels_live.workspace import SAMPLE
 
 pytestmark = [pytest.mark.live, NO_BROKER]
 HALL = "/ws/chat/hall/"
@@ -444,3 +447,23 @@ def test_now_you_shows_each_name_once(tmp_path):
         with visit(server, room) as one, visit(server, room) as two:
             assert read(one) == read(two) == {"here": ["Anna"]}
             assert read(one) == read(two) == {"here": ["Anna"]}
+
+
+SLOW_HISTORY = """
+
+async def late(self, send_history=RoomConsumer.send_history):
+    await asyncio.sleep(0.3)
+    await send_history(self)
+
+
+RoomConsumer.send_history = late
+"""
+
+
+@pytest.mark.claim("solutions 14", "Servers with one name share their rooms, as before.")
+def test_check_of_14_3_waits_until_all_have_the_history(tmp_path):
+    """What is said before that comes with it, for all sites have one database there."""
+    rooms = (SAMPLE / "finished/myapp/rooms.py").read_text()
+    changes = {"myapp/rooms.py": f"import asyncio\n{rooms}{SLOW_HISTORY}"}
+    outcome = another_answer("14.3", tmp_path, changes)
+    assert outcome.state == RIGHT, outcome

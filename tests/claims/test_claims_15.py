@@ -219,6 +219,7 @@ def test_what_get_or_create_does(finished):
         "from unittest.mock import patch\n"
         "from django.db.models import QuerySet\n"
         "from myapp.models import Report\n"
+        "Report.objects.filter(key='contested').delete()\n"
         "steps, get, create = [], QuerySet.get, QuerySet.create\n"
         "def look(self, **key):\n"
         "    steps.append('look')\n"
@@ -230,7 +231,7 @@ def test_what_get_or_create_does(finished):
         "def save(self, **key):\n"
         "    steps.append('save')\n"
         "    return create(self, **key)\n"
-        "with patch.multiple(QuerySet, get=look, create=save):\n"
+        "with patch.object(QuerySet, 'get', look), patch.object(QuerySet, 'create', save):\n"
         "    _, is_new = Report.objects.get_or_create(key='contested')\n"
         "print(*steps, is_new)\n"
     )
