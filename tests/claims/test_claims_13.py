@@ -362,7 +362,9 @@ def test_open_socket_outlives_the_session(daphne, folder):
 
     with enter() as early:
         assert you(early) == "dora"
-        delete = "from django.contrib.sessions.models import Session; Session.objects.all().delete()"
+        delete = (
+            "from django.contrib.sessions.models import Session; Session.objects.all().delete()"
+        )
         manage(folder, "shell", "--verbosity", "0", "-c", delete)
         with enter() as late:
             assert you(late) == ""
@@ -372,7 +374,9 @@ def test_open_socket_outlives_the_session(daphne, folder):
 # Pages and tests
 
 
-@pytest.mark.claim("lesson 13", "(The server is now `runserver`, because it serves the style sheet too.)")
+@pytest.mark.claim(
+    "lesson 13", "(The server is now `runserver`, because it serves the style sheet too.)"
+)
 @pytest.mark.live
 def test_style_sheet(daphne, folder):
     assert daphne.http("/static/myapp/site.css").status_code == 404

@@ -178,8 +178,8 @@ def test_expiry_begins_anew_with_each_message(broker, redis):
 
 @pytest.mark.claim(
     "lesson 14",
-    "a message reaches each member of a group once, or never, and so does a message to a consumer's "
-    "own channel.",
+    "a message reaches each member of a group once, or never, and so does a message to a "
+    "consumer's own channel.",
 )
 @pytest.mark.claim("solutions 14", "At most once is what a layer promises to each in a group")
 @pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
@@ -301,7 +301,8 @@ def test_pubsub_is_called_beta():
     "`prefix` stands at the beginning of all keys of a layer, and is `asgi` if nobody says "
     "anything else.",
     "`redis://…/1` instead of `redis://…/0`, another of the broker's numbered databases, will do "
-    "with core; but pub/sub knows no such numbers, and there the sites would hear each other again.",
+    "with core; but pub/sub knows no such numbers, and there the sites would hear each other "
+    "again.",
 )
 @pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
 def test_what_keeps_two_sites_apart(broker, redis, kind):
@@ -360,7 +361,8 @@ def test_daphne_keeps_one_core_busy(run):
     "| a new client meanwhile | 500 | 500 |",
     "The broker comes back, and it takes up to a second until Ben's server is tuned in again.",
     "Only Anna: for what she said, her consumer needed the broker, and that raised an exception. "
-    "Nobody asks the broker for Ben and Cara. The layer listens for them, and tries again and again.",
+    "Nobody asks the broker for Ben and Cara. The layer listens for them, and tries again and "
+    "again.",
 )
 def test_plugs_with_pubsub(run, finished, tmp_path):
     with Server(BROKER, tmp_path) as own:
