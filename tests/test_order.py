@@ -248,6 +248,14 @@ def test_several_servers_have_a_lane_each():
     assert lanes == ["client 1", "client 2", "daphne 1", "daphne 2", "Room", "group room"]
 
 
+def test_names_of_servers_stand_in_a_column():
+    events = conversation()
+    for event in events:
+        event["server"] = {1: "daphne", 2: "runworker"}[event["conn"]]
+    rows = str(Timeline(events)).splitlines()
+    assert {row[2:13] for row in rows if row[2:13].strip()} == {"daphne     ", "runworker  "}
+
+
 def test_filters_keep_the_order_and_close_the_brackets():
     text = str(Timeline(conversation(), client="ben"))
     assert "anna" not in text

@@ -15,7 +15,7 @@ HINTS = {
         "channel's.",
         "What does the lesson's *Watch it fail* say of a layer in a sync view? (Once you have "
         "changed any line, the check says below its answer what the log says.)",
-        "`disconnect` does not run after an exception. What it does belongs into a `finally` "
+        "`disconnect` does not run after an exception. What it does belongs in a `finally` "
         "around `await super().__call__(scope, receive, send)`.",
     ],
     "13.2": [

@@ -177,6 +177,8 @@ def check_14_3(site: Site) -> None:
     with contextlib.ExitStack() as stack:
         servers = (site, second, tried, nameless, nameless_too)
         clients = [stack.enter_context(server.client(path, let_in)) for server in servers]
+        for server in servers:
+            server.events()  # until it has sent the history: all read from one database
         for speaker, listeners in ((0, (0, 1)), (2, (2,)), (4, (4, 3)), (1, (1, 0))):
             message = {"message": word()}
             send(clients[speaker], message, *(clients[at] for at in listeners))

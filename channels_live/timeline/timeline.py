@@ -71,7 +71,7 @@ class Timeline:
         steps = self._shown()
         marks = [_mark(bracket) for bracket in brackets(steps)]
         margin = "  " if any(mark.strip() for mark in marks) else ""
-        names = [_name(step.client) for step in steps]
+        names = _names([step.client for step in steps])
         width = max(map(len, names), default=0)
         for step, mark, name in zip(steps, marks, names, strict=True):
             row = step.row
@@ -110,8 +110,13 @@ class Timeline:
         return [*first, Step(self.steps[left_out.start].client, Row("", text)), *last]
 
 
-def _name(client: Client) -> str:
-    return f"{client.server}  {client.name}" if client.server else client.name
+def _names(clients: Sequence[Client]) -> list[str]:
+    """Return a name for each; where there are several servers, its server stands before it."""
+    width = max((len(client.server or "") for client in clients), default=0)
+    return [
+        f"{client.server:{width}}  {client.name}" if client.server else client.name
+        for client in clients
+    ]
 
 
 def _mark(bracket: Bracket) -> str:

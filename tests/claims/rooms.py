@@ -35,6 +35,13 @@ class FaultyVisitor(VisitorConsumer):
         await super().leave()
 
 
+class Whoami(RoomConsumer):
+    """Tells whom it serves, at every frame."""
+
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send_json({"you": self.scope["user"].username})
+
+
 class FirstRoom(RoomConsumer):
     """As in *Watch it fail*: the client chooses the type."""
 
@@ -46,6 +53,7 @@ class FirstRoom(RoomConsumer):
 websocket_urlpatterns += [
     path("ws/faulty/<str:room_name>/", FaultyVisitor.as_asgi()),
     path("ws/first/<str:room_name>/", FirstRoom.as_asgi()),
+    path("ws/whoami/<str:room_name>/", Whoami.as_asgi()),
 ]
 '''
 

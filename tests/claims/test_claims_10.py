@@ -139,7 +139,7 @@ def test_layer_in_memory_reaches_no_other_process(tmp_path):
 @pytest.mark.claim(
     "lesson 10",
     "`WebsocketConsumer` translates `websocket_connect` into `connect`, `websocket_receive` into "
-    "`receive` with its two arguments, and raises `StopConsumer` for you.",
+    "`receive` with one of its two arguments, and raises `StopConsumer` for you.",
     "`WebsocketConsumer` is a `SyncConsumer` that knows the three WebSocket events, and stops when "
     "the client is gone.",
 )

@@ -1,11 +1,13 @@
 """Lesson 12, Talk in groups: what no cell shows."""
 
 import asyncio
+import inspect
 import re
 
 import pytest
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
+from channels.testing import WebsocketCommunicator
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from clients import DAPHNE, eventually
@@ -142,12 +144,12 @@ def test_names_of_rooms_and_groups(folder):
     "lesson 12",
     "after an exception `disconnect` does not run.",
     "`__call__` runs a consumer from its first event to its last. With `finally` around it, "
-    "`leave` runs however that ends.",
+    "`leave` runs however that ends, as long as the server lives.",
 )
 @pytest.mark.claim(
     "lesson 13",
     "But after an exception it does not, nor if a handler is still busy ten seconds after Ben has "
-    "gone, when daphne ends it. Anna would see a **ghost**. So the leaving belongs into `finally`.",
+    "gone, when daphne ends it. Anna would see a **ghost**. So the leaving belongs in a `finally`.",
 )
 @pytest.mark.claim(
     "solutions 12",
@@ -261,6 +263,11 @@ class Plain(Saving, TestCase):
 class WithTransactions(Saving, TransactionTestCase):
     pass
 """
+
+
+@pytest.mark.claim("lesson 12", "without it, it would be one.")
+def test_patience_of_the_test_client():
+    assert inspect.signature(WebsocketCommunicator.connect).parameters["timeout"].default == 1
 
 
 @pytest.mark.claim(

@@ -18,6 +18,7 @@ from projects import another_answer
 from rooms import ORIGIN, closed_with, lay_out, manage, read, rewrite, shell, visit
 from uvicorn.config import Config
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from channels_live.exercise import task
 from channels_live.progress import RIGHT
@@ -92,7 +93,7 @@ def test_who_answers_no_ping_is_dropped(folder):
 
 @pytest.mark.claim(
     "lesson 13",
-    "And if the *server* is killed, or daphne stopped, nothing runs at all.",
+    "And if the *server* is killed, or daphne stopped, nothing runs at all, no `finally` either.",
 )
 @pytest.mark.live
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -106,7 +107,7 @@ def test_nothing_runs_where_the_server_ends(folder, how):
         assert not server.log(contains=" ran")
 
 
-@pytest.mark.claim("lesson 13", "Who asks for a topic that is not there is refused.)")
+@pytest.mark.claim("lesson 13", "Whoever asks for a topic that is not there is refused.)")
 @pytest.mark.live
 @pytest.mark.parametrize("slug", ["no-such-topic", "x" * 95])
 def test_who_asks_for_no_topic_is_refused(daphne, slug):
@@ -116,7 +117,7 @@ def test_who_asks_for_no_topic_is_refused(daphne, slug):
 
 
 @pytest.mark.claim(
-    "lesson 13", "Only who gives a name takes part; other clients hear nothing of it."
+    "lesson 13", "Only clients that give a name take part; the others hear nothing of it."
 )
 @pytest.mark.live
 def test_who_gives_no_name_hears_nothing_of_visitors(daphne):
@@ -262,7 +263,7 @@ print(json.dumps([asyncio.run(in_async_code()), str(caught[0].message)]))
     "There `async_to_sync` would raise `You cannot use AsyncToSync in the same thread as an async "
     "event loop`.",
 )
-@pytest.mark.claim("solutions 13", "Only the log says `was never awaited`.")
+@pytest.mark.claim("solutions 13", "Only the log says `was never awaited`")
 def test_sync_and_async_code(folder):
     raised, warned = shell(folder, ASYNC)
     assert raised.startswith("You cannot use AsyncToSync in the same thread as an async event loop")
@@ -331,10 +332,51 @@ def test_log_out_signal(folder):
     assert shell(folder, LOG_OUT) == [["carl", True], False, ["None", False]]
 
 
+LOGGED_IN = """
+import json
+from django.contrib.auth.models import User
+from django.test import Client
+
+client = Client(SERVER_NAME="localhost")
+client.force_login(User.objects.create_user("dora"))
+print(json.dumps(client.cookies["sessionid"].value))
+"""
+
+
+@pytest.mark.claim(
+    "solutions 13",
+    "Who is logged in is looked up once, at the handshake. So whoever logs out, and leaves another "
+    "window open, is still served there, for hours.",
+)
+@pytest.mark.live
+def test_open_socket_outlives_the_session(daphne, folder):
+    cookie = {"Cookie": f"sessionid={shell(folder, LOGGED_IN)}"}
+
+    def you(websocket):
+        websocket.send("who am I?")
+        return read(websocket)["you"]
+
+    def enter():
+        path = daphne.ws("/ws/whoami/hall/")
+        return connect(path, origin=ORIGIN, additional_headers=cookie, proxy=None)
+
+    with enter() as early:
+        assert you(early) == "dora"
+        delete = (
+            "from django.contrib.sessions.models import Session; Session.objects.all().delete()"
+        )
+        manage(folder, "shell", "--verbosity", "0", "-c", delete)
+        with enter() as late:
+            assert you(late) == ""
+        assert you(early) == "dora"
+
+
 # Pages and tests
 
 
-@pytest.mark.claim("lesson 13", "(`runserver` then, because it serves the style sheet too.)")
+@pytest.mark.claim(
+    "lesson 13", "(The server is now `runserver`, because it serves the style sheet too.)"
+)
 @pytest.mark.live
 def test_style_sheet(daphne, folder):
     assert daphne.http("/static/myapp/site.css").status_code == 404
@@ -373,8 +415,7 @@ def test_live_tests_and_their_database(tmp_path):
 
 @pytest.mark.claim(
     "lesson 13",
-    "It waits longer and longer, up to 30 seconds, and by chance a little more or less than other "
-    "pages.",
+    "It waits longer and longer, up to 30 seconds, and chance takes off up to half of that.",
 )
 @pytest.mark.live
 def test_page_waits_longer_and_longer(browser):

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from decimal import Decimal
-from importlib.metadata import requires
+from importlib.metadata import metadata, requires
 from threading import Thread
 
 import psutil
@@ -17,13 +17,16 @@ from channels.layers import InMemoryChannelLayer
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from clients import DAPHNE, eventually
+from projects import another_answer
 from redis import Redis
 from redis.exceptions import ConnectionError as BrokerGone
 from redis.exceptions import TimeoutError as TooLate
 from rooms import UVICORN, closed_with, lay_out, read, rewrite, visit
 from websockets.exceptions import InvalidStatus
 
+from channels_live.progress import RIGHT
 from channels_live.server import Server
+from channels_live.workspace import SAMPLE
 
 pytestmark = [pytest.mark.live, NO_BROKER]
 HALL = "/ws/chat/hall/"
@@ -43,7 +46,8 @@ async def all_in(layer, channel):
 
 @pytest.mark.claim(
     "lesson 14",
-    "`InMemoryChannelLayer` is a dictionary in the memory of a process. Two processes have two.",
+    "`InMemoryChannelLayer` keeps its groups in a dictionary, in the memory of its process. Two "
+    "processes have two.",
 )
 def test_layer_in_memory():
     one, other = InMemoryChannelLayer(), InMemoryChannelLayer()
@@ -174,7 +178,8 @@ def test_expiry_begins_anew_with_each_message(broker, redis):
 
 @pytest.mark.claim(
     "lesson 14",
-    "a message reaches each member of a group once, or never, and a consumer's own channel too.",
+    "a message reaches each member of a group once, or never, and so does a message to a "
+    "consumer's own channel.",
 )
 @pytest.mark.claim("solutions 14", "At most once is what a layer promises to each in a group")
 @pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
@@ -285,12 +290,19 @@ def test_version_8_of_redis_is_not_excluded(broker):
     asyncio.run(run())
 
 
+@pytest.mark.claim("lesson 14", "the makers of `channels_redis` call pub/sub beta.")
+def test_pubsub_is_called_beta():
+    _, _, of_pubsub = str(metadata("channels_redis").get_payload()).partition("RedisPubSub")
+    assert "*Beta* status" in of_pubsub
+
+
 @pytest.mark.claim(
     "solutions 14",
     "`prefix` stands at the beginning of all keys of a layer, and is `asgi` if nobody says "
     "anything else.",
-    "`redis://…/1` instead of `redis://…/0`, another of the broker's numbered databases, does with "
-    "core; but pub/sub knows no such numbers, and there the sites would hear each other again.",
+    "`redis://…/1` instead of `redis://…/0`, another of the broker's numbered databases, will do "
+    "with core; but pub/sub knows no such numbers, and there the sites would hear each other "
+    "again.",
 )
 @pytest.mark.parametrize("kind", [RedisChannelLayer, RedisPubSubChannelLayer])
 def test_what_keeps_two_sites_apart(broker, redis, kind):
@@ -316,8 +328,8 @@ def test_what_keeps_two_sites_apart(broker, redis, kind):
 
 @pytest.mark.claim(
     "lesson 14",
-    "One daphne is one process with one event loop, and keeps about one core of your computer "
-    "busy.",
+    "One daphne is one process with one event loop, and keeps at most about one core of your "
+    "computer busy.",
 )
 def test_daphne_keeps_one_core_busy(run):
     server = run()
@@ -348,6 +360,9 @@ def test_daphne_keeps_one_core_busy(run):
     "stays |",
     "| a new client meanwhile | 500 | 500 |",
     "The broker comes back, and it takes up to a second until Ben's server is tuned in again.",
+    "Only Anna: for what she said, her consumer needed the broker, and that raised an exception. "
+    "Nobody asks the broker for Ben and Cara. The layer listens for them, and tries again and "
+    "again.",
 )
 def test_plugs_with_pubsub(run, finished, tmp_path):
     with Server(BROKER, tmp_path) as own:
@@ -367,6 +382,7 @@ def test_plugs_with_pubsub(run, finished, tmp_path):
             assert closed_with(dora) == 1006
             anna.send('{"message": "hello"}')
             assert closed_with(anna) == 1011
+            assert "ConnectionError" in server.log()
             with pytest.raises(InvalidStatus, match="500"):
                 visit(server, HALL)
             own.restart()
@@ -433,3 +449,23 @@ def test_now_you_shows_each_name_once(tmp_path):
         with visit(server, room) as one, visit(server, room) as two:
             assert read(one) == read(two) == {"here": ["Anna"]}
             assert read(one) == read(two) == {"here": ["Anna"]}
+
+
+SLOW_HISTORY = """
+
+async def late(self, send_history=RoomConsumer.send_history):
+    await asyncio.sleep(0.3)
+    await send_history(self)
+
+
+RoomConsumer.send_history = late
+"""
+
+
+@pytest.mark.claim("solutions 14", "Servers with one name share their rooms, as before.")
+def test_check_of_14_3_waits_until_all_have_the_history(tmp_path):
+    """What is said before that comes with it, for all sites have one database there."""
+    rooms = (SAMPLE / "finished/myapp/rooms.py").read_text()
+    changes = {"myapp/rooms.py": f"import asyncio\n{rooms}{SLOW_HISTORY}"}
+    outcome = another_answer("14.3", tmp_path, changes)
+    assert outcome.state == RIGHT, outcome

@@ -213,6 +213,32 @@ def test_other_answers_to_15_1(change, tmp_path):
     assert another_answer("15.1", tmp_path, {"myapp/telegrams.py": change}).state == RIGHT
 
 
+@pytest.mark.claim("solutions 15", "It looks, tries to save, and looks again if that fails.")
+def test_what_get_or_create_does(finished):
+    code = (
+        "from unittest.mock import patch\n"
+        "from django.db.models import QuerySet\n"
+        "from myapp.models import Report\n"
+        "Report.objects.filter(key='contested').delete()\n"
+        "steps, get, create = [], QuerySet.get, QuerySet.create\n"
+        "def look(self, **key):\n"
+        "    steps.append('look')\n"
+        "    try:\n"
+        "        return get(self, **key)\n"
+        "    except Report.DoesNotExist:\n"
+        "        Report.objects.bulk_create([Report(**key)])  # the other worker is quicker\n"
+        "        raise\n"
+        "def save(self, **key):\n"
+        "    steps.append('save')\n"
+        "    return create(self, **key)\n"
+        "with patch.object(QuerySet, 'get', look), patch.object(QuerySet, 'create', save):\n"
+        "    _, is_new = Report.objects.get_or_create(key='contested')\n"
+        "print(*steps, is_new)\n"
+    )
+    output = manage(finished, "shell", "--verbosity", "0", "-c", code).stdout
+    assert output.split() == ["look", "save", "look", "False"]
+
+
 @pytest.mark.claim(
     "solutions 15", "`Report.objects.create(key=…)`, with `except IntegrityError` around it."
 )
