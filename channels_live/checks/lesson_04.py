@@ -11,7 +11,7 @@ HINTS = {
         "and what does its route look like?",
         "A route has no slash at its beginning and one at its end. "
         "Compare all four with that of the chat, letter by letter.",
-        "`can't be used in 'await' expression`: a route needs `as_asgi()`. "
+        "`can't be used in 'await' expression`, or `can't be awaited`: a route needs `as_asgi()`. "
         "`takes 1 positional argument`: it has lost its `()`.",
         "`re_path` searches anywhere in the path. Use `path` for the orders, "
         "or put `^` and `$` around the pattern.",

@@ -258,7 +258,7 @@ def test_daphne_does_not_wait_for_ever(server):
 @pytest.mark.claim(
     "lesson 5",
     "daphne, since its version 4.2.2, takes 1 MiB (1,048,576 bytes) at the most. It drops the "
-    "connection before your consumer sees anything: no `receive()`, no exception, no reason in "
+    "connection before your consumer sees any of it: no `receive()`, no exception, no reason in "
     "the log.",
     "Messages above 1 MiB never reach you.",
     "the number for that is 1006",
