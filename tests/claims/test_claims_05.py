@@ -81,7 +81,13 @@ class Busy(AsyncWebsocketConsumer):
         print(f"disconnect of Busy: {close_code}", flush=True)
 
 
-tried = [Echo, Binary, Broken, BrokenDoor, Closing, NoCode, Deaf, Busy]
+class Blank(Telling):
+    def receive(self, text_data=None, bytes_data=None):
+        self.send(text_data)
+        self.send("answered")
+
+
+tried = [Blank, Echo, Binary, Broken, BrokenDoor, Closing, NoCode, Deaf, Busy]
 websocket_urlpatterns += [path(f"{one.__name__}/", one.as_asgi()) for one in tried]
 """
 # Needs a Django that is set up
@@ -275,6 +281,13 @@ def test_limit_of_daphne(server):
     assert server.is_silent(timeout=10)
     news = str(server.log())[before:]
     assert "Traceback" not in news and "exceed" not in news and "limit" not in news
+
+
+@pytest.mark.live
+@pytest.mark.claim("solutions 5", "an empty text, whose answer daphne would not send")
+def test_daphne_sends_no_empty_text(server):
+    assert talk(server, "/Blank/", "", **ORIGIN) == ["answered"]
+    assert talk(server, "/Blank/", " ", **ORIGIN) == [" "]
 
 
 @pytest.mark.live

@@ -163,7 +163,10 @@ def test_sockets_do_not_need_http_2(folder, forked):
         assert ("HTTP/2 support not enabled" in str(server.log(full=True))) == (not find_spec("h2"))
 
 
-@pytest.mark.claim("lesson 7", "`runserver` looks at your files once a second.")
+@pytest.mark.claim(
+    "lesson 7",
+    "It looks at your files once a second, and where one has changed, a new process takes over.",
+)
 def test_reloader_looks_once_a_second():
     assert StatReloader.SLEEP_TIME == 1
 
