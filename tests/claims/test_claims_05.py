@@ -284,6 +284,20 @@ def test_limit_of_daphne(server):
 
 
 @pytest.mark.live
+@pytest.mark.claim(
+    "lesson 5",
+    "(JSON nested a hundred thousand levels deep is left: it raises a `RecursionError`, and costs "
+    "its sender the connection, nobody else anything.)",
+)
+def test_deep_json_is_left(server):  # its consumer is that which lesson 5 keeps
+    with client(server, **ORIGIN) as anna:
+        assert end_of(server, "/ws/chat/", "[" * 100_000) == (1011, "")
+        assert "RecursionError" in str(server.log())
+        anna.send(MESSAGE)
+        assert anna.recv(timeout=10) == MESSAGE
+
+
+@pytest.mark.live
 @pytest.mark.claim("solutions 5", "an empty text, whose answer daphne would not send")
 def test_daphne_sends_no_empty_text(server):
     assert talk(server, "/Blank/", "", **ORIGIN) == ["answered"]
