@@ -20,7 +20,7 @@ HINTS = {
         "Begin with `/ws/stops/12/`: a route with a converter for whole numbers, and a consumer "
         'that reads `self.scope["url_route"]["kwargs"]`. Add the line after that works.',
         "For the second address a regular expression says what a line is. "
-        "A part of it gets a name so: `(?P<line>…)`.",
+        "A part of it gets a name like this: `(?P<line>…)`.",
         "`<int:stop>` hands over a number, a regular expression hands over a text: `int(…)`. "
         "And the first route has no line: look with `in`, or take it with `.get`.",
         'The second route: `re_path(r"^ws/stops/(?P<stop>[0-9]+)/(?P<line>…)/$", …)`, '

@@ -259,8 +259,8 @@ def test_what_the_guards_compare(server):
     "lesson 3",
     "The log gives no reason for such a 403",
     "answers 403 and logs no reason.",
-    "So would be most clients that are no browsers, such as mobile apps, because they send no "
-    "origin.",
+    "The same goes for most clients that are not browsers, such as mobile apps, because they send "
+    "no origin.",
 )
 @pytest.mark.claim(
     "lesson 7",
