@@ -31,7 +31,7 @@ HINTS = {
         "They may also stand around one consumer.",
         "Begin in `asgi.py`: only a `URLRouter`, nothing around it. Then in `routing.py` "
         '`path("ws/count/", CountConsumer.as_asgi())`.',
-        "The second argument of `path` can be anything that has layers: "
+        "The second argument of `path` may have layers, too: "
         "`AllowedHostsOriginValidator(AuthMiddlewareStack(….as_asgi()))`.",
     ],
 }

@@ -11,7 +11,7 @@ HINTS = {
         "and what does its route look like?",
         "A route has no slash at its beginning and one at its end. "
         "Compare all four with that of the chat, letter by letter.",
-        "`can't be used in 'await' expression`: a route needs `as_asgi()`. "
+        "`can't be used in 'await' expression`, or `can't be awaited`: a route needs `as_asgi()`. "
         "`takes 1 positional argument`: it has lost its `()`.",
         "`re_path` searches anywhere in the path. Use `path` for the orders, "
         "or put `^` and `$` around the pattern.",
@@ -20,7 +20,7 @@ HINTS = {
         "Begin with `/ws/stops/12/`: a route with a converter for whole numbers, and a consumer "
         'that reads `self.scope["url_route"]["kwargs"]`. Add the line after that works.',
         "For the second address a regular expression says what a line is. "
-        "A part of it gets a name so: `(?P<line>…)`.",
+        "A part of it gets a name like this: `(?P<line>…)`.",
         "`<int:stop>` hands over a number, a regular expression hands over a text: `int(…)`. "
         "And the first route has no line: look with `in`, or take it with `.get`.",
         'The second route: `re_path(r"^ws/stops/(?P<stop>[0-9]+)/(?P<line>…)/$", …)`, '

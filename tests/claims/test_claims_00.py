@@ -1,12 +1,16 @@
 """The witnesses of lesson 0, Start here."""
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 from clients import DAPHNE, talk
 from projects import lesson_begins, manage
 from websockets.frames import CloseCode
 
 from channels_live.server import Server
-from channels_live.workspace import SAMPLE, copy_project
+from channels_live.workspace import ROOT, SAMPLE, copy_project
 
 ORIGIN = {"origin": "http://localhost"}
 MESSAGE = '{"message": "hello"}'
@@ -25,6 +29,14 @@ urlpatterns.append(
 @pytest.mark.claim("lesson 0", 'the end; 1000 means "all is well"')
 def test_1000_is_the_code_of_a_normal_end():
     assert CloseCode.NORMAL_CLOSURE == 1000
+
+
+@pytest.mark.claim("lesson 0", "(When you close only the tab, the kernel goes on.")
+def test_closed_tab_leaves_its_kernel():
+    schemas = Path(sys.prefix) / "share/jupyter/lab/schemas"
+    (schema,) = schemas.glob("**/notebook-extension/tracker.json")
+    assert json.loads(schema.read_text())["properties"]["kernelShutdown"]["default"] is False
+    assert "kernelShutdown" not in (ROOT / "lab/channels_live.json").read_text()
 
 
 @pytest.mark.live

@@ -259,8 +259,8 @@ def test_what_the_guards_compare(server):
     "lesson 3",
     "The log gives no reason for such a 403",
     "answers 403 and logs no reason.",
-    "So would be most clients that are no browsers, such as mobile apps, because they send no "
-    "origin.",
+    "The same goes for most clients that are not browsers, such as mobile apps, because they send "
+    "no origin.",
 )
 @pytest.mark.claim(
     "lesson 7",
@@ -289,13 +289,13 @@ def test_default_of_the_cookie():
 @pytest.mark.live
 @pytest.mark.claim(
     "lesson 3",
-    "`runserver` would have started with each of the three files, because `manage.py` loads the "
-    "apps first.",
+    "`runserver` would have started with each of the last three versions of `asgi.py`, because "
+    "`manage.py` loads the apps first.",
 )
 @pytest.mark.claim(
     "solutions 3", "`runserver` never noticed, because `manage.py` loads them first."
 )
-def test_runserver_starts_with_each_of_the_three_files(tmp_path, forked):
+def test_runserver_starts_with_each_of_the_last_three_versions(tmp_path, forked):
     *_, trap, moved, kept = written(3, ASGI)
     folder = lesson_begins(4, tmp_path)
     for text in (trap, moved, kept):

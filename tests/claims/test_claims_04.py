@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 
 import pytest
 from channels.generic.websocket import WebsocketConsumer
@@ -104,17 +105,19 @@ def test_what_a_route_captures():
     "an ASGI application, when it is called, must return something to `await`. `as_asgi()` makes "
     "such an application out of the class.",
     "\"object `YourConsumer` can't be used in 'await' expression\" means: `as_asgi()` is missing "
-    "in its route.",
+    "in its route.** (From Python 3.14 on, it says `'YourConsumer' object can't be awaited`.)",
 )
 @pytest.mark.claim(
     "hints 4.1",
-    "`can't be used in 'await' expression`: a route needs `as_asgi()`. `takes 1 positional "
-    "argument`: it has lost its `()`.",
+    "`can't be used in 'await' expression`, or `can't be awaited`: a route needs `as_asgi()`. "
+    "`takes 1 positional argument`: it has lost its `()`.",
 )
 def test_what_path_takes():
     with pytest.raises(TypeError, match="view must be a callable"):
         path("ws/chat/", "myapp.consumers.ChatConsumer")
     message = "object ChatConsumer can't be used in 'await' expression"
+    if sys.version_info >= (3, 14):
+        message = "'ChatConsumer' object can't be awaited"
     with pytest.raises(TypeError, match=message):
         routed("/ws/chat/", path("ws/chat/", ChatConsumer))
     with pytest.raises(TypeError, match="takes 1 positional argument"):

@@ -81,7 +81,13 @@ class Busy(AsyncWebsocketConsumer):
         print(f"disconnect of Busy: {close_code}", flush=True)
 
 
-tried = [Echo, Binary, Broken, BrokenDoor, Closing, NoCode, Deaf, Busy]
+class Blank(Telling):
+    def receive(self, text_data=None, bytes_data=None):
+        self.send(text_data)
+        self.send("answered")
+
+
+tried = [Blank, Echo, Binary, Broken, BrokenDoor, Closing, NoCode, Deaf, Busy]
 websocket_urlpatterns += [path(f"{one.__name__}/", one.as_asgi()) for one in tried]
 """
 # Needs a Django that is set up
@@ -258,7 +264,7 @@ def test_daphne_does_not_wait_for_ever(server):
 @pytest.mark.claim(
     "lesson 5",
     "daphne, since its version 4.2.2, takes 1 MiB (1,048,576 bytes) at the most. It drops the "
-    "connection before your consumer sees anything: no `receive()`, no exception, no reason in "
+    "connection before your consumer sees any of it: no `receive()`, no exception, no reason in "
     "the log.",
     "Messages above 1 MiB never reach you.",
     "the number for that is 1006",
@@ -275,6 +281,27 @@ def test_limit_of_daphne(server):
     assert server.is_silent(timeout=10)
     news = str(server.log())[before:]
     assert "Traceback" not in news and "exceed" not in news and "limit" not in news
+
+
+@pytest.mark.live
+@pytest.mark.claim(
+    "lesson 5",
+    "(JSON nested a hundred thousand levels deep is left: it raises a `RecursionError`, and costs "
+    "its sender the connection, nobody else anything.)",
+)
+def test_deep_json_is_left(server):  # its consumer is that which lesson 5 keeps
+    with client(server, **ORIGIN) as anna:
+        assert end_of(server, "/ws/chat/", "[" * 100_000) == (1011, "")
+        assert "RecursionError" in str(server.log())
+        anna.send(MESSAGE)
+        assert anna.recv(timeout=10) == MESSAGE
+
+
+@pytest.mark.live
+@pytest.mark.claim("solutions 5", "an empty text, whose answer daphne would not send")
+def test_daphne_sends_no_empty_text(server):
+    assert talk(server, "/Blank/", "", **ORIGIN) == ["answered"]
+    assert talk(server, "/Blank/", " ", **ORIGIN) == [" "]
 
 
 @pytest.mark.live

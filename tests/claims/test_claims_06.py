@@ -8,7 +8,7 @@ import re
 import django.conf.urls
 import django.urls
 import pytest
-from clients import DAPHNE, RUNSERVER, client, talk
+from clients import DAPHNE, RUNSERVER, client, eventually, talk
 from django.template.defaultfilters import json_script
 from django.utils.html import escape
 from projects import another_answer, lesson_begins, manage, written
@@ -104,6 +104,18 @@ def test_runserver_checks_the_urls(tmp_path, forked):
         Server(f"{RUNSERVER} --noreload", folder)
     with Server(DAPHNE, folder) as server:  # checks nothing
         assert server.http("/").status_code == 500
+
+
+@pytest.mark.live
+@pytest.mark.claim("lesson 6", "Reload the page: with `runserver`, templates need no restart.")
+def test_templates_need_no_restart(tmp_path, forked):
+    folder = lesson_begins(7, tmp_path)
+    template = folder / "myapp/templates/myapp/chat.html"
+    with Server(RUNSERVER, folder) as server:
+        assert "<h1>Chat</h1>" in server.http("/chat/").text
+        template.write_text(template.read_text().replace("<h1>Chat</h1>", "<h1>New</h1>"))
+        assert eventually(lambda: "<h1>New</h1>" in server.http("/chat/").text, 5)
+        assert len(str(server.log(contains="Starting ASGI")).splitlines()) == 1
 
 
 @pytest.mark.claim("lesson 6", "(`include` itself is imported from `django.urls` nowadays.)")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -151,7 +152,21 @@ def test_cost_of_a_silent_socket(folder, forked):
     assert percent < 20
 
 
-@pytest.mark.claim("lesson 7", "`runserver` looks at your files once a second.")
+@pytest.mark.live
+@pytest.mark.claim(
+    "lesson 7",
+    "there may be one more, `HTTP/2 support not enabled`. It is no error: sockets do not need it.",
+)
+def test_sockets_do_not_need_http_2(folder, forked):
+    with Server(DAPHNE, folder) as server:
+        assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == [MESSAGE]
+        assert ("HTTP/2 support not enabled" in str(server.log(full=True))) == (not find_spec("h2"))
+
+
+@pytest.mark.claim(
+    "lesson 7",
+    "It looks at your files once a second, and where one has changed, a new process takes over.",
+)
 def test_reloader_looks_once_a_second():
     assert StatReloader.SLEEP_TIME == 1
 
@@ -267,7 +282,7 @@ def test_handler_of_static_files(folder, tmp_path, forked):
 
 
 @pytest.mark.live
-@pytest.mark.claim("solutions 7", "Any limit between 2,000,000 and 3,000,000.")
+@pytest.mark.claim("solutions 7", "Any limit from 2,000,000 to 2,999,999.")
 def test_any_limit_between_would_do(tmp_path, forked):
     changes = {"Procfile": (r"2000000", "2999999")}
     assert another_answer("7.1", tmp_path, changes).state == RIGHT

@@ -241,8 +241,8 @@ def ended(server, path):
 )
 @pytest.mark.claim(
     "solutions 9",
-    "`disconnect` runs however the *client* ends a connection, but not after an exception. The "
-    "`finally` around `__call__` runs in each case",
+    "`disconnect` would run however the *client* ends a connection here, but not after an "
+    "exception. The `finally` around `__call__` runs in each case",
     "Any other text makes `receive` raise a `ValueError`; daphne then closes the connection with "
     "1011.",
 )
