@@ -258,6 +258,24 @@ def test_what_an_author_saves_meanwhile_is_not_overwritten(tmp_path):
     assert path.read_text() == "mine"
 
 
+@pytest.mark.live
+@pytest.mark.parametrize("verdict", ["right", "right ✓", "not yet", "not attempted"])
+def test_solutions_are_stored_only_if_they_are_right(tmp_path, verdict):
+    source = f"class V:\n    def __repr__(self): return 'Exercise 5.1: {verdict}'\nV()"
+    path = write_notebook(tmp_path / "solutions" / "05_solve.ipynb", source)
+    before = path.read_bytes()
+    if verdict.startswith("right"):
+        asyncio.run(notebooks.execute(path, all_right=True))
+    else:
+        with pytest.raises(AuthoringError) as caught:
+            asyncio.run(notebooks.execute(path, all_right=True))
+        assert str(caught.value) == (
+            f"solutions/05_solve.ipynb: a solution is not right.\nExercise 5.1: {verdict}"
+        )
+        assert path.read_bytes() == before
+        asyncio.run(notebooks.execute(path))
+
+
 # The project after each lesson
 
 

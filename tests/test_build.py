@@ -91,9 +91,10 @@ def executed(monkeypatch):
     """Return the list of the notebooks that are executed, which takes no kernel here."""
     names = []
 
-    async def execute(path, notebook, on_cell):
+    async def execute(path, notebook, on_cell, all_right):
         name = f"{path.parent.name}/{path.name[:2]}"
         names.append(name)
+        assert all_right == name.startswith("solutions/")
         for count, code in enumerate(
             (cell for cell in notebook.cells if cell.cell_type == "code"), 1
         ):

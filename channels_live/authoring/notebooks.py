@@ -25,6 +25,7 @@ KERNELSPEC = {
     "language": "python",
     "name": NATIVE_KERNEL_NAME,
 }
+_RIGHT = re.compile(r"Exercise \d+\.\d+: right\b")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -56,17 +57,19 @@ async def execute(
     path: Path,
     notebook: NotebookNode | None = None,
     on_cell: Callable[[], object] = lambda: None,
+    all_right: bool = False,
 ) -> None:
     """Execute a notebook in a kernel and a workspace of its own, and store it with its outputs.
 
     path: its file, whose folder is the current one for its kernel.
     notebook: what is executed, and then stored in the file; None: what is in the file.
     on_cell: called after each code cell.
+    all_right: whether each check in it must come out right.
 
     Raises AuthoringError, and leaves the file as it was, if that changes meanwhile, if its cells
     have no ids or the same ones, or if a cell raises an exception that its tags do not announce
-    (`raises-exception`), takes longer than CELL_TIMEOUT, or ends the kernel, or if that does not
-    start.
+    (`raises-exception`), takes longer than CELL_TIMEOUT, or ends the kernel, if that does not
+    start, or if a check that must be right is not.
     """
     name = f"{path.parent.name}/{path.name}"
     before = path.read_bytes() if path.exists() else None
@@ -105,6 +108,8 @@ async def execute(
     if before != (path.read_bytes() if path.exists() else None):
         raise AuthoringError(f"{name} was changed while it was executed. Build it again.")
     _normalise(notebook)
+    if all_right:
+        _expect_right(notebook, name)
     store(notebook, path)
 
 
@@ -117,6 +122,14 @@ def _normalise(notebook: NotebookNode) -> None:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 output.traceback = _own_frames(output.traceback)
+
+
+def _expect_right(notebook: NotebookNode, name: str) -> None:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            verdict = output.get("data", {}).get("text/plain", "")
+            if verdict.startswith("Exercise ") and not _RIGHT.match(verdict):
+                raise AuthoringError(f"{name}: a solution is not right.\n{verdict}")
 
 
 def _own_frames(traceback: list[str]) -> list[str]:
