@@ -58,7 +58,8 @@ class Sends(logging.Filter):
         self._ports: dict[Any, int] = {}  # id of a connection of websockets → its port
         self._by: list[_Sender] = []  # number → who sent it
         self._bursts: list[int] = []  # where each begins: what was sent without waiting
-        self._senders: list[_Sender] = []  # those that may go on
+        self._senders: list[_Sender] = []  # who has sent since the cell's own code did
+        self._main: Any = None  # the task or thread that runs the cell
         self._seen: ContextVar[int] = ContextVar(
             "seen", default=-1
         )  # the last that was sent before
@@ -77,6 +78,8 @@ class Sends(logging.Filter):
         """Note that a cell begins: what it sends comes after all that was sent before."""
         self.give_names()
         self._cell = len(self._by) - 1
+        self._main = _running()
+        self._senders = [sender for sender in self._senders if not sender.done()]
 
     def give_names(self, *_: Any) -> None:
         """Name the clients like the variables that hold them now."""
@@ -134,7 +137,8 @@ class Sends(logging.Filter):
             return
         sender = self._sender()
         seen = max(self._seen.get(), self._cell, *sender.numbers[-1:])
-        self._bursts.append(number)
+        if not self._goes_on(sender):
+            self._bursts.append(number)
         for other in self._senders:
             # nothing says that it waited for what the other has sent; a thread of the learner's
             # is taken to begin after, and to end before, what is sent outside of it
@@ -148,20 +152,28 @@ class Sends(logging.Filter):
         self._seen.set(number)
 
     def _sender(self) -> _Sender:
-        """Return who sends now. Of the others, those that have ended are forgotten."""
-        try:
-            runs: Any = asyncio.current_task()
-        except RuntimeError:
-            runs = None
-        runs = runs or threading.current_thread()
-        self._senders = [
-            sender for sender in self._senders if sender.runs is runs or not sender.done()
-        ]
+        """Return who sends now.
+
+        The cell's own code is taken to have waited for those that have ended. Nobody else is.
+        """
+        runs = _running()
+        self._main = self._main or runs
+        if runs is self._main:
+            self._senders = [
+                sender for sender in self._senders if sender.runs is runs or not sender.done()
+            ]
         for sender in self._senders:
             if sender.runs is runs:
                 return sender
         self._senders.append(_Sender(runs))
         return self._senders[-1]
+
+    def _goes_on(self, sender: _Sender) -> bool:
+        """Tell whether one of several that did not wait for each other goes on."""
+        if sender.runs is self._main or not sender.numbers:
+            return False
+        burst = range(self._bursts[-1], len(self._by))
+        return sender.numbers[-1] in burst and any(self._by[sent] is not sender for sent in burst)
 
     def _place(self, number: int) -> dict[str, Any]:
         at = bisect_right(self._bursts, number)
@@ -169,9 +181,17 @@ class Sends(logging.Filter):
         end = self._bursts[at] if at < len(self._bursts) else len(self._by)
         branch = self._by[number].numbers[0]
         place: dict[str, Any] = {"order": (burst, branch, number)}
-        if any(sender is not self._by[number] for sender in self._by[burst:end]):
+        if any(self._by[sent] is not self._by[number] for sent in range(burst, end)):
             place |= {"burst": burst, "branch": branch}
         return place
+
+
+def _running() -> Any:
+    """Return the task that runs, or the thread if none does."""
+    try:
+        return asyncio.current_task() or threading.current_thread()
+    except RuntimeError:
+        return threading.current_thread()
 
 
 def _is_client(value: Any) -> bool:

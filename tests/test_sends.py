@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,6 +102,28 @@ def test_tasks_at_once_are_a_burst_and_each_has_its_branch(told):
         events[f"{name} {number}"]["branch"] for name in ("anna", "ben") for number in (1, 2)
     }
     assert len(branches) == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_burst_is_the_same_whoever_is_faster(told, seed):
+    rng = random.Random(seed)
+
+    async def visit(url, name):
+        async with connect(url, proxy=None) as websocket:
+            for number in range(3):
+                await asyncio.sleep(rng.random() / 100)
+                await say(websocket, f"{name} {number}")
+            await asyncio.sleep(rng.random() / 100)
+
+    async def talk(url):
+        await visit(url, "before")
+        await asyncio.gather(visit(url, "anna"), visit(url, "ben"))
+        await visit(url, "after")
+
+    events = sorted(told(talk), key=lambda event: event["order"])
+    kinds = [event["kind"] for event in events]
+    assert kinds == ["open", "in", "in", "in", "close"] * 4
+    assert ["burst" in event for event in events] == [False] * 5 + [True] * 10 + [False] * 5
 
 
 def test_threads_at_once_are_a_burst(told):
