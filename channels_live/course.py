@@ -130,7 +130,7 @@ def _lesson(lesson: Notebook) -> str:
 
 
 def _exercise(task: Task) -> str:
-    return _link(f"../exercises/{task.page.path.name}", _name(task))
+    return _link(f"../exercises/{notebook.exercises_name(task.page.path)}", _name(task))
 
 
 def _link(address: str, text: str) -> str:

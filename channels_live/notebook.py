@@ -137,6 +137,11 @@ def lesson_paths(folder: Path | None = None) -> list[Path]:
     return sorted((folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
 
 
+def exercises_name(page: Path) -> str:
+    """Return the name of a lesson's notebook of exercises. page: the lesson, or its solutions."""
+    return f"{page.name[:2]}_exercises.ipynb"
+
+
 def lesson_path(number: int) -> Path | None:
     """Return the path of a lesson's notebook, or None."""
     return next(iter(sorted(NOTEBOOKS.glob(f"{number:02}_*.ipynb"))), None)

@@ -242,7 +242,10 @@ IS_OPEN = f"name => ({NAME})() === name && ({OPEN})()"
 def test_learner_works_in_copies_and_the_originals_stay_as_they_came(page, lab):
     _, address = lab
     originals = {path: path.read_bytes() for path in ROOT.glob("[en]*s/*.ipynb")}
-    lesson, exercises = (f"workspace/{kind}/05_create_consumer.ipynb" for kind in KINDS)
+    lesson, exercises = (
+        "workspace/notebooks/05_create_consumer.ipynb",
+        "workspace/exercises/05_exercises.ipynb",
+    )
     page.goto(address(lesson))
     page.wait_for_function(IS_OPEN, arg=lesson)
     cells = page.evaluate(
@@ -267,7 +270,7 @@ def test_learner_works_in_copies_and_the_originals_stay_as_they_came(page, lab):
 
 def test_what_was_right_outlives_a_browser_that_was_closed_before_it_saved(page, lab):
     folder, address = lab
-    name = "workspace/exercises/05_create_consumer.ipynb"
+    name = "workspace/exercises/05_exercises.ipynb"
     page.goto(address(name))
     page.wait_for_function(IS_OPEN, arg=name)
     run_cell(page, "from channels_live")

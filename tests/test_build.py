@@ -128,7 +128,7 @@ def test_minutes_titles_and_links_are_put_in_their_places(course):
     first = text_of(lesson(course, 1))
     assert "# 1 · Make a file\n\n*20 minutes · Before this: nothing.*" in first
     assert (
-        "Then the [exercises of this lesson](../exercises/01_make_a_file.ipynb), 10 minutes: "
+        "Then the [exercises of this lesson](../exercises/01_exercises.ipynb), 10 minutes: "
         "*1.1 Try*" in first
     )
     assert "## Next\n\n[Lesson 2: Make another](02_make_another.ipynb)" in first
@@ -153,16 +153,16 @@ def test_the_map_is_the_same_in_the_readme_and_in_lesson_0(course):
         "| [0 · Start here](notebooks/00_start_here.ipynb) | 5 |  | how to begin |\n"
         "| **All of it** | | | |\n"
         "| [1 · Make a file](notebooks/01_make_a_file.ipynb) | 20 "
-        "| [10 minutes](exercises/01_make_a_file.ipynb) | what 1 is |\n"
+        "| [10 minutes](exercises/01_exercises.ipynb) | what 1 is |\n"
         "| [2 · Make another](notebooks/02_make_another.ipynb) | 30 "
-        "| [10 minutes](exercises/02_make_another.ipynb) | what 2 is |\n"
+        "| [10 minutes](exercises/02_exercises.ipynb) | what 2 is |\n"
         "| **together** | **55** | **20 minutes** | |\n"
         "\n<!-- end -->\n\nYours\n"
     )
     start = text_of(lesson(course, 0))
     assert "| 0 · Start here | 5 |  | how to begin |" in start
     assert "| [2 · Make another](02_make_another.ipynb) | 30 |" in start
-    assert "(../exercises/02_make_another.ipynb)" in start
+    assert "(../exercises/02_exercises.ipynb)" in start
     assert "<!-- end -->\n\nTake your time.\n\n## Next\n\nOn you go. [Lesson 1: Make a f" in start
 
 
@@ -216,7 +216,7 @@ def test_all_is_built_in_order_and_then_nothing(course, executed):
     assert executed == ALL
     assert build.differences(course) == []
     assert (course.sample / "finished" / "app" / "file_2.py").read_text() == "number = 2\n"
-    (exercise,) = notebook.read(course.exercises / "01_make_a_file.ipynb").code
+    (exercise,) = notebook.read(course.exercises / "01_exercises.ipynb").code
     assert exercise.source == "...  # your code here"
     executed.clear()
     assert build.build(course) == []
@@ -381,7 +381,7 @@ def test_notebooks_are_really_executed(course, capsys):
     assert not Seals(course).is_built(lesson(course, 2))
     told = capsys.readouterr().out
     assert "notebooks/01_make_a_file.ipynb: its outputs\n" in told
-    assert "exercises/01_make_a_file.ipynb: its outputs\n" in told
+    assert "exercises/01_exercises.ipynb: its outputs\n" in told
 
 
 def test_the_command_checks_builds_and_fails(course, executed, monkeypatch, capsys):
@@ -390,7 +390,7 @@ def test_the_command_checks_builds_and_fails(course, executed, monkeypatch, caps
     told = capsys.readouterr().out
     assert "README.md is stale.\n" in told
     assert "sample_project/steps/01/app/file_1.py is missing.\n" in told
-    assert "exercises/02_make_another.ipynb is missing.\n" in told
+    assert "exercises/02_exercises.ipynb is missing.\n" in told
     assert "notebooks/02_make_another.ipynb: its outputs are older" in told
     assert told.endswith("Run: make build\n")
     assert executed == []

@@ -314,7 +314,7 @@ def test_reset_begins_again_and_keeps_what_was_there(run, workspace):
 
 @pytest.mark.parametrize("option", ["", " --exercises"])
 def test_fresh_lays_out_a_notebook_and_keeps_the_old_one(run, workspace, option):
-    name = f"{'exercises' if option else 'notebooks'}/05_create_consumer.ipynb"
+    name = "exercises/05_exercises.ipynb" if option else "notebooks/05_create_consumer.ipynb"
     assert run(f"fresh 5{option}") == (0, f"A fresh copy is in workspace/{name}\n", "")
     (workspace / name).write_text("mine")
     status, out, _ = run(f"fresh 5{option}")

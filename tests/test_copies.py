@@ -13,7 +13,8 @@ from channels_live.kernel import KERNEL
 from channels_live.notebook import read
 from channels_live.workspace import EXERCISES, NOTEBOOKS
 
-NAME = "05_create_consumer.ipynb"
+NAMES = {"notebooks": "05_create_consumer.ipynb", "exercises": "05_exercises.ipynb"}
+NAME = NAMES["notebooks"]
 LINK = re.compile(r"\]\(([^)#:]+\.\w+)(?:#[^)]*)?\)")
 
 
@@ -86,7 +87,7 @@ def test_every_link_leads_somewhere_from_copies_and_from_originals(own, course):
 def test_nothing_happens_to_what_is_there(own):
     lay_out_copies()
     change(own / "notebooks" / NAME, "mine")
-    run(own / "exercises" / NAME)
+    run(own / "exercises" / NAMES["exercises"])
     before = {path: path.read_bytes() for path in own.glob("*/*.ipynb")}
     assert lay_out_copies() == []
     assert {path: path.read_bytes() for path in own.glob("*/*.ipynb")} == before
@@ -134,15 +135,15 @@ def test_new_edition_stands_beside_a_copy_that_was_changed(own, course, monkeypa
 
 def test_copy_of_what_is_no_longer_there_is_removed_or_kept(own, course):
     lay_out_copies()
-    change(own / "exercises" / NAME, "mine")
+    change(own / "exercises" / NAMES["exercises"], "mine")
     for kind in ("notebooks", "exercises"):
-        (course / kind / NAME).rename(course / kind / "06_moved.ipynb")
+        (course / kind / NAMES[kind]).rename(course / kind / "06_moved.ipynb")
     (said,) = lay_out_copies()
     (place,) = (own / "kept").iterdir()
     assert text(place) == "mine"
     assert said == (
-        f"workspace/exercises/{NAME} is no longer a part of the course. You have written in it, "
-        f"so it is kept in workspace/kept/{place.name}."
+        "workspace/exercises/05_exercises.ipynb is no longer a part of the course. You have written "
+        f"in it, so it is kept in workspace/kept/{place.name}."
     )
     assert not (own / "notebooks" / NAME).exists()
     assert lay_out_copies() == []
@@ -173,12 +174,12 @@ def test_file_that_is_no_notebook_stays(own, course):
 @pytest.mark.parametrize("kind", ["notebooks", "exercises"])
 def test_fresh_copy_keeps_the_old_one(own, kind, capsys):
     lay_out_copies()
-    change(own / kind / NAME, "mine")
+    change(own / kind / NAMES[kind], "mine")
     path = fresh(kind, 5)
     (place,) = (own / "kept").iterdir()
     assert capsys.readouterr().out == f"Your old one is kept in workspace/kept/{place.name}.\n"
     assert text(place) == "mine"
-    assert text(path) == text(copies.ORIGINALS[kind] / NAME)
+    assert text(path) == text(copies.ORIGINALS[kind] / NAMES[kind])
     assert lay_out_copies() == []
     fresh(kind, 5)
     assert capsys.readouterr().out == ""

@@ -23,7 +23,7 @@ from channels_live.workspace import ROOT, is_laid_out
 DAYS, _, FIRST = os.environ.get("CHANNELS_LIVE_DAYS", "").partition(":")
 ACTS = 200 if DAYS else 60
 SEEDS = range(int(FIRST or 11), int(FIRST or 11) + int(DAYS or 1))
-NAME = "05_create_consumer.ipynb"
+NAMES = {"notebooks": "05_create_consumer.ipynb", "exercises": "05_exercises.ipynb"}
 ANSWER = "5.1/myapp/answer.py"
 TOKEN = re.compile(r"^# written \d+\.\n", re.M)
 PARTS = ("channels_live", "notebooks", "exercises", "solutions", "sample_project")
@@ -38,7 +38,7 @@ class Learner:
             skip = shutil.ignore_patterns("__pycache__", "db.sqlite3")
             shutil.copytree(ROOT / part, self.course / part, ignore=skip)
         self.own = folder / "workspace"
-        self.copy = self.own / "exercises" / NAME
+        self.copy = self.own / "exercises" / NAMES["exercises"]
         self.environment = os.environ | {
             "CHANNELS_LIVE_WORKSPACE": str(self.own),
             "PYTHONPATH": str(self.course),
@@ -177,8 +177,8 @@ class Learner:
 
     def new_edition(self):
         self.edition += 1
-        for folder in ("notebooks", "exercises"):
-            path = self.course / folder / NAME
+        for folder, name in NAMES.items():
+            path = self.course / folder / name
             content = json.loads(path.read_text())
             content["cells"][0]["source"] = f"# 5 · Edition {self.edition}"
             path.write_text(json.dumps(content))

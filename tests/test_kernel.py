@@ -177,7 +177,7 @@ def test_each_version_of_a_cell_is_kept_without_a_word(kernel, answer):
 
 def test_what_is_the_courses_is_not_kept(kernel, answer):
     workspace, _ = kernel
-    cells = read(EXERCISES / "05_create_consumer.ipynb").cells
+    cells = read(EXERCISES / "05_exercises.ipynb").cells
     ((_, ours),) = [file for file in written_files(cells) if file[0] == "5.1/myapp/answer.py"]
     before = sorted((workspace / "kept").rglob("*"))
     write(kernel, ours)

@@ -21,6 +21,7 @@ from channels_live.authoring import AuthoringError, exercises, finished, marks, 
 from channels_live.authoring.course import Course
 from channels_live.authoring.notebooks import execute, load
 from channels_live.authoring.seals import Seals
+from channels_live.notebook import exercises_name
 
 AT_ONCE = 2  # notebooks that are executed at the same time
 # What is derived as whole files, as .gitattributes writes it; `make lock` makes one more.
@@ -73,7 +74,7 @@ def pages_to_execute(
         if page.number in chosen and (everything or not seals.is_built(page.path))
     ]
     for number, solution in course.solved().items():
-        path = course.exercises / solution.path.name
+        path = course.exercises / exercises_name(solution.path)
         if number in chosen and (
             everything
             or not path.exists()

@@ -7,7 +7,7 @@ from nbformat import NotebookNode
 
 from channels_live.authoring import AuthoringError
 from channels_live.authoring.notebooks import load
-from channels_live.notebook import LAID_OUT, SOLUTION, stripped
+from channels_live.notebook import LAID_OUT, SOLUTION, exercises_name, stripped
 
 
 def built(solution: Path) -> NotebookNode:
@@ -35,7 +35,7 @@ def built(solution: Path) -> NotebookNode:
 
 def superfluous(solutions: Path, folder: Path) -> list[Path]:
     """Return the notebooks in a folder of exercises that belong to none of the solutions."""
-    names = {path.name for path in solutions.glob("*.ipynb")}
+    names = {exercises_name(path) for path in solutions.glob("*.ipynb")}
     return [path for path in sorted(folder.glob("*.ipynb")) if path.name not in names]
 
 
@@ -56,7 +56,7 @@ def differences(solutions: Path, folder: Path) -> list[str]:
         f"{folder.name}/{path.name} is superfluous." for path in superfluous(solutions, folder)
     ]
     for solution in sorted(solutions.glob("*.ipynb")):
-        path = folder / solution.name
+        path = folder / exercises_name(solution)
         if not path.exists():
             sentences.append(f"{folder.name}/{path.name} is missing.")
         elif is_stale(solution, path):

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from channels_live.authoring import AuthoringError
 from channels_live.authoring.course import Course
 from channels_live.authoring.notebooks import KERNELSPEC, store
+from channels_live.notebook import exercises_name
 
 FRAME = Path(__file__).with_name("frame")
 _USAGE = 'make new N=14 TITLE="Run many servers"'
@@ -36,6 +37,7 @@ def cut(course: Course, number: int, title: str) -> list[Path]:
     lessons = course.lessons()
     before = max((other for other in lessons if other < number), default=0)
     values = {"number": str(number), "title": title, "name": name, "before": str(before)}
+    values["exercises"] = exercises_name(Path(name))
     metadata = {
         "minutes": 45,
         "part": lessons[before].metadata["part"] if before else "WRITE: the part of the course",

@@ -59,7 +59,7 @@ class Seals:
         else:
             layers = project_before(lesson + 1, self._course.sample)
             # exercises are made of these cells, and lay out files of them
-            parts.append(_code(_page(self._course.solutions / path.name)))
+            parts.append(_code(self._course.solved()[lesson]))
             parts.append(
                 _content(self._course.root / f"channels_live/checks/lesson_{lesson:02}.py")
             )

@@ -14,7 +14,7 @@ from pathlib import Path
 from channels_live.authoring import AuthoringError
 from channels_live.authoring.course import Course
 from channels_live.authoring.notebooks import load, store
-from channels_live.notebook import MINUTES, Notebook, TaskCells, tasks_of
+from channels_live.notebook import MINUTES, Notebook, TaskCells, exercises_name, tasks_of
 
 _EXERCISES = re.compile(r"^Then the \[exercises of this lesson\]\(.*$", re.M)
 _NEXT = re.compile(r"\[(?:Lesson \d+: [^\]]*|Go back to the map)\]\([^)\s]*\)")
@@ -64,7 +64,7 @@ def _changes(course: Course) -> Iterator[tuple[Path, list[str]]]:
             text.put(
                 _EXERCISES,
                 _line_of_exercises(lesson, tasks.get(number, ())),
-                "Then the [exercises of this lesson](../exercises/05_its_name.ipynb)",
+                "Then the [exercises of this lesson](../exercises/05_exercises.ipynb)",
             )
         yield from text.changed()
         if page := solved.get(number):
@@ -142,7 +142,7 @@ def _map(lessons: dict[int, Notebook], tasks: dict[int, tuple[TaskCells, ...]], 
                 name = f"[{name}]({_address(lesson.path, page)})"
             minutes = sum(task.minutes for task in tasks.get(lesson.number, ()))
             total += minutes
-            exercises = lesson.path.parent.parent / "exercises" / lesson.path.name
+            exercises = lesson.path.parent.parent / "exercises" / exercises_name(lesson.path)
             link = f"[{minutes} minutes]({_address(exercises, page)})" if minutes else ""
             lines.append(
                 f"| {name} | {_minutes(lesson)} | {link} | {_said(lesson, 'afterwards')} |"
@@ -158,7 +158,7 @@ def _address(path: Path, page: Path) -> str:
 
 def _line_of_exercises(lesson: Notebook, tasks: tuple[TaskCells, ...]) -> str:
     titles = " · ".join(f"*{task.number} {task.title}*" for task in tasks)
-    link = f"[exercises of this lesson](../exercises/{lesson.path.name})"
+    link = f"[exercises of this lesson](../exercises/{exercises_name(lesson.path)})"
     return f"Then the {link}, {sum(task.minutes for task in tasks)} minutes: {titles}"
 
 
