@@ -44,11 +44,12 @@ def copied(folder):
 
 @pytest.mark.live
 def test_a_plain_site_with_the_seven_steps_runs(tmp_path, start):
-    lay_out(tmp_path, [SAMPLE / "start"])
-    install, daphne = copied(tmp_path)
+    folder = tmp_path / "plain"
+    lay_out(folder, [SAMPLE / "start"])
+    install, daphne = copied(folder)
     assert install == 'pip install "channels[daphne]"'
     for command in (daphne, "python manage.py runserver 8000"):
-        server = start(command, tmp_path)
+        server = start(command, folder)
         assert "/ws/chat/" in server.http("/chat/").text
         with client(server, "/ws/chat/", origin="http://localhost") as websocket:
             for frame in ('{"message": "hello"}', b"\0"):
