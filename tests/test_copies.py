@@ -142,8 +142,8 @@ def test_copy_of_what_is_no_longer_there_is_removed_or_kept(own, course):
     (place,) = (own / "kept").iterdir()
     assert text(place) == "mine"
     assert said == (
-        "workspace/exercises/05_exercises.ipynb is no longer a part of the course. You have written "
-        f"in it, so it is kept in workspace/kept/{place.name}."
+        "workspace/exercises/05_exercises.ipynb is no longer a part of the course. You have "
+        f"written in it, so it is kept in workspace/kept/{place.name}."
     )
     assert not (own / "notebooks" / NAME).exists()
     assert lay_out_copies() == []
