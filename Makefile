@@ -61,7 +61,7 @@ picture: $(TOOLS) ## renew the picture in the README
 bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)
 
-$(READY): requirements.txt pyproject.toml lab/channels_live.json
+$(READY): requirements.txt pyproject.toml $(wildcard lab/*.json lab/extension/*.json lab/extension/static/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not." \
 			"Name one that is, for example: make lab PYTHON=python3.13"; exit 1; }

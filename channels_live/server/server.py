@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from channels_live.record import Record
 from channels_live.sends import SENDS
 from channels_live.server import command as commands
 from channels_live.server import ports
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.log import Log, relative, shown
 from channels_live.server.run import Run
-from channels_live.server.watch import watch
+from channels_live.server.watch import Watched
 from channels_live.timeline import Overlaps, Timeline, Which
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ STARTS = 3  # tries, if others take the port after we had looked
 Events = list[dict[str, Any]]
 
 
-class Server:
+class Server(Watched):
     """A command that runs in the background. `Lesson.start` makes it.
 
     command: what one would type in a terminal.
@@ -83,6 +84,16 @@ class Server:
     def command(self) -> str:
         """The command as typed."""
         return self._command.line
+
+    @property
+    def name(self) -> str:
+        """What runs, in one word."""
+        return self._command.name
+
+    @property
+    def record(self) -> Record:
+        """What its processes tell, since it was started the last time."""
+        return self._run.record
 
     @property
     def folder(self) -> Path:
@@ -148,7 +159,8 @@ class Server:
         threads: also show the thread that each method ran on.
         """
         answered = self._run.record.settle().answered
-        return self._timeline(client, consumer, threads, answered=answered)
+        told = self.told_by_run()()
+        return Timeline(told, self.name, client, consumer, threads, answered=answered)
 
     def events(self, timeout: float, until: Callable[[Events], bool] | None = None) -> Events:
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
@@ -170,21 +182,6 @@ class Server:
         """
         settled = self._run.record.settle(timeout, patience=timeout)  # it may be asked often
         return settled.answered and settled.quiet and not settled.pending
-
-    def watch(
-        self,
-        client: Which = None,
-        consumer: str | None = None,
-        threads: bool = False,
-    ) -> None:
-        """Show the timeline here and keep it up to date while further cells run.
-
-        The arguments are those of `timeline`. It ends with the server.
-        """
-        run = self._run
-        self._watchers.append(
-            watch(run.record, lambda: self._timeline(client, consumer, threads, run))
-        )
 
     def overlaps(self, handler: str, consumer: str | None = None) -> Overlaps:
         """Return which calls of a method ran at the same time, as bars and in words.
@@ -261,16 +258,13 @@ class Server:
         while self._watchers:
             self._watchers.pop().join(1.0)  # so that the last it shows is the end
 
-    def _timeline(
-        self,
-        client: Which,
-        consumer: str | None,
-        threads: bool,
-        run: Run | None = None,
-        answered: bool = True,
-    ) -> Timeline:
-        events = SENDS.told(self._events(run))
-        return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
+    def told_by_run(self) -> Callable[[], Events]:
+        """Return a function that returns what this run of the server has told so far.
+
+        With it is what is known of this kernel's own clients.
+        """
+        run = self._run
+        return lambda: list(SENDS.told(self._events(run)))
 
     def _events(self, run: Run | None = None) -> Events:
         events = (run or self._run).events()
@@ -299,3 +293,5 @@ class Server:
             self.end()
             raise
         self.port = self._run.port
+        if self.stage:
+            self.stage.started(self)

@@ -1,22 +1,100 @@
-"""A picture in a notebook that is kept up to date while further cells run."""
+"""What a server shows while it runs: in the notebook, or beside it."""
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from channels_live.record import Record
+from channels_live.timeline import Timeline, Which
 
 REDRAW = 0.1  # seconds between two pictures, so that a flood is not drawn frame by frame
 
 
-def watch(record: Record, draw: Callable[[], Any]) -> threading.Thread:
+class Watched:
+    """The part of `Server` that shows what happens while it happens.
+
+    stage: what shows it beside the notebook; `channels_live.stage` sets it. None: nothing does.
+    """
+
+    stage: ClassVar[Any] = None
+
+    def watch(
+        self,
+        client: Which = None,
+        consumer: str | None = None,
+        threads: bool = False,
+    ) -> None:
+        """Show what happens, live, while further cells run.
+
+        The arguments are those of `timeline`. In JupyterLab it stands beside the notebook, and goes
+        on when this server is stopped and started again; elsewhere here, until the server ends.
+        """
+        if self.stage:
+            self.stage.watch(self, client, consumer, threads)
+        else:
+            self.watch_here(client, consumer, threads)
+
+    def page(self, path: str = "/", name: str | None = None) -> None:
+        """Show a page of this server beside the notebook, in JupyterLab: real, and to be used.
+
+        path: as in "/chat/". name: what its panel is called, if not like the path; panels with
+        different names are visitors of their own, and each may be logged-in as somebody else.
+        """
+        if self.stage:
+            self.stage.pages(self, {name or path: path})
+        else:
+            print(self.url(path))
+
+    def watch_here(
+        self,
+        client: Which = None,
+        consumer: str | None = None,
+        threads: bool = False,
+        place: Any = None,
+    ) -> None:
+        """Show what happens as `watch` does, in the notebook itself.
+
+        place: what was displayed before, and is replaced; None: it is shown where this is called.
+        """
+        told, name = self.told_by_run(), self.name
+
+        def draw() -> Timeline:
+            return Timeline(told(), name, client, consumer, threads)
+
+        self._watchers.append(watch(self.record, draw, place))
+
+    # what Server has
+
+    _watchers: list[threading.Thread]
+
+    @property
+    def name(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def record(self) -> Record:
+        raise NotImplementedError
+
+    def url(self, path: str = "/") -> str:
+        raise NotImplementedError
+
+    def told_by_run(self) -> Callable[[], list[dict[str, Any]]]:
+        raise NotImplementedError
+
+
+def watch(record: Record, draw: Callable[[], Any], place: Any = None) -> threading.Thread:
     """Show what `draw` returns, and again whenever the record has more, until the record ends.
 
-    Return the thread that does so.
+    place: what was displayed before, and is replaced. Return the thread that does so.
     """
-    from IPython.display import display  # where this is called it is there; elsewhere not needed
+    if place is None:
+        from IPython.display import (
+            display,
+        )  # where this is called it is there; elsewhere not needed
 
-    handle: Any = display(draw(), display_id=True)
+        handle: Any = display(draw(), display_id=True)
+    else:
+        handle = place
 
     def follow() -> None:
         drawn = 0  # events
