@@ -5,6 +5,7 @@ rows so far are final. Each connection keeps its beginning, which its later rows
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 from channels_live.stage.places import place_of
 from channels_live.timeline import Timeline, Which
 from channels_live.timeline.order import Bracket, Step, brackets
-from channels_live.timeline.story import Event, clients_of
+from channels_live.timeline.story import Event
 
+RUNNING = "still running"
 MOST_ROWS = 2000  # that a panel shows, and that are kept here
 LONGEST = 400  # events that are told again and again
 _BEGINNING = 4  # events of a connection: opened, answered, connect() called and returned
@@ -48,10 +50,10 @@ class Conversation:
         """Return how many rows are left out at the beginning, and the others."""
         events = list(self._told())
         beginnings, recent = self._window(events)
-        known = {client.name: len(client.rows) for client in clients_of(beginnings)}
+        known = Counter(step.client.name for step in Timeline(beginnings, *self._chosen).steps)
         steps = []
         for step in Timeline([*beginnings, *recent], *self._chosen).steps:
-            if known.get(step.client.name, 0):
+            if known[step.client.name] > 0:
                 known[step.client.name] -= 1  # it is among the final rows
             else:
                 steps.append(step)
@@ -97,9 +99,6 @@ class Conversation:
             "place": place,
             "together": _together(bracket),
         }
-
-
-RUNNING = "still running"
 
 
 def _together(bracket: Bracket) -> str:

@@ -24,6 +24,7 @@ import json
 import mimetypes
 import re
 import secrets
+import socket
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -60,13 +61,15 @@ class Page:
     """What a panel shows.
 
     site: as in "http://127.0.0.1:8000". static: URL of the static files; roots: pairs of a prefix
-    and the folder in which what stands behind it lies. cookies: what the site has stored.
+    and the folder in which what stands behind it lies. cookies: what the site has stored. visitor:
+    what the visitor is called, and where the kernel wants to hear of it: see visitors.py.
     """
 
     site: str
     static: str = ""
     roots: list[tuple[str, str]] = field(default_factory=list)
     cookies: SimpleCookie = field(default_factory=SimpleCookie)
+    visitor: dict[str, Any] = field(default_factory=dict)
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     @property
@@ -93,6 +96,13 @@ class Page:
             for name, cookie in self.cookies.items()
             if not cookie["httponly"]
         )
+
+    def tell_port(self, port: int) -> None:
+        """Tell the kernel from which port the visitor comes."""
+        if "port" in self.visitor:
+            told = {"token": self.visitor["token"], "name": self.visitor["name"], "port": port}
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+                wire.sendto(json.dumps(told).encode(), ("127.0.0.1", int(self.visitor["port"])))
 
     def static_file(self, path: str) -> Path | None:
         """Return the file that Django's finders would find for a path, or None."""
@@ -124,6 +134,7 @@ class PagesHandler(APIHandler):
             raise web.HTTPError(400, "Only sites on this computer are shown.")
         page = _pages.setdefault(str(asked["panel"]), Page(site))
         page.site = site
+        page.visitor = asked.get("visitor") or {}
         page.static = str(asked.get("static") or "")
         page.roots = [(str(prefix), str(root)) for prefix, root in asked.get("roots") or []]
         self.finish(json.dumps({"prefix": _prefix(self.base_url, page)}))
@@ -257,6 +268,7 @@ class PageHandler(JupyterHandler):
             )
         except OSError:
             raise web.HTTPError(502) from None
+        self.page.tell_port(writer.get_extra_info("sockname")[1])
         kept = ("Connection", "Upgrade")
         headers = self._headers_for_site() | {name: self.request.headers[name] for name in kept}
         lines = [f"{self.request.method} {self._path()} HTTP/1.1"]

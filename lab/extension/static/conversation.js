@@ -123,6 +123,8 @@ export class Conversation {
     if (!this.colors.has(client)) {
       this.colors.set(client, this.colors.size % COLORS);
       this.choice.append(new Option(client, client));
+      const longest = Math.max(...[...this.colors.keys(), client].map((name) => name.length));
+      this.list.style.setProperty("--cl-name", `${Math.min(longest, 24)}ch`);
     }
     return this.colors.get(client);
   }

@@ -17,28 +17,27 @@ export class SitePage {
     window.addEventListener("message", this.heard);
   }
 
-  async open({ site, path, title, ready, fresh, running, static: statics, roots }) {
-    Object.assign(this, { site, end: running ? "" : "The server has ended." });
+  async open({ site, path, title, notebook, ready, fresh, running, visitor, static: statics, roots }) {
+    Object.assign(this, { site: site || this.site, end: running ? "" : "The server has ended." });
     this.frame.title = `Page ${title}`;
     if (fresh) this.wanted = true;
     if (this.wanted) this.path = path;
     this.tell();
-    if (!ready) return;
+    if (!ready || !running) return;
     const settings = this.ServerConnection.makeSettings();
-    const body = JSON.stringify({ panel: this.panelName(), site, static: statics, roots });
+    // the visitor is kept by this name, also when the server is started again
+    const panel = `${notebook} ${this.key}`;
+    const body = JSON.stringify({ panel, site, visitor, static: statics, roots });
     const answer = await this.ServerConnection.makeRequest(
       `${settings.baseUrl}channels-live/pages`, { method: "PUT", body }, settings);
     if (!answer.ok) {
       this.end = `This Jupyter server cannot bring ${site} here: channels_live is not installed there.`;
       return this.tell();
     }
-    this.prefix = (await answer.json()).prefix;
-    if (this.wanted || this.gone) this.load(this.path);
-  }
-
-  // Its visitor is kept by this name, also when the server is started again.
-  panelName() {
-    return `${this.notebook ?? ""} ${this.key}`;
+    const { prefix } = await answer.json();
+    const moved = prefix !== this.prefix;
+    this.prefix = prefix;
+    if (this.wanted || this.gone || moved) this.load(this.path);
   }
 
   load(path) {

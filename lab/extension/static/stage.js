@@ -50,8 +50,6 @@ function output(Widget, stageOf) {
   const widget = new Widget();
   widget.addClass("cl-Output");
   widget.renderModel = async (model) => {
-    const text = document.createElement("span");
-    text.textContent = model.data["text/plain"].split(" is shown ")[0];
     const button = document.createElement("button");
     Object.assign(button, { textContent: "Show", className: "cl-Button", type: "button" });
     const state = document.createElement("span");
@@ -60,7 +58,8 @@ function output(Widget, stageOf) {
       const shown = stageOf(widget.node)?.show(model.data[MEDIA_TYPE].panels);
       state.textContent = shown ? "" : "Run this cell first, and the cells above it.";
     };
-    widget.node.replaceChildren(`${text.textContent} beside this notebook `, button, " ", state);
+    const { what } = model.data[MEDIA_TYPE];
+    widget.node.replaceChildren(`${what} shown beside this notebook. `, button, " ", state);
   };
   return widget;
 }
