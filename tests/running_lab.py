@@ -35,7 +35,9 @@ class Lab:
         self.folder, self.url, self.token = folder, url, token
 
     def address(self, path):
-        return f"{self.url}/lab/tree/{path}?token={self.token}"
+        """Return where a file is shown, with nothing else open."""
+        name = re.sub(r"\W", "-", path)
+        return f"{self.url}/lab/workspaces/{name}/tree/{path}?token={self.token}"
 
     def write(self, name, *sources):
         """Write a notebook of code cells that have not been run."""

@@ -41,7 +41,7 @@ class Watched:
         different names are visitors of their own, and each may be logged-in as somebody else.
         """
         if self.stage:
-            self.stage.pages(self, {name or path: path})
+            self.stage.page(self, path, name)
         else:
             print(self.url(path))
 

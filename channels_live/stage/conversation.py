@@ -42,12 +42,14 @@ class Conversation:
     ) -> None:
         self._told, self._folder = told, folder
         self._chosen = (server, client, consumer, threads)
-        self._final: list[Row] = []  # rows
+        self._places: dict[tuple[str, ...], tuple[str, int] | None] = {}
+        self._final: list[Row] = []
         self._left_out = 0  # rows that are no longer kept
         self._after = 0  # events that the final rows tell of
 
     def rows(self) -> tuple[int, list[Row]]:
         """Return how many rows are left out at the beginning, and the others."""
+        self._places.clear()  # files may have changed
         events = list(self._told())
         beginnings, recent = self._window(events)
         known = Counter(step.client.name for step in Timeline(beginnings, *self._chosen).steps)
@@ -78,6 +80,11 @@ class Conversation:
                 beginnings.append(event)
         return beginnings, events[self._after :]
 
+    def _place_of(self, *method: str) -> tuple[str, int] | None:
+        if method not in self._places:
+            self._places[method] = place_of(self._folder, *method)
+        return self._places[method]
+
     def _row(self, step: Step, bracket: Bracket) -> Row:
         row = step.row
         call = row.of_call
@@ -86,7 +93,7 @@ class Conversation:
             if match := _PLACE.search(note):
                 place = match[1], int(match[2])
         if place is None and call:
-            place = place_of(self._folder, call["consumer"], call["handler"])
+            place = self._place_of(call["consumer"], call["handler"])
         return {
             "client": step.client.name,
             "server": step.client.server,

@@ -119,7 +119,8 @@ class Page:
 
 
 _pages: dict[str, Page] = {}  # name of a panel → what it shows
-_client: httpx.AsyncClient | None = None
+# nothing is kept alive: the server sees each page come and go
+_TRANSPORT = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class PagesHandler(APIHandler):
@@ -212,9 +213,15 @@ class PageHandler(JupyterHandler):
         request = self.request
         headers = [*self._headers_for_site().items(), ("Accept-Encoding", "identity")]
         url = httpx.URL(self.page.site).copy_with(raw_path=self._path().encode())
-        body = request.body or None
-        ask = _http().build_request(request.method or "GET", url, headers=headers, content=body)
-        answer = await _http().send(ask, stream=True)
+        ask = httpx.Request(
+            request.method or "GET",
+            url,
+            headers=headers,
+            content=request.body or None,
+            extensions={"timeout": {"connect": 10.0}},
+        )
+        # not through a client, which would keep the cookies of all visitors
+        answer = await _TRANSPORT.handle_async_request(ask)
         try:
             await self._pass_back(answer)
         finally:
@@ -368,21 +375,6 @@ class PageHandler(JupyterHandler):
             "<p>The server has ended. Run the cell that starts it, and this page comes back.</p>"
             "</main></body></html>"
         )
-
-
-def _http() -> httpx.AsyncClient:
-    global _client
-    if _client is None:
-        _client = httpx.AsyncClient(
-            timeout=httpx.Timeout(None, connect=10.0),
-            limits=httpx.Limits(
-                max_keepalive_connections=0
-            ),  # the server sees each page come and go
-            trust_env=False,
-            headers={},
-        )
-        _client.headers.clear()
-    return _client
 
 
 def _prefix(base_url: str, page: Page) -> str:

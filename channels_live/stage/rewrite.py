@@ -12,6 +12,7 @@ _ATTRIBUTE = rb"(?i)(\s(?:href|src|action|formaction|poster)\s*=\s*[\"']?)"
 _CSS = rb"(?i)(url\(\s*[\"']?|@import\s+[\"'])"
 _HEAD = re.compile(rb"(?is)\A(?:\s|<!--.*?-->|<!doctype[^>]*>|<html\b[^>]*>|<head\b[^>]*>)*")
 _SCRIPT = re.compile(rb"(?i)(<script\b[^>]*>|</script\s*>)")
+_OPENED = re.compile(rb"(?is)<(script|style)\b(?:.*?(</\1)|)")
 _LOCATION = re.compile(
     rb"(?<![\w$.])(?<!const )(?<!let )(?<!var )(?:(?:window|document|self|globalThis)\.)?"
     rb"location(?:\.(assign|replace)\s*\(|(?:\.href)?\s*=(?![=>]))"
@@ -33,14 +34,11 @@ class Rewriter:
         self._attribute = re.compile(_ATTRIBUTE + rb"(?!%s/)" % inside + own)
         self._css = re.compile(_CSS + rb"(?!%s/)" % inside + own)
         self._held = b""
-        self._in_script = False
 
     def feed(self, piece: bytes) -> bytes:
-        """Return what can be passed on so far. A tag that has not ended yet is held back."""
+        """Return what can be passed on so far. What has not ended yet is held back."""
         held = self._held + piece
-        begin = held.rfind(b"<") if self._kind == "html" else held.rfind(b"\n") + 1
-        complete = self._kind == "html" and (begin < 0 or b">" in held[begin:])
-        end = len(held) if complete else begin
+        end = _complete(held) if self._kind == "html" else held.rfind(b"\n") + 1
         self._held = held[end:]
         return self._changed(held[:end])
 
@@ -62,11 +60,12 @@ class Rewriter:
             yield self._attribute.sub(self._address, text[: head.end()])
             yield self._take_first()
             text = text[head.end() :]
+        in_script = False
         for part in _SCRIPT.split(text):
             if _SCRIPT.fullmatch(part):
-                self._in_script = not part.startswith(b"</")
+                in_script = not part.startswith(b"</")
                 yield self._attribute.sub(self._address, part)
-            elif self._in_script:
+            elif in_script:
                 yield _LOCATION.sub(_page_location, part)
             else:
                 yield self._css.sub(self._address, self._attribute.sub(self._address, part))
@@ -77,6 +76,15 @@ class Rewriter:
 
     def _address(self, match: re.Match[bytes]) -> bytes:
         return match[1] + self._prefix
+
+
+def _complete(text: bytes) -> int:
+    """Return how much of HTML can be changed: up to a tag, script or style that has not ended."""
+    tag = text.rfind(b"<")
+    end = tag if tag >= 0 and b">" not in text[tag:] else len(text)
+    if (opened := list(_OPENED.finditer(text))) and not opened[-1][2]:
+        end = min(end, opened[-1].start())
+    return end
 
 
 def _page_location(match: re.Match[bytes]) -> bytes:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from channels_live.server import Server
@@ -37,13 +37,13 @@ class Stage:
         """Show the conversation with a server. The arguments are those of `Server.watch`."""
         self._show("The conversation is", server, [(client, consumer, threads)], {})
 
-    def pages(self, server: Server, pages: Mapping[str, str]) -> None:
-        """Show pages of a server side by side. pages: what each is called → its path."""
-        self._show(f"{_pages(pages)} is", server, [], pages)
+    def page(self, server: Server, path: str, name: str | None = None) -> None:
+        """Show a page. The arguments are those of `Server.page`."""
+        self._show(f"The page {path} is", server, [], {name or path: path})
 
     def show(self, server: Server, pages: Mapping[str, str]) -> None:
         """Show pages of a server, and the conversation below them."""
-        what = f"{_pages(pages)} and the conversation are"
+        what = f"{_in_words(pages.values())} and the conversation are"
         self._show(what, server, [(None, None, False)], pages)
 
     def _show(
@@ -115,8 +115,9 @@ class Stage:
             server.watch_here(*arguments)
 
 
-def _pages(pages: Mapping[str, str]) -> str:
-    return f"The page {' and '.join(dict.fromkeys(pages.values()))}"
+def _in_words(paths: Iterable[str]) -> str:
+    different = list(dict.fromkeys(paths))
+    return f"The page{'s' if len(different) > 1 else ''} {' and '.join(different)}"
 
 
 STAGE = Stage()

@@ -8,7 +8,7 @@ const COLORS = 6; // in stage.css
 export class Conversation {
   // edit: opens a file at a line
   constructor(edit) {
-    Object.assign(this, { edit, rows: [], drawn: [], leftOut: 0, paused: false, waiting: 0 });
+    Object.assign(this, { edit, rows: [], drawn: [], leftOut: 0, paused: false, waiting: 0, follows: true });
     this.colors = new Map(); // client → its number
     this.state = element("span", "cl-State", { role: "status" });
     this.pause = button("Pause", () => this.setPaused(!this.paused), { "aria-pressed": "false" });
@@ -22,7 +22,12 @@ export class Conversation {
     this.before.hidden = true;
     this.list = element("ol", "cl-Rows", { "aria-label": "What happened", tabindex: "0" });
     this.list.append(this.before);
-    this.list.onscroll = () => { this.newest.hidden = this.isAtEnd(); };
+    this.list.onscroll = () => {
+      this.follows = this.isAtEnd();
+      this.newest.hidden = this.follows;
+    };
+    this.resized = new ResizeObserver(() => { if (this.follows) this.toNewest(); });
+    this.resized.observe(this.list);
     this.list.onclick = ({ target }) => this.open_place(target.closest(".cl-Row"));
     const bar = element("div", "cl-Bar");
     bar.append(this.state, this.choice, this.pause);
@@ -68,7 +73,7 @@ export class Conversation {
   }
 
   draw() {
-    const follows = this.isAtEnd();
+    const { follows } = this;
     // those that are gone stand first
     while (this.drawn.length && this.drawn[0].row !== this.rows[0]) this.drawn.shift().node.remove();
     let same = 0;
@@ -154,11 +159,14 @@ export class Conversation {
   }
 
   toNewest() {
+    this.follows = true;
     this.list.scrollTop = this.list.scrollHeight;
     this.newest.hidden = true;
   }
 
-  close() {}
+  close() {
+    this.resized.disconnect();
+  }
 }
 
 function note(words, name = "") {

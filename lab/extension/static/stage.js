@@ -77,7 +77,9 @@ class Stage {
 
   // Take the comm that a kernel opens, or, when the page was loaded anew, has opened before.
   async listen(kernel) {
+    if (kernel === this.kernel) return;
     this.leave();
+    this.kernel = kernel;
     if (!kernel) return;
     kernel.registerCommTarget(TARGET, (comm, opened) => {
       this.root = opened.content.data.notebook;
