@@ -190,6 +190,8 @@ class Site(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(self.server.content)
+        if self.path == "/stream/":
+            self.server.gone.set() if self.connection.recv(1) == b"" else None
 
     do_POST = do_GET
 
@@ -201,6 +203,7 @@ class Site(BaseHTTPRequestHandler):
 def site():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     server.asked, server.answers, server.statuses, server.content = [], {}, {}, b""
+    server.gone = threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -279,6 +282,17 @@ def test_nobody_else_gets_to_it(anywhere, site):
     assert asked.status_code == 403
     assert register(anywhere, panel="x", site="http://10.0.0.1").status_code == 400
     assert register(anywhere, panel="x", site="http://localhost.evil.example").status_code == 400
+
+
+def test_answer_is_passed_on_as_it_comes_until_the_reader_leaves(anywhere, site):
+    own = f"http://127.0.0.1:{site.server_port}"
+    prefix = register(anywhere, panel="stream", site=own).json()["prefix"]
+    site.content = b"one piece"
+    address = f"{anywhere.url.removesuffix('/user/ann')}{prefix}/stream/"
+    with httpx.stream("GET", address, trust_env=False) as answer:
+        assert next(answer.iter_raw()) == b"one piece"
+        assert not site.gone.is_set()
+    assert site.gone.wait(10), "the site is left too"
 
 
 def test_static_files_come_from_their_folders_only(anywhere, site, project, tmp_path):
@@ -480,6 +494,8 @@ def test_fifty_frames_a_second_do_not_flicker(page, lab):
 
 def test_row_tells_errors_and_what_runs_and_opens_its_file(page, lab):
     slow = """
+from pathlib import Path
+
 file = Path("myapp/consumers.py")
 file.write_text(file.read_text() + '''
 

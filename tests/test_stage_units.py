@@ -4,6 +4,7 @@ import json
 
 import pytest
 from clients import client, talk
+from jupyter_client.manager import start_new_kernel
 
 from channels_live.stage.conversation import LONGEST, MOST_ROWS, Conversation
 from channels_live.stage.places import place_of
@@ -132,21 +133,40 @@ lesson.stage(server, "/chat/", "/chat/", Anna="/")
 """
 
 
-@pytest.mark.live
-def test_output_is_the_same_wherever_and_whenever(tmp_path, monkeypatch):
-    """What is stored has no ids, ports or paths; no comm is opened where nobody listens."""
-    from jupyter_client.manager import start_new_kernel
-
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """Return a function that runs a cell in a fresh kernel, and returns what was said."""
     monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", str(tmp_path))
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    manager, kernel = start_new_kernel(kernel_name="python3")
-    said = []
-    try:
-        reply = kernel.execute_interactive(SHOW, output_hook=said.append)
+    running = []
+
+    def run(code):
+        running or running.extend(start_new_kernel(kernel_name="python3"))
+        said = []
+        reply = running[1].execute_interactive(code, output_hook=said.append)
         assert reply["content"]["status"] == "ok", reply["content"]
-    finally:
-        kernel.stop_channels()
-        manager.shutdown_kernel(now=True)
+        return said
+
+    yield run
+    if running:
+        running[1].stop_channels()
+        running[0].shutdown_kernel(now=True)
+
+
+@pytest.mark.live
+def test_where_nobody_shows_panels_the_output_follows(kernel, monkeypatch):
+    monkeypatch.setenv("VSCODE_PID", "1")
+    kernel(SHOW.partition("server.watch()")[0] + "server.watch()")
+    asks = "server.http('/')\nimport time; time.sleep(0.5)"  # a cell that is told of meanwhile
+    said = kernel(asks)
+    updates = [m["content"]["data"] for m in said if m["msg_type"] == "update_display_data"]
+    assert "GET /" in updates[-1]["text/plain"]
+
+
+@pytest.mark.live
+def test_output_is_the_same_wherever_and_whenever(kernel):
+    """What is stored has no ids, ports or paths; no comm is opened where nobody listens."""
+    said = kernel(SHOW)
     assert not [message for message in said if message["msg_type"].startswith("comm")]
     command = "daphne -p 8000 myproject.asgi:application"
     shown = [m["content"]["data"] for m in said if m["msg_type"] == "display_data"]
