@@ -347,7 +347,7 @@ def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
     run(page, "server.stop()")
     expect(state(page, "Page").first).to_contain_text("The server has ended.")
     page.get_by_role("button", name="Reload").first.click()
-    expect(frame(page, "Anna").get_by_text("Nothing answers at 127.0.0.1:8000")).to_be_visible()
+    expect(frame(page, "Anna").get_by_text("Nothing answers at 127.0.0.1:")).to_be_visible()
     run(page, f"server = lesson.start({COMMAND!r})")
     expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()
 
@@ -474,7 +474,7 @@ def test_fifty_frames_a_second_do_not_flicker(page, lab):
         }"""
     )
     run(page, FLOOD.format(number=150, pause=0.02))
-    expect(rows(page, "n149").last).to_be_visible()
+    expect(rows(page, "disconnect(1000)")).to_be_visible()
     drawn = page.locator(".cl-Row").count()
     assert drawn > 300
     # a row is drawn once; what was still running may be drawn again

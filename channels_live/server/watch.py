@@ -32,7 +32,7 @@ class Watched:
         if self.stage:
             self.stage.watch(self, client, consumer, threads)
         else:
-            self.watch_here(client, consumer, threads)
+            watch_here(self, client, consumer, threads)
 
     def page(self, path: str = "/", name: str | None = None) -> None:
         """Show a page of this server beside the notebook, in JupyterLab: real, and to be used.
@@ -44,24 +44,6 @@ class Watched:
             self.stage.page(self, path, name)
         else:
             print(self.url(path))
-
-    def watch_here(
-        self,
-        client: Which = None,
-        consumer: str | None = None,
-        threads: bool = False,
-        place: Any = None,
-    ) -> None:
-        """Show what happens as `watch` does, in the notebook itself.
-
-        place: what was displayed before, and is replaced; None: it is shown where this is called.
-        """
-        told, name = self.told_by_run(), self.name
-
-        def draw() -> Timeline:
-            return Timeline(told(), name, client, consumer, threads)
-
-        self._watchers.append(watch(self.record, draw, place))
 
     # what Server has
 
@@ -80,6 +62,25 @@ class Watched:
 
     def told_by_run(self) -> Callable[[], list[dict[str, Any]]]:
         raise NotImplementedError
+
+
+def watch_here(
+    server: Watched,
+    client: Which = None,
+    consumer: str | None = None,
+    threads: bool = False,
+    place: Any = None,
+) -> None:
+    """Show what happens as `Server.watch` does, in the notebook itself.
+
+    place: what was displayed before, and is replaced; None: it is shown where this is called.
+    """
+    told, name = server.told_by_run(), server.name
+
+    def draw() -> Timeline:
+        return Timeline(told(), name, client, consumer, threads)
+
+    server._watchers.append(watch(server.record, draw, place))
 
 
 def watch(record: Record, draw: Callable[[], Any], place: Any = None) -> threading.Thread:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from channels_live.server import Server
+from channels_live.server.watch import watch_here
 from channels_live.stage.panels import ConversationPanel, PagePanel, Panel
 from channels_live.stage.visitors import Visitors
 from channels_live.timeline import Which
@@ -112,7 +113,7 @@ class Stage:
         if self._comm is None and "VSCODE_PID" not in os.environ:
             return  # as when a notebook is executed to be stored
         if self._comm is None or not self._heard.wait(ANSWER):
-            server.watch_here(*arguments)
+            watch_here(server, *arguments)
 
 
 def _in_words(paths: Iterable[str]) -> str:
