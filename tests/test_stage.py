@@ -543,6 +543,37 @@ server.restart()
     assert page.evaluate(cursor) == ["workspace/00/myapp/consumers.py", line]
 
 
+TALK = """
+from websockets import connect
+async with connect(server.ws("/ws/chat/"), origin="http://localhost") as websocket:
+    await websocket.send('{"message": "a message that is rather long, so that the diagram is wide"}')
+    await websocket.recv()
+server.timeline()
+"""
+
+
+def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
+    lab.write("diagram.ipynb", BEGIN, TALK)
+    page.set_viewport_size({"width": 900, "height": 900})
+    lab.open(page, "diagram.ipynb")
+    run_all(page)
+    picture = page.locator(".jp-RenderedMermaid img")
+    expect(picture).to_be_visible()
+    width, natural = picture.evaluate("image => [image.clientWidth, image.naturalWidth]")
+    assert width == natural > 500
+    box = picture.locator("xpath=ancestor::*[contains(@class, 'jp-RenderedMermaid')]").last
+    scrolls = (
+        "box => getComputedStyle(box).overflowX === 'auto' && box.scrollWidth > box.clientWidth"
+    )
+    assert box.evaluate(scrolls)
+    # black on white, whatever the theme
+    page.evaluate(
+        "() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    assert picture.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_everybody_can_use_the_panels(page, lab, theme):
     failing = """

@@ -1,4 +1,4 @@
-"""Brings a site's pages into JupyterLab: an extension of Jupyter's server.
+"""Brings a site's pages into JupyterLab.
 
 JupyterLab asks for a page's prefix (`PUT channels-live/pages`, as logged-in as everything there),
 and shows `PREFIX/chat/` in a frame. The prefix holds a secret, which is all that a page needs, and
@@ -19,25 +19,20 @@ how it ends are those of the browser and of the server.
 
 import asyncio
 import html
-import ipaddress
-import json
 import mimetypes
 import re
-import secrets
-import socket
-from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from channels_live.stage.pages import Page, page_behind
 from channels_live.stage.rewrite import Rewriter, kind_of
 
 SANDBOX = (
@@ -56,103 +51,8 @@ _NOT_PASSED_BACK = {  # of an answer: the same, and what is replaced
 }
 
 
-@dataclass
-class Page:
-    """What a panel shows.
-
-    site: as in "http://127.0.0.1:8000". static: URL of the static files; roots: pairs of a prefix
-    and the folder in which what stands behind it lies. cookies: what the site has stored. visitor:
-    what the visitor is called, and where the kernel wants to hear of it: see visitors.py.
-    """
-
-    site: str
-    static: str = ""
-    roots: list[tuple[str, str]] = field(default_factory=list)
-    cookies: SimpleCookie = field(default_factory=SimpleCookie)
-    visitor: dict[str, Any] = field(default_factory=dict)
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.site).netloc
-
-    def store(self, header: str) -> None:
-        """Keep a cookie, or delete it, as the site says."""
-        try:
-            self.cookies.load(header)
-        except CookieError:
-            return
-        for name, cookie in list(self.cookies.items()):
-            if cookie["max-age"] in ("0", 0) or "01 Jan 1970" in cookie["expires"]:
-                del self.cookies[name]
-
-    def cookie_header(self) -> str:
-        return "; ".join(f"{name}={cookie.coded_value}" for name, cookie in self.cookies.items())
-
-    def readable_cookies(self) -> str:
-        """Return those that a script may read."""
-        return "; ".join(
-            f"{name}={cookie.coded_value}"
-            for name, cookie in self.cookies.items()
-            if not cookie["httponly"]
-        )
-
-    def tell_port(self, port: int) -> None:
-        """Tell the kernel from which port the visitor comes."""
-        if "port" in self.visitor:
-            told = {"token": self.visitor["token"], "name": self.visitor["name"], "port": port}
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
-                wire.sendto(json.dumps(told).encode(), ("127.0.0.1", int(self.visitor["port"])))
-
-    def static_file(self, path: str) -> Path | None:
-        """Return the file that Django's finders would find for a path, or None."""
-        if not self.static or not path.startswith(self.static):
-            return None
-        name = unquote(path.removeprefix(self.static))
-        for prefix, root in self.roots:
-            if not prefix or name.startswith(f"{prefix}/"):
-                folder = Path(root).resolve()
-                file = (folder / name[len(prefix) :].lstrip("/")).resolve()
-                if file.is_relative_to(folder) and file.is_file():
-                    return file
-        return None
-
-
-_pages: dict[str, Page] = {}  # name of a panel → what it shows
 # nothing is kept alive: the server sees each page come and go
 _TRANSPORT = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
-
-
-class PagesHandler(APIHandler):
-    """Where JupyterLab says which site a panel shows."""
-
-    @web.authenticated
-    async def put(self) -> None:
-        asked = self.get_json_body() or {}
-        site = str(asked["site"])
-        parts = urlsplit(site)
-        if parts.scheme not in ("http", "https") or not _is_loopback(parts.hostname or ""):
-            raise web.HTTPError(400, "Only sites on this computer are shown.")
-        page = _pages.setdefault(str(asked["panel"]), Page(site))
-        page.site = site
-        page.visitor = asked.get("visitor") or {}
-        page.static = str(asked.get("static") or "")
-        page.roots = [(str(prefix), str(root)) for prefix, root in asked.get("roots") or []]
-        self.finish(json.dumps({"prefix": _prefix(self.base_url, page)}))
-
-
-class ScriptHandler(JupyterHandler):
-    """The script that each page gets. Nothing in it is secret."""
-
-    async def prepare(self) -> None:  # type: ignore[override]
-        if not self.check_host():
-            raise web.HTTPError(403)
-
-    @allow_unauthenticated
-    def get(self) -> None:
-        self.set_header("Content-Type", "text/javascript; charset=utf-8")
-        self.set_header("Cache-Control", "no-cache")
-        self.finish((Path(__file__).parent / "in_page.js").read_bytes())
 
 
 class PageHandler(JupyterHandler):
@@ -171,11 +71,11 @@ class PageHandler(JupyterHandler):
         if not self.check_host():
             raise web.HTTPError(403)
         secret = self.path_args[0]
-        known = [p for p in _pages.values() if secrets.compare_digest(p.secret, secret)]
-        if not known:
+        page = page_behind(secret)
+        if page is None:
             raise web.HTTPError(404)
-        self.page = known[0]
-        self.prefix = _prefix(self.base_url, self.page)
+        self.page = page
+        self.prefix = prefix_of(self.base_url, self.page)
         # a sandbox has none, which is written "null"
         origin = self.request.headers.get("Origin", "null")
         if origin != "null" and urlsplit(origin).netloc != self.request.host:
@@ -377,26 +277,5 @@ class PageHandler(JupyterHandler):
         )
 
 
-def _prefix(base_url: str, page: Page) -> str:
+def prefix_of(base_url: str, page: Page) -> str:
     return url_path_join(base_url, "channels-live", "page", page.secret)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": "channels_live.stage.proxy"}]
-
-
-def _load_jupyter_server_extension(server: Any) -> None:
-    base = server.web_app.settings["base_url"]
-    handlers = [
-        (url_path_join(base, "channels-live", "pages"), PagesHandler),
-        (url_path_join(base, "channels-live", "in_page.js"), ScriptHandler),
-        (url_path_join(base, "channels-live", "page", r"([\w-]+)") + r"(?:/.*)?", PageHandler),
-    ]
-    server.web_app.add_handlers(".*$", handlers)
