@@ -55,8 +55,8 @@ build: $(READY) ## derive all that is derived, only what changed (one lesson: AR
 new: $(READY) ## cut a lesson from the frame: make new N=14 TITLE="Run many servers"
 	@$(RUN) channels_live.authoring.new "$$N" "$$TITLE"
 
-picture: $(TOOLS) ## renew the picture in the README
-	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py
+picture: $(TOOLS) ## renew the picture in the README, moving and still
+	$(VENV)/bin/python tests/picture.py lab
 
 bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)

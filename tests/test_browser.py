@@ -1,7 +1,6 @@
 """A learner opens a lesson in JupyterLab, runs all of it, and sees what it is about."""
 
 import html
-import os
 import re
 from urllib.parse import unquote
 
@@ -77,11 +76,6 @@ def test_lesson_runs_from_the_first_cell_to_the_last(page, lab):
     assert page.locator(NOT_DRAWN).count() == 0
     assert page.locator(POP_UPS).count() == 0
     assert {"ChatConsumer", "connect()", '{"message": "hello"}'} <= texts(page)
-
-    if picture := os.environ.get("CHANNELS_LIVE_PICTURE"):  # make picture: the one in the README
-        page.keyboard.press("Control+b")  # without the side bar
-        page.locator(".jp-RenderedMermaid img").first.scroll_into_view_if_needed()
-        page.locator(".jp-NotebookPanel-notebook").screenshot(path=picture)
 
 
 SIGNS = [

@@ -546,7 +546,7 @@ server.restart()
 TALK = """
 from websockets import connect
 async with connect(server.ws("/ws/chat/"), origin="http://localhost") as websocket:
-    await websocket.send('{"message": "a message that is rather long, so that the diagram is wide"}')
+    await websocket.send('{"message": "a long message, so that the diagram is wide"}')
     await websocket.recv()
 server.timeline()
 """
