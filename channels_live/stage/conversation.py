@@ -51,6 +51,12 @@ class Conversation:
         """Return how many rows are left out at the beginning, and the others."""
         self._places.clear()  # files may have changed
         events = list(self._told())
+        if len(events) - self._after > LONGEST and (quiet := _quiet_until(events[self._after :])):
+            self._left_out, self._final = self._rows_of(events[: self._after + quiet])
+            self._after += quiet
+        return self._rows_of(events)
+
+    def _rows_of(self, events: list[Event]) -> tuple[int, list[Row]]:
         beginnings, recent = self._window(events)
         known = Counter(step.client.name for step in Timeline(beginnings, *self._chosen).steps)
         steps = []
@@ -63,11 +69,7 @@ class Conversation:
             self._row(step, bracket) for step, bracket in zip(steps, brackets(steps), strict=True)
         ]
         rows = [*self._final, *fresh]
-        left_out = self._left_out + max(0, len(rows) - MOST_ROWS)
-        rows = rows[-MOST_ROWS:]
-        if len(events) - self._after > LONGEST and _is_quiet(recent):
-            self._final, self._left_out, self._after = rows, left_out, len(events)
-        return left_out, rows
+        return self._left_out + max(0, len(rows) - MOST_ROWS), rows[-MOST_ROWS:]
 
     def _window(self, events: list[Event]) -> tuple[list[Event], list[Event]]:
         """Return how each connection began that the final rows tell of, and what came later."""
@@ -115,15 +117,27 @@ def _together(bracket: Bracket) -> str:
     return "first" if bracket.first else "last" if bracket.last else "inside"
 
 
-def _is_quiet(events: Iterable[Event]) -> bool:
-    """Tell whether all that came has been dealt with."""
-    running = set()
-    last = {}
-    for event in events:
-        if event["kind"] == "call":
-            running.add((event["process"], event["call"]))
-        elif event["kind"] == "return":
+def _quiet_until(events: Iterable[Event]) -> int:
+    """Return after how many events, the last time, all that came had been dealt with.
+
+    What no consumer has taken up for long is not waited for: it may have none, or have failed.
+    """
+    running = set()  # calls
+    arrived: dict[Any, list[int]] = {}  # connection → after how many events each thing came
+    quiet = 0
+    for number, event in enumerate(events, 1):
+        kind, connection = event["kind"], (event["process"], event.get("conn"))
+        if kind in ("open", "in", "close"):
+            arrived.setdefault(connection, []).append(number)
+        elif kind == "end":
+            arrived.pop(connection, None)
+        elif kind == "return":
             running.discard((event["process"], event["call"]))
-        if "conn" in event:
-            last[event["process"], event["conn"]] = event["kind"]
-    return not running and not {"open", "in", "close"} & set(last.values())
+        elif kind == "call":
+            running.add((event["process"], event["call"]))
+            if event["type"].startswith(("websocket.", "http.")) and arrived.get(connection):
+                arrived[connection].pop(0)
+        waiting = (numbers[-1] for numbers in arrived.values() if numbers)
+        if not running and number - max(waiting, default=-LONGEST) >= LONGEST:
+            quiet = number
+    return quiet
