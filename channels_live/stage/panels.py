@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from channels_live.record import Record
 from channels_live.server import Server
 from channels_live.stage.conversation import Conversation, Row
-from channels_live.stage.statics import statics_of
+from channels_live.stage.static_files import static_files_of
 from channels_live.timeline import Which
 
 REDRAW = 0.05  # seconds between two messages, so that a flood is not sent row by row
@@ -163,7 +163,7 @@ class PagePanel(Panel):
         self, server: Server, name: str, path: str, visitor: dict[str, Any], send: Send
     ) -> None:
         self._path, self._visitor = path, visitor
-        self._statics: dict[str, Any] | None = None  # not known yet
+        self._static_files: dict[str, Any] | None = None  # not known yet
         super().__init__(f"page {server.command} {name}", name, server, send)
 
     def _state(self) -> dict[str, Any]:
@@ -172,12 +172,12 @@ class PagePanel(Panel):
             "path": self._path,
             "site": self.server.url("").rstrip("/") if self.server.running else "",
             "visitor": self._visitor,
-            "ready": self._statics is not None,
-            **(self._statics or {}),
+            "ready": self._static_files is not None,
+            **(self._static_files or {}),
         }
 
     def _tell_run(self, server: Server, record: Record) -> None:
-        self._statics = statics_of(server.folder)
+        self._static_files = static_files_of(server.folder)
         while not self._has_ended(server, record):
             if self._all_again and not self.closed:
                 self._all_again = False

@@ -17,7 +17,7 @@ export class SitePage {
     window.addEventListener("message", this.heard);
   }
 
-  async open({ site, path, title, notebook, ready, fresh, running, visitor, static: statics, roots }) {
+  async open({ site, path, title, notebook, ready, fresh, running, visitor, static: files, roots }) {
     Object.assign(this, { site: site || this.site, end: running ? "" : "The server has ended." });
     this.frame.title = `Page ${title}`;
     if (fresh) this.wanted = true;
@@ -27,7 +27,7 @@ export class SitePage {
     const settings = this.ServerConnection.makeSettings();
     // the visitor is kept by this name, also when the server is started again
     const panel = `${notebook} ${this.key}`;
-    const body = JSON.stringify({ panel, site, visitor, static: statics, roots });
+    const body = JSON.stringify({ panel, site, visitor, static: files, roots });
     const answer = await this.ServerConnection.makeRequest(
       `${settings.baseUrl}channels-live/pages`, { method: "PUT", body }, settings);
     if (!answer.ok) {

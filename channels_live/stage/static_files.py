@@ -26,7 +26,7 @@ print(json.dumps({"static": settings.STATIC_URL, "roots": roots}))
 """
 
 
-def statics_of(folder: Path) -> dict[str, Any]:
+def static_files_of(folder: Path) -> dict[str, Any]:
     """Return the URL of a project's static files, and their folders; nothing if it has none."""
     try:
         answer = subprocess.run(
