@@ -62,13 +62,13 @@ build: $(READY) ## derive all that is derived, only what changed (one lesson: AR
 new: $(READY) ## cut a lesson from the frame: make new N=14 TITLE="Run many servers"
 	@$(RUN) channels_live.authoring.new "$$N" "$$TITLE"
 
-picture: $(TOOLS) ## renew the picture in the README
-	CHANNELS_LIVE_PICTURE=lab/lesson.png $(RUN) pytest -k lesson_runs tests/test_browser.py
+picture: $(TOOLS) ## renew the picture in the README, moving and still
+	$(VENV)/bin/python tests/picture.py lab
 
 bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)
 
-$(READY): requirements.txt pyproject.toml lab/channels_live.json lab/server.json
+$(READY): requirements.txt pyproject.toml $(wildcard lab/*.json lab/extension/*.json lab/extension/static/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not." \
 			"Name one that is, for example: make lab PYTHON=python3.13"; exit 1; }

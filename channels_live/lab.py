@@ -1,6 +1,6 @@
 """For a Jupyter server: when it starts, it lays out the learner's copies of the notebooks.
 
-`lab/server.json` names this module, so that it does so wherever the course is installed.
+`lab/jupyter_server.json` names this module, so that it does so wherever the course is installed.
 """
 
 from typing import Any

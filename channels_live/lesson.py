@@ -1,11 +1,14 @@
 """`Lesson(5)`: lays out the learner's working copy and makes it the current folder."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from channels_live import copies, editions, notebook, workspace
 from channels_live.kept import lay_out_again
 from channels_live.kernel import KERNEL, WorkingCopy
+from channels_live.server import Server
+from channels_live.stage.stage import STAGE
 from channels_live.workspace import LessonError
 
 
@@ -44,6 +47,21 @@ class Lesson(WorkingCopy):
         print(f"Lesson {number}: your files are in {shown}")
         if newer := copies.newer("notebooks", number):
             print(f"Of this lesson there is a new edition: {newer}")
+
+    def stage(self, server: Server, *paths: str, **named: str) -> None:
+        """Show pages of a server, and below them the conversation with it, beside the notebook.
+
+        paths: of the pages, as in "/chat/". named: what a panel is called → its path, as in
+        Anna="/chat/lobby/". Each is a visitor of its own.
+        """
+        pages = {path if n == 1 else f"{path} {n}": path for n, path in _numbered(paths)} | named
+        STAGE.show(server, pages)
+
+
+def _numbered(paths: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield each path, and how many of the same there have been."""
+    for at, path in enumerate(paths, 1):
+        yield paths[:at].count(path), path
 
 
 def _cells(number: int) -> list[tuple[str, str]]:

@@ -89,6 +89,11 @@ class Sends(logging.Filter):
                 if client and client.name is None:
                     client.name = name
 
+    def name_client(self, port: int, name: str) -> None:
+        """Name the client that comes from a port, and is not this kernel's."""
+        with self._lock:
+            self._clients[port] = _Client(name=name)
+
     def told(self, events: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield a server's events, with what is known of those that this kernel's clients caused.
 

@@ -12,6 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -410,7 +411,49 @@ def notebooks(site, pairs):
     return {"nbval beside jupyter execute": ("s", 0.30, measured)}
 
 
-ALWAYS = (echo, start, memory, timeline, checks, lesson, kernel, command, log, keeper)
+def stage(site, pairs):
+    """Time what is typed into a page beside a notebook, until it is seen in the conversation."""
+    from playwright.sync_api import sync_playwright
+    from running_lab import run_all, running_lab
+
+    now = "performance.timeOrigin + performance.now()"
+    took = []
+    home, course = site / "home", site / "course"
+    home.mkdir()
+    course.mkdir()
+    with running_lab(home, course) as lab, sync_playwright() as playwright:
+        begin = LESSON.replace("(5)", "(0)") + "!python manage.py migrate -v 0\n"
+        start = f'server = lesson.start("daphne -p {free_port()} {APPLICATION}")'
+        lab.write("bench.ipynb", begin + start, 'lesson.stage(server, Anna="/chat/lobby/")')
+        program = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page()
+        lab.open(page, "bench.ipynb")
+        run_all(page)
+        frame = page.locator("iframe").element_handle().content_frame()
+        frame.get_by_text("Connected.").wait_for()
+        page.evaluate(
+            f"""() => {{
+                window.seen = {{}};
+                new MutationObserver(() => {{
+                    for (const node of document.querySelectorAll(".cl-Row .cl-Text"))
+                        seen[node.textContent] ??= {now};
+                }}).observe(document.querySelector(".cl-Rows"), {{childList: true}});
+            }}"""
+        )
+        for number in range(10 * pairs):
+            text = f"typed {number}"
+            frame.get_by_label("Your message").fill(text)
+            sent = frame.evaluate(
+                f"() => {{ document.querySelector('#chat-form').requestSubmit(); return {now} }}"
+            )
+            wanted = 'text => seen[`{"message": "${text}"}`] ?? seen[`{"message":"${text}"}`]'
+            took.append(page.wait_for_function(wanted, arg=text).json_value() - sent)
+        browser.close()
+    return {"typed into a page, until it is seen": ("ms", 150.0, took)}
+
+
+ALWAYS = (echo, start, memory, timeline, checks, lesson, kernel, command, log, keeper, stage)
 MEASURES = {measure.__name__: measure for measure in ALWAYS}
 ON_DEMAND = {"notebooks": notebooks}  # takes minutes
 

@@ -202,10 +202,10 @@ def test_own_broker_has_all_that_a_server_has(own):
     broker = own.start(BROKER)
     names = [name for name in dir(Server) if not name.startswith("_")]
     assert set(names) <= set(dir(broker))
-    assert set(names) - set(vars(OwnBroker)) == {"folder"}, "what it takes over needs no process"
+    assert set(names) - set(vars(OwnBroker)) == {"folder", "stage"}, "those need no process"
     assert "where you have started it" in broker.log()
     assert str(broker.timeline()) == "Nothing has happened yet."
-    for method in ("ws", "http", "wait_for_reload"):
+    for method in ("ws", "http", "page", "wait_for_reload"):
         with pytest.raises(ServerError, match=r"^This broker is your own: "):
             getattr(broker, method)()
     with pytest.raises(ServerError, match=r"^This broker is your own: "):

@@ -1,11 +1,7 @@
 """A learner opens a lesson in JupyterLab, runs all of it, and sees what it is about."""
 
 import html
-import os
 import re
-import subprocess
-import sys
-import threading
 from urllib.parse import unquote
 
 import nbformat
@@ -13,9 +9,9 @@ import pytest
 from answers import RIGHT_5_1
 from clients import client, talk
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from running_lab import KERNEL, OPEN, run_all, running_lab
 
 from channels_live.notebook import lesson_path, read
-from channels_live.server.ports import free_port
 from channels_live.workspace import ROOT
 
 pytestmark = pytest.mark.browser
@@ -31,53 +27,11 @@ def page(browser):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Start JupyterLab as on the first day of a learner. Return its folder and its address."""
-    home = tmp_path_factory.mktemp("home")
-    folder = tmp_path_factory.mktemp("course")
-    environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
-    environment |= {
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "CHANNELS_LIVE_WORKSPACE": str(folder / "workspace"),
-    }
-    command = ["-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={free_port()}"]
-    command += ["--ServerApp.port_retries=0", "--expose-app-in-browser"]
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if address := re.search(r"(http://127\.0\.0\.1:\d+)/lab(\?token=\w+)", line):
-            break
-    else:
-        pytest.fail("".join(said))
-    threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would get stuck
-    yield folder, lambda path: f"{address[1]}/lab/tree/{path}{address[2]}"
-    process.terminate()  # and its kernels
-    process.wait(30)
+    """Start JupyterLab. Return its folder, and a function from a path to its address."""
+    with running_lab(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")) as lab:
+        yield lab.folder, lab.address
 
 
-# What the widgets hold: the cells of the open notebook, once all have run or one has failed
-RAN = """() => {
-    const panel = jupyterapp.shell.currentWidget;
-    const cells = [...panel.content.model.cells]
-        .filter(cell => cell.type === "code" && cell.sharedModel.source.trim());
-    const outputs = cells.flatMap(cell => cell.outputs.toJSON());
-    const failed = outputs.some(output => output.output_type === "error");
-    const ran = cells.every(cell => cell.executionCount);
-    const idle = panel.sessionContext.session.kernel.status === "idle";
-    return (failed || ran && idle) && {ran: cells.length, outputs};
-}"""
-OPEN = """() => {
-    const panel = window.jupyterapp?.shell.currentWidget;
-    return panel?.sessionContext?.session?.kernel?.status === "idle";
-}"""
 DRAWN = """number => {
     const images = [...document.querySelectorAll(".jp-RenderedMermaid img")];
     return images.length === number && images.every(image => image.naturalWidth > 0);
@@ -115,30 +69,15 @@ def test_lesson_runs_from_the_first_cell_to_the_last(page, lab):
     page.goto(address(lesson.name))
     page.wait_for_function(OPEN)
     assert page.locator(POP_UPS).count() == 0
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    state = page.wait_for_function(RAN).json_value()
+    outputs = run_all(page)
 
-    assert state["ran"] > 5
-    red = [
-        output
-        for output in state["outputs"]
-        if output["output_type"] == "error" or output.get("name") == "stderr"
-    ]
-    assert not red
-    diagrams = [
-        output for output in state["outputs"] if "text/vnd.mermaid" in output.get("data", {})
-    ]
+    assert len(outputs) > 5
+    diagrams = [output for output in outputs if "text/vnd.mermaid" in output.get("data", {})]
     assert diagrams
     page.wait_for_function(DRAWN, arg=len(diagrams))
     assert page.locator(NOT_DRAWN).count() == 0
     assert page.locator(POP_UPS).count() == 0
     assert {"ChatConsumer", "connect()", '{"message": "hello"}'} <= texts(page)
-
-    if picture := os.environ.get("CHANNELS_LIVE_PICTURE"):  # make picture: the one in the README
-        page.keyboard.press("Control+b")  # without the side bar
-        page.locator(".jp-RenderedMermaid img").first.scroll_into_view_if_needed()
-        page.locator(".jp-NotebookPanel-notebook").screenshot(path=picture)
 
 
 SIGNS = [
@@ -172,9 +111,8 @@ def test_every_row_is_drawn_and_every_sign_survives(page, lab, daphne):
     outputs = [
         new_output("display_data", data=timeline._repr_mimebundle_()) for timeline in timelines
     ]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     cell = new_code_cell("timeline()", outputs=outputs)
-    notebook = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, folder / "rows.ipynb")
 
     page.goto(address("rows.ipynb"))

@@ -155,7 +155,7 @@ def test_environment_resolves_to_what_is_tested(tmp_path):
     ("ours", "folder"),
     [
         ("channels_live.json", "share/jupyter/lab/settings/overrides.d"),
-        ("server.json", "etc/jupyter/jupyter_server_config.d"),
+        ("jupyter_server.json", "etc/jupyter/jupyter_server_config.d"),
     ],
 )
 def test_jupyterlab_has_the_defaults_of_the_course_and_its_extension(ours, folder):
@@ -171,7 +171,7 @@ def make(tmp_path):
     """Return a function that runs make on a copy of the project."""
     if sys.platform == "win32":
         pytest.skip("the Makefile is for POSIX systems")
-    lab = ("lab/channels_live.json", "lab/server.json")
+    lab = ("lab/channels_live.json", "lab/jupyter_server.json")
     for name in ("Makefile", "requirements.txt", "pyproject.toml", *lab):
         target = tmp_path / name
         target.parent.mkdir(exist_ok=True)

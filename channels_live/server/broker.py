@@ -30,6 +30,16 @@ class OwnBroker(Server):
         return self._line
 
     @property
+    def name(self) -> str:
+        """What it is, in one word."""
+        return "broker"
+
+    @property
+    def record(self) -> NoReturn:
+        """What it does is not recorded: ServerError."""
+        self._refuse("what it does is not recorded")
+
+    @property
     def pid(self) -> NoReturn:
         """Its process is not ours: ServerError."""
         self._refuse("its process is not known here")
@@ -57,6 +67,14 @@ class OwnBroker(Server):
     def is_silent(self, timeout: float) -> bool:
         """Return False: what it does is not known."""
         return False
+
+    def told_by_run(self) -> Callable[[], Events]:
+        """Return a function that returns nothing: what a broker does is not recorded."""
+        return list
+
+    def page(self, path: str = "/", name: str | None = None) -> NoReturn:
+        """Raise ServerError: a broker has no pages."""
+        self._refuse("a broker has no pages")
 
     def timeline(
         self,

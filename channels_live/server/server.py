@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from channels_live.record import Record
 from channels_live.sends import SENDS
 from channels_live.server import arguments, diagnosis, ports
 from channels_live.server import command as commands
@@ -14,7 +15,7 @@ from channels_live.server.diagnosis import ServerError
 from channels_live.server.holder import free_port_for, who_has
 from channels_live.server.log import Log, relative, shown
 from channels_live.server.run import Run
-from channels_live.server.watch import watch
+from channels_live.server.watch import Watched
 from channels_live.timeline import Overlaps, Timeline, Which, with_those_before
 
 PATIENCE = 0.1  # seconds; what runs for longer without a sign of life is not waited for by a log
@@ -23,7 +24,7 @@ STARTS = 3  # tries, if others take the port after we had looked
 Events = list[dict[str, Any]]
 
 
-class Server(Addressed):
+class Server(Addressed, Watched):
     """A command that runs in the background. `Lesson.start` makes it.
 
     command: what one would type in a terminal.
@@ -85,6 +86,16 @@ class Server(Addressed):
         return self._command.line
 
     @property
+    def name(self) -> str:
+        """What runs, in one word."""
+        return self._command.name
+
+    @property
+    def record(self) -> Record:
+        """What its processes tell, since it was started the last time."""
+        return self._run.record
+
+    @property
     def folder(self) -> Path:
         """Where it runs, a path."""
         return self._folder
@@ -114,7 +125,10 @@ class Server(Addressed):
         restarts: also what happened before the server was started again.
         """
         answered = self._run.record.settle().answered
-        return self._timeline(client, consumer, threads, restarts=restarts, answered=answered)
+        arguments.clients(client)
+        arguments.text(consumer, "consumer", optional=True)
+        told = SENDS.told(self._told(restarts=restarts))
+        return Timeline(told, self.name, client, consumer, threads, answered=answered)
 
     def events(self, timeout: float, until: Callable[[Events], bool] | None = None) -> Events:
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
@@ -136,21 +150,6 @@ class Server(Addressed):
         """
         settled = self._run.record.settle(timeout, patience=timeout)  # it may be asked often
         return settled.answered and settled.quiet and not settled.pending
-
-    def watch(
-        self,
-        client: Which = None,
-        consumer: str | None = None,
-        threads: bool = False,
-    ) -> None:
-        """Show the timeline here and keep it up to date while further cells run.
-
-        The arguments are those of `timeline`. It ends with the server.
-        """
-        run = self._run
-        watcher = watch(run.record, lambda: self._timeline(client, consumer, threads, run))
-        if watcher:
-            self._watchers.append(watcher)
 
     def overlaps(self, handler: str, consumer: str | None = None) -> Overlaps:
         """Return which calls of a method ran at the same time, as bars and in words.
@@ -241,19 +240,13 @@ class Server(Addressed):
         while self._watchers:
             self._watchers.pop().join(1.0)  # so that the last it shows is the end
 
-    def _timeline(
-        self,
-        client: Which,
-        consumer: str | None,
-        threads: bool,
-        run: Run | None = None,
-        restarts: bool = False,
-        answered: bool = True,
-    ) -> Timeline:
-        arguments.clients(client)
-        arguments.text(consumer, "consumer", optional=True)
-        events = SENDS.told(self._told(run, restarts))
-        return Timeline(events, self._command.name, client, consumer, threads, answered=answered)
+    def told_by_run(self) -> Callable[[], Events]:
+        """Return a function that returns what this run of the server has told so far.
+
+        With it is what is known of this kernel's own clients.
+        """
+        run = self._run
+        return lambda: list(SENDS.told(self._told(run)))
 
     def _told(self, run: Run | None = None, restarts: bool = False) -> Events:
         """Return what a timeline tells: of this run, or of those before it too."""
@@ -298,3 +291,5 @@ class Server(Addressed):
                 error.reason = diagnosis.TAKEN.format(self.port, who_has(self.port))
             raise
         self.port = self._run.port
+        if self.stage:
+            self.stage.started(self)

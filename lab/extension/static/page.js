@@ -1,0 +1,71 @@
+// A page of the learner's site: the real one, brought here by Jupyter's server (proxy.py).
+import { button, element } from "./elements.js";
+
+export class SitePage {
+  constructor({ ServerConnection, PageConfig }, key) {
+    Object.assign(this, { ServerConnection, PageConfig, key, prefix: null, wanted: true, gone: false });
+    this.at = element("span", "cl-State", { role: "status" });
+    const bar = element("div", "cl-Bar");
+    bar.append(button("Reload", () => this.load(this.path)), this.at);
+    this.frame = element("iframe", "cl-Frame", {
+      // the answers say the same, wherever they are opened: see proxy.py
+      sandbox: "allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-scripts",
+    });
+    this.node = element("section", "cl-Panel", { "aria-label": "Page" });
+    this.node.append(bar, this.frame);
+    this.heard = (event) => this.hear(event);
+    window.addEventListener("message", this.heard);
+  }
+
+  async open({ site, path, title, notebook, ready, fresh, running, visitor, static: files, roots }) {
+    Object.assign(this, { site: site || this.site, end: running ? "" : "The server has ended." });
+    this.frame.title = `Page ${title}`;
+    if (fresh) this.wanted = true;
+    if (this.wanted) this.path = path;
+    this.tell();
+    if (!ready || !running) return;
+    const settings = this.ServerConnection.makeSettings();
+    // the visitor is kept by this name, also when the server is started again
+    const panel = `${notebook} ${this.key}`;
+    const body = JSON.stringify({ panel, site, visitor, static: files, roots });
+    const answer = await this.ServerConnection.makeRequest(
+      `${settings.baseUrl}channels-live/pages`, { method: "PUT", body }, settings);
+    if (!answer.ok) {
+      this.end = `This Jupyter server cannot bring ${site} here: channels_live is not installed there.`;
+      return this.tell();
+    }
+    const { prefix } = await answer.json();
+    const moved = prefix !== this.prefix;
+    this.prefix = prefix;
+    if (this.wanted || this.gone || moved) this.load(this.path);
+  }
+
+  load(path) {
+    if (!this.prefix) return;
+    Object.assign(this, { wanted: false, gone: false });
+    this.frame.src = this.prefix + path;
+  }
+
+  ended(words) {
+    this.end = words;
+    this.tell();
+  }
+
+  hear({ source, data }) {
+    if (source !== this.frame.contentWindow || !data?.channelsLive) return;
+    const { path, gone } = data.channelsLive;
+    Object.assign(this, { path: String(path), gone: Boolean(gone) });
+    this.tell();
+  }
+
+  tell() {
+    this.node.classList.toggle("cl-Ended", Boolean(this.end));
+    const host = (this.site ?? "").replace(/^https?:\/\//, "");
+    const text = this.end ? `■ ${this.end} Run the cell that starts it.` : `● ${host}${this.path}`;
+    if (this.at.textContent !== text) this.at.textContent = text;
+  }
+
+  close() {
+    window.removeEventListener("message", this.heard);
+  }
+}

@@ -1,0 +1,99 @@
+"""A JupyterLab of its own, as on the first day of a learner, and what tests do with it."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+from channels_live.server.ports import free_port
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+# What the widgets hold: the cells of the open notebook, once all have run or one has failed
+RAN = """() => {
+    const panel = jupyterapp.shell.currentWidget;
+    const cells = [...panel.content.model.cells]
+        .filter(cell => cell.type === "code" && cell.sharedModel.source.trim());
+    const outputs = cells.flatMap(cell => cell.outputs.toJSON());
+    const failed = outputs.some(output => output.output_type === "error");
+    const ran = cells.every(cell => cell.executionCount);
+    const idle = panel.sessionContext.session.kernel.status === "idle";
+    return (failed || ran && idle) && {ran: cells.length, outputs};
+}"""
+OPEN = "() => jupyterapp.shell.currentWidget?.sessionContext.session?.kernel?.status === 'idle'"
+
+
+class Lab:
+    """A running JupyterLab. folder: what it shows. url: without a slash at the end."""
+
+    def __init__(self, folder, url, token):
+        self.folder, self.url, self.token = folder, url, token
+
+    def address(self, path):
+        """Return where a file is shown, with nothing else open."""
+        name = re.sub(r"\W", "-", path)
+        return f"{self.url}/lab/workspaces/{name}/tree/{path}?token={self.token}"
+
+    def write(self, name, *sources):
+        """Write a notebook of code cells that have not been run."""
+        cells = [new_code_cell(source) for source in sources]
+        notebook = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, self.folder / name)
+
+    def open(self, page, name):
+        page.goto(self.address(name))
+        page.wait_for_function("() => window.jupyterapp?.shell")
+        page.wait_for_function(OPEN)
+
+
+@contextlib.contextmanager
+def running_lab(home: Path, folder: Path, *options: str):
+    """Start JupyterLab, and end it."""
+    environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
+    environment |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "CHANNELS_LIVE_WORKSPACE": str(folder / "workspace"),
+    }
+    command = ["-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={free_port()}"]
+    command += ["--ServerApp.port_retries=0", "--expose-app-in-browser", *options]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if address := re.search(r"(http://127\.0\.0\.1:\d+\S*)/lab\?token=(\w+)", line):
+            break
+    else:
+        raise RuntimeError("".join(said))
+    threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would get stuck
+    try:
+        yield Lab(folder, address[1], address[2])
+    finally:
+        process.terminate()  # and its kernels
+        process.wait(30)
+
+
+def run_all(page):
+    """Run all cells of the open notebook, and return their outputs. None may have failed."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    state = page.wait_for_function(RAN).json_value()
+    red = [
+        output
+        for output in state["outputs"]
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
+    assert not red
+    return state["outputs"]

@@ -1,0 +1,603 @@
+"""The stage: a site's pages and the conversation with its server, beside the notebook."""
+
+import contextlib
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from running_lab import run_all, running_lab
+
+from channels_live.stage.static_files import static_files_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.timeout(240)]
+expect.set_options(timeout=30_000)  # where nothing is said of time
+
+COMMAND = "daphne -p 8000 myproject.asgi:application"
+BEGIN = f"""
+from channels_live import Lesson
+lesson = Lesson(0)
+!python manage.py migrate -v 0
+server = lesson.start({COMMAND!r})
+"""
+USER = """
+!DJANGO_SUPERUSER_PASSWORD=secret python manage.py createsuperuser --noinput \\
+    --username ada --email ada@example.com
+"""
+STAGE = 'lesson.stage(server, Anna="/chat/lobby/", Ben="/chat/lobby/")'
+
+
+@pytest.fixture(scope="module", params=["/", "/user/ann/"], ids=["root", "hub"])
+def anywhere(request, tmp_path_factory):
+    """Return a JupyterLab: on its own, and below the address that a hub gives it."""
+    folders = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
+    with running_lab(*folders, f"--ServerApp.base_url={request.param}") as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with running_lab(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def page(browser):
+    """Return a page of the browser, as of somebody who comes for the first time."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    with contextlib.suppress(Exception):
+        page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+    context.close()
+
+
+def frame(page, name):
+    return page.frame_locator(f'iframe[title="Page {name}"]')
+
+
+def frame_itself(page, name):
+    return page.locator(f'iframe[title="Page {name}"]').element_handle().content_frame()
+
+
+def rows(page, text):
+    return page.locator(".cl-Row", has_text=text)
+
+
+def state(page, kind):
+    return page.locator(f'section[aria-label="{kind}"] .cl-State')
+
+
+def say(page, name, text):
+    frame(page, name).get_by_label("Your message").fill(text)
+    frame(page, name).get_by_role("button", name="Send").click()
+
+
+def open_chat(lab, page, name, *more):
+    lab.write(f"{name}.ipynb", BEGIN, STAGE, *more)
+    lab.open(page, f"{name}.ipynb")
+    outputs = run_all(page)
+    for visitor in ("Anna", "Ben"):
+        expect(frame(page, visitor).get_by_text("Connected.")).to_be_visible()
+    return outputs
+
+
+def run(page, code):
+    """Run code in the kernel of the open notebook, as a cell would, and wait for its end."""
+    page.evaluate(
+        """code => jupyterapp.shell.widgets("main").find(widget => widget.sessionContext)
+            .sessionContext.session.kernel.requestExecute({code}).done""",
+        code,
+    )
+
+
+def test_word_typed_in_a_page_is_seen_at_once(page, anywhere):
+    open_chat(anywhere, page, "typed", USER)
+    begin = time.monotonic()
+    say(page, "Anna", "a word from Anna")
+    expect(rows(page, "a word from Anna").first).to_be_visible(timeout=1000)
+    expect(frame(page, "Ben").get_by_label("Messages")).to_have_value(
+        "a word from Anna\n", timeout=1000
+    )
+    assert time.monotonic() - begin < 2
+    # what came from a panel bears its name
+    expect(rows(page, "a word from Anna").first.locator(".cl-Client")).to_have_text("Anna")
+
+    # it has its style sheet, which a bare daphne does not serve
+    bold = frame(page, "Anna").locator(".site-name")
+    assert bold.evaluate("link => getComputedStyle(link).fontWeight") == "700"
+
+    # links, a script that goes elsewhere, a form, a redirection, a session: for one of them only
+    anna = frame(page, "Anna")
+    anna.get_by_role("link", name="Chat").click()
+    anna.get_by_label("Which room?").fill("attic")
+    anna.get_by_role("button", name="Enter").click()
+    expect(anna.get_by_role("heading", name="Room attic")).to_be_visible()
+    expect(state(page, "Page").first).to_contain_text("/chat/attic/")
+    anna.get_by_role("link", name="Log in").click()
+    anna.get_by_label("Username").fill("ada")
+    anna.get_by_label("Password").fill("secret")
+    anna.get_by_role("button", name="Log in").click()
+    expect(anna.get_by_text("Logged in as ada")).to_be_visible()
+    expect(frame(page, "Ben").get_by_role("link", name="Log in")).to_be_visible()
+    anna.get_by_role("button", name="Log out").click()
+    expect(anna.get_by_role("link", name="Log in")).to_be_visible()
+
+
+def test_page_is_a_sandbox(page, anywhere):
+    open_chat(anywhere, page, "sandbox")
+    anna = frame_itself(page, "Anna")
+    assert anna.evaluate("self.origin") == "null"
+    reads = "() => { try { return parent.document.title } catch (error) { return error.name } }"
+    assert anna.evaluate(reads) == "SecurityError"
+    assert "_xsrf" not in anna.evaluate("document.cookie")
+    # neither in a tab of its own
+    answer = page.request.get(anna.url)
+    policy = answer.headers["content-security-policy"]
+    assert "sandbox" in policy and "allow-same-origin" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "x-frame-options" not in answer.headers
+    tab = page.context.new_page()
+    tab.goto(anna.url)
+    assert tab.evaluate("self.origin") == "null"
+
+
+def test_script_of_a_page_cannot_use_jupyterlab(page, anywhere, site):
+    anywhere.write("logged_in.ipynb", "1")
+    anywhere.open(page, "logged_in.ipynb")  # so that the browser has Jupyter's cookies
+    files = f"{anywhere.url}/api/contents"
+    before = page.request.get(files).json()["content"]
+    # what is not HTML comes unchanged: nothing keeps its script from JupyterLab's addresses
+    site.answers["/picture/"] = {"Content-Type": "image/svg+xml"}
+    site.content = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    own = f"http://127.0.0.1:{site.server_port}"
+    prefix = register(anywhere, panel="svg", site=own).json()["prefix"]
+    tab = page.context.new_page()
+    tab.goto(anywhere.url.removesuffix("/user/ann") + prefix + "/picture/")
+    assert tab.evaluate("self.origin") == "null"
+    ask = """([address, options]) => fetch(address, {credentials: "include", ...options})
+        .then(answer => answer.text(), error => error.name)"""
+    assert tab.evaluate(ask, [files, {}]) == "TypeError"  # it cannot be read
+    for options in ({"method": "POST", "body": "{}"}, {"method": "POST", "mode": "no-cors"}):
+        assert tab.evaluate(ask, [files, options]) in ("TypeError", "")
+    assert page.request.get(files).json()["content"] == before
+    put = {"method": "PUT", "body": json.dumps({"panel": "x", "site": own})}
+    assert tab.evaluate(ask, [f"{anywhere.url}/channels-live/pages", put]) == "TypeError"
+    socket = f"{anywhere.url.replace('http', 'ws')}/api/events/subscribe"
+    opened = """address => new Promise(resolve => {
+        const socket = new WebSocket(address);
+        socket.onopen = () => resolve("open");
+        socket.onerror = () => resolve("refused");
+    })"""
+    assert page.evaluate(opened, socket) == "open"
+    assert tab.evaluate(opened, socket) == "refused"
+
+
+class Site(BaseHTTPRequestHandler):
+    """A site that notes what it is asked."""
+
+    def do_GET(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        self.server.asked.append((self.command, self.path, dict(self.headers)))
+        self.send_response(self.server.statuses.get(self.path, 200))
+        for name, value in self.server.answers.get(self.path, {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.content)
+        if self.path == "/stream/":
+            self.server.gone.set() if self.connection.recv(1) == b"" else None
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.asked, server.answers, server.statuses, server.content = [], {}, {}, b""
+    server.gone = threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def register(lab, **page):
+    return httpx.put(
+        f"{lab.url}/channels-live/pages",
+        headers={"Authorization": f"token {lab.token}"},
+        content=json.dumps(page),
+        trust_env=False,
+    )
+
+
+def test_site_sees_an_ordinary_visitor(anywhere, site):
+    own = f"http://127.0.0.1:{site.server_port}"
+    prefix = register(anywhere, panel="Anna", site=own).json()["prefix"]
+    root = anywhere.url.removesuffix("/user/ann")
+    site.answers["/set/"] = {
+        "Set-Cookie": "sessionid=s3; HttpOnly; Path=/; SameSite=Lax",
+        "X-Frame-Options": "DENY",
+    }
+    site.statuses["/away/"] = 302
+    site.answers["/away/"] = {"Location": "/login/?next=/away/"}
+
+    def ask(path, method="GET", **headers):
+        return httpx.request(
+            method,
+            f"{root}{prefix}{path}",
+            headers={"Cookie": "username-127-0-0-1=jupyter", **headers},
+            trust_env=False,
+        )
+
+    answer = ask("/set/?a=%20b")
+    assert ask("/set/").headers.get("set-cookie") is None
+    answer = ask("/", "POST", Origin="null", Authorization=f"token {anywhere.token}")
+    assert answer.status_code == 200
+    command, path, headers = site.asked[-1]
+    assert (command, path) == ("POST", "/")
+    assert headers["Host"] == f"127.0.0.1:{site.server_port}"
+    assert headers["Origin"] == own
+    assert headers["Cookie"] == "sessionid=s3"
+    assert "Authorization" not in headers
+    assert site.asked[0][1] == "/set/?a=%20b"
+    assert ask("/away/").headers["location"] == f"{prefix}/login/?next=/away/"
+    assert "x-frame-options" not in ask("/set/").headers
+
+    # somebody else is another visitor
+    other = register(anywhere, panel="Ben", site=own).json()["prefix"]
+    assert other != prefix
+    httpx.get(f"{root}{other}/", trust_env=False)
+    assert "Cookie" not in site.asked[-1][2]
+    # and the same panel, opened again, the same
+    assert register(anywhere, panel="Anna", site=own).json()["prefix"] == prefix
+
+
+def test_nobody_else_gets_to_it(anywhere, site):
+    own = f"http://127.0.0.1:{site.server_port}"
+    prefix = register(anywhere, panel="Anna", site=own).json()["prefix"]
+    root = anywhere.url.removesuffix("/user/ann")
+
+    def status(path, **headers):
+        return httpx.get(f"{root}{path}", headers=headers, trust_env=False).status_code
+
+    assert status(f"{prefix}/") == 200
+    assert status(f"{prefix}/", Origin="https://evil.example") == 403
+    assert status(f"{prefix}/", Origin="https://evil.example", Upgrade="websocket") == 403
+    assert status(f"{prefix}/", Host="evil.example") == 403
+    assert status(f"{prefix[:-1]}/") == 404
+    asked = httpx.put(
+        f"{anywhere.url}/channels-live/pages",
+        content=json.dumps({"panel": "x", "site": own}),
+        trust_env=False,
+    )
+    assert asked.status_code == 403
+    assert register(anywhere, panel="x", site="http://10.0.0.1").status_code == 400
+    assert register(anywhere, panel="x", site="http://localhost.evil.example").status_code == 400
+
+
+def test_answer_is_passed_on_as_it_comes_until_the_reader_leaves(anywhere, site):
+    own = f"http://127.0.0.1:{site.server_port}"
+    prefix = register(anywhere, panel="stream", site=own).json()["prefix"]
+    site.content = b"one piece"
+    address = f"{anywhere.url.removesuffix('/user/ann')}{prefix}/stream/"
+    with httpx.stream("GET", address, trust_env=False) as answer:
+        pieces = answer.iter_raw()
+        assert next(pieces) == b"one piece"
+        assert not site.gone.is_set()
+    assert site.gone.wait(10), "the site is left too"
+
+
+def test_static_files_come_from_their_folders_only(anywhere, site, project, tmp_path):
+    (tmp_path / "site.css").write_text("h1 { background: url(/static/x.png) }")
+    (tmp_path.parent / "secret.txt").write_text("secret")
+    found = static_files_of(project)
+    assert found["static"] == "/static/"
+    roots = [*found["roots"], ("own", str(tmp_path))]
+    asked = {
+        "panel": "s",
+        "site": f"http://127.0.0.1:{site.server_port}",
+        "static": "/static/",
+        "roots": roots,
+    }
+    prefix = register(anywhere, **asked).json()["prefix"]
+    root = anywhere.url.removesuffix("/user/ann")
+
+    def get(path):
+        return httpx.get(f"{root}{prefix}{path}", trust_env=False)
+
+    own = "/static/own/site.css"
+    site.statuses = dict.fromkeys(["/static/myapp/site.css", own, "/elsewhere/site.css"], 404)
+    assert get("/static/myapp/site.css").headers["content-type"].startswith("text/css")
+    assert get(own).text == f"h1 {{ background: url({prefix}/static/x.png) }}"
+    assert get("/elsewhere/site.css").status_code == 404
+    for path in ("..%2fsecret.txt", "%2e%2e/secret.txt", f"{tmp_path.parent}/secret.txt"):
+        site.statuses[f"/static/own/{path}"] = 404
+        assert get(f"/static/own/{path}").status_code == 404
+
+
+def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
+    open_chat(lab, page, "ends")
+    run(page, "server.stop()")
+    expect(state(page, "Conversation")).to_contain_text("The server has ended.")
+    expect(state(page, "Page").first).to_contain_text("The server has ended.")
+    expect(frame(page, "Anna").get_by_text("The connection is lost.")).to_be_visible()
+    assert rows(page, "GET /ws/chat/lobby/").count()
+
+    run(page, f"server = lesson.start({COMMAND!r})")
+    expect(state(page, "Conversation")).to_contain_text(f"● {COMMAND}")
+    expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()  # by itself
+    say(page, "Anna", "back again")
+    expect(rows(page, "back again").first).to_be_visible()
+
+    run(page, "server.restart()")
+    expect(frame(page, "Ben").get_by_text("The connection is lost.")).to_be_visible()
+    expect(frame(page, "Ben").get_by_text("Connected.")).to_be_visible()
+    # the timeline begins anew
+    expect(rows(page, "back again").filter(has_text="sent")).to_have_count(0)
+
+    # a page that nobody answers says so, and comes back as well
+    run(page, "server.stop()")
+    expect(state(page, "Page").first).to_contain_text("The server has ended.")
+    page.get_by_role("button", name="Reload").first.click()
+    expect(frame(page, "Anna").get_by_text("Nothing answers at 127.0.0.1:")).to_be_visible()
+    run(page, f"server = lesson.start({COMMAND!r})")
+    expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()
+
+
+def test_panels_outlive_a_restarted_kernel_and_a_reloaded_window(page, lab):
+    open_chat(lab, page, "restart")
+    page.reload()
+    page.wait_for_function("() => window.jupyterapp?.shell")
+    expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()
+    say(page, "Ben", "after reloading")
+    expect(rows(page, "after reloading").first).to_be_visible()
+
+    page.evaluate(
+        """() => jupyterapp.shell.widgets("main").find(widget => widget.sessionContext)
+            .sessionContext.restartKernel()"""
+    )
+    expect(state(page, "Conversation")).to_contain_text("The kernel has ended.")
+    expect(state(page, "Page").first).to_contain_text("The kernel has ended.")
+    page.evaluate(
+        """() => jupyterapp.shell.activateById(
+            jupyterapp.shell.widgets("main").find(widget => widget.sessionContext).id)"""
+    )
+    run_all(page)
+    expect(state(page, "Conversation")).to_contain_text(f"● {COMMAND}")
+    expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()
+    expect(page.locator('section[aria-label="Page"]')).to_have_count(2)
+
+
+def test_closed_panels_stay_closed_until_they_are_asked_for(page, lab):
+    open_chat(lab, page, "closed")
+    close = page.locator(".lm-TabBar-tab", has_text="Conversation").locator(
+        ".lm-TabBar-tabCloseIcon"
+    )
+    close.click()
+    expect(page.locator('section[aria-label="Conversation"]')).to_have_count(0)
+    say(page, "Anna", "unseen")
+    expect(frame(page, "Ben").get_by_label("Messages")).to_have_value("unseen\n")
+    expect(page.locator('section[aria-label="Conversation"]')).to_have_count(0)
+    page.get_by_role("button", name="Show").click()
+    expect(rows(page, "unseen").first).to_be_visible()
+    # nothing is left when the notebook is closed, neither of its kernel
+    page.locator(".lm-TabBar-tab", has_text="closed.ipynb").locator(
+        ".lm-TabBar-tabCloseIcon"
+    ).click()
+    with contextlib.suppress(Exception):
+        page.get_by_role("button", name="Discard").click(timeout=3000)
+    expect(page.locator(".cl-Panel")).to_have_count(0)
+    page.wait_for_function("() => [...jupyterapp.serviceManager.sessions.running()].length === 0")
+
+
+def test_button_in_a_notebook_that_was_not_run_says_what_to_do(page, lab):
+    open_chat(lab, page, "stored")
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+    lab.open(page, "stored.ipynb")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("Run this cell first")).to_be_visible()
+
+
+def test_two_notebooks_have_panels_of_their_own(page, lab, browser):
+    open_chat(lab, page, "first")
+    lab.write("second.ipynb", BEGIN, 'lesson.stage(server, Cleo="/chat/attic/")')
+    other = page.context.new_page()
+    other.set_default_timeout(30_000)
+    lab.open(other, "second.ipynb")
+    run_all(other)
+    expect(frame(other, "Cleo").get_by_text("Connected.")).to_be_visible()
+    expect(frame(other, "Anna").locator("body")).to_have_count(0)
+    frame(other, "Cleo").get_by_label("Your message").fill("from the second")
+    frame(other, "Cleo").get_by_role("button", name="Send").click()
+    expect(rows(other, "from the second").first).to_be_visible()
+    assert rows(page, "from the second").count() == 0
+
+
+FLOOD = """
+import asyncio
+from websockets import connect
+async with connect(server.ws("/ws/chat/"), origin="http://localhost") as flood:
+    for number in range({number}):
+        await flood.send('{{"message": "n%d"}}' % number)
+        await flood.recv()
+        await asyncio.sleep({pause})
+"""
+
+
+def test_flood_leaves_the_panel_responsive(page, lab):
+    lab.write("flood.ipynb", BEGIN, "server.watch()")
+    lab.open(page, "flood.ipynb")
+    run_all(page)
+    page.evaluate(
+        """() => {
+            window.longest = 0;
+            const observer = new PerformanceObserver(list => {
+                for (const entry of list.getEntries()) longest = Math.max(longest, entry.duration);
+            });
+            observer.observe({type: "longtask"});
+        }"""
+    )
+    run(page, FLOOD.format(number=5000, pause=0))  # two rows each
+    expect(rows(page, "n4999").last).to_be_visible(timeout=10_000)
+    assert page.locator(".cl-Row").count() <= 2000
+    expect(page.locator(".cl-Before")).to_contain_text("earlier rows")
+    assert page.evaluate("longest") < 500  # ms in which nothing else can be done
+    # it is told as the timeline tells it
+    shown = page.locator(".cl-Row .cl-Text").all_inner_texts()
+    assert shown[-1] == "close 1000"
+    assert page.locator(".cl-Row").last.locator(".cl-Call").inner_text().endswith("(1000)")
+    assert [text for text in shown if "n49" in text][-2:] == ['{"message": "n4999"}'] * 2
+
+
+def test_fifty_frames_a_second_do_not_flicker(page, lab):
+    lab.write("fifty.ipynb", BEGIN, "server.watch()")
+    lab.open(page, "fifty.ipynb")
+    run_all(page)
+    page.evaluate(
+        """() => {
+            window.removed = 0;
+            window.away = 0;
+            const list = document.querySelector(".cl-Rows");
+            new MutationObserver(changes => {
+                for (const change of changes) removed += change.removedNodes.length;
+                if (list.scrollHeight - list.scrollTop - list.clientHeight > 1) away++;
+            }).observe(list, {childList: true});
+        }"""
+    )
+    run(page, FLOOD.format(number=150, pause=0.02))
+    expect(rows(page, "disconnect(1000)")).to_be_visible()
+    drawn = page.locator(".cl-Row").count()
+    assert drawn > 300
+    # a row is drawn once; what was still running may be drawn again
+    assert page.evaluate("removed") < drawn / 5
+    assert page.evaluate("away") == 0  # the newest is in sight all the time
+
+    # paused, it stays as it is
+    page.get_by_role("button", name="Pause").click()
+    run(page, FLOOD.format(number=1, pause=0))
+    expect(state(page, "Conversation")).to_contain_text("paused, ")
+    assert page.locator(".cl-Row").count() == drawn
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator('[data-client="flood 2"]').first).to_be_visible()
+    page.get_by_label("Whose rows to show").select_option("flood 2")
+    assert page.locator(".cl-Row:not([hidden])").count() < 10
+
+
+def test_row_tells_errors_and_what_runs_and_opens_its_file(page, lab):
+    slow = """
+from pathlib import Path
+
+file = Path("myapp/consumers.py")
+file.write_text(file.read_text() + '''
+
+class Slow(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        if text_data == "fail":
+            raise ValueError("on purpose")
+        import asyncio
+        await asyncio.sleep(float(text_data))
+''')
+routes = Path("myapp/routing.py")
+routes.write_text(routes.read_text() + '''
+from .consumers import Slow
+websocket_urlpatterns += [path("ws/slow-one/", Slow.as_asgi())]
+''')
+imports = "from channels.generic.websocket import AsyncWebsocketConsumer\\n"
+file.write_text(imports + file.read_text())
+routes.write_text("from django.urls import path\\n" + routes.read_text())
+server.restart()
+"""
+    lab.write("rows.ipynb", BEGIN, slow, "server.watch()")
+    lab.open(page, "rows.ipynb")
+    run_all(page)
+    run(
+        page,
+        "from websockets import connect\n"
+        'slow = await connect(server.ws("/ws/slow-one/"), origin="http://localhost")\n'
+        'await slow.send("2")',
+    )
+    expect(rows(page, "still running")).to_have_count(1)
+    expect(state(page, "Conversation")).to_contain_text("1 still running")
+    expect(rows(page, "still running")).to_have_count(0)
+    run(page, 'await slow.send("fail")')
+    failed = page.locator(".cl-Failed")
+    expect(failed).to_contain_text("✗ raised ValueError: on purpose")
+    lines = (lab.folder / "workspace/00/myapp/consumers.py").read_text().splitlines()
+    line = 1 + next(n for n, text in enumerate(lines) if "on purpose" in text)
+    failed.get_by_role("button").click()
+    cursor = """() => {
+        const current = jupyterapp.shell.currentWidget;
+        const position = current?.content?.editor?.getCursorPosition();
+        return position && [current.context.path, position.line + 1];
+    }"""
+    page.wait_for_function(f"() => ({cursor})()?.[1] === {line}")
+    assert page.evaluate(cursor) == ["workspace/00/myapp/consumers.py", line]
+
+
+TALK = """
+from websockets import connect
+async with connect(server.ws("/ws/chat/"), origin="http://localhost") as websocket:
+    await websocket.send('{"message": "a long message, so that the diagram is wide"}')
+    await websocket.recv()
+server.timeline()
+"""
+
+
+def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
+    lab.write("diagram.ipynb", BEGIN, TALK)
+    page.set_viewport_size({"width": 900, "height": 900})
+    lab.open(page, "diagram.ipynb")
+    run_all(page)
+    picture = page.locator(".jp-RenderedMermaid img")
+    expect(picture).to_be_visible()
+    width, natural = picture.evaluate("image => [image.clientWidth, image.naturalWidth]")
+    assert width == natural > 500
+    measure = """image => {
+        let box = image.parentElement;
+        while (getComputedStyle(box).overflowX !== "auto") box = box.parentElement;
+        return [box.scrollWidth, box.clientWidth];
+    }"""
+    inside, outside = picture.evaluate(measure)
+    assert inside >= natural
+    assert outside < 600, "it scrolls"
+    # black on white, whatever the theme
+    page.evaluate(
+        "() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    assert picture.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_everybody_can_use_the_panels(page, lab, theme):
+    failing = """
+from websockets import connect
+try:
+    await connect(server.ws("/ws/none/"), origin="http://localhost")
+except Exception:
+    pass
+"""
+    open_chat(lab, page, "axe", failing)
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.wait_for_function(
+        "light => document.body.dataset.jpThemeLight === String(light)", arg="Light" in theme
+    )
+    expect(page.locator(".cl-Failed").first).to_be_attached()
+    for context in (".cl-Panel", ".cl-Output"):
+        results = Axe().run(page, context={"include": [[context]], "exclude": [["iframe"]]})
+        assert results.violations_count == 0, results.generate_report()
+    run(page, "server.stop()")
+    expect(state(page, "Conversation")).to_contain_text("The server has ended.")
+    results = Axe().run(page, context={"include": [[".cl-Panel"]], "exclude": [["iframe"]]})
+    assert results.violations_count == 0, results.generate_report()
