@@ -21,8 +21,8 @@ help: ## list these commands
 lab: $(READY) ## open the lessons in JupyterLab
 	@mkdir -p "$${CHANNELS_LIVE_WORKSPACE:-workspace}"
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab \
-		--ServerApp.root_dir="$${CHANNELS_LIVE_WORKSPACE:-$(CURDIR)}" \
 		--ServerApp.terminado_settings="{'shell_command': ['$${SHELL:-/bin/sh}']}" \
+		--ServerApp.root_dir="$${CHANNELS_LIVE_WORKSPACE:-$(CURDIR)}" \
 		--LabApp.default_url=/lab/tree/$$(test "$$CHANNELS_LIVE_WORKSPACE" || echo workspace/)notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
 
