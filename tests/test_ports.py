@@ -144,7 +144,7 @@ def test_timeline_goes_on_after_a_restart_where_asked_to(start):
     said = "started again; before that: timeline(restarts=True)"
     assert str(server.timeline()).split(maxsplit=1)[1].startswith(said)
     assert str(server.timeline(client=1)).count("hello") == 2
-    assert str(server.overlaps("receive")).endswith("2 calls of receive(), never two at a time")
+    assert str(server.overlaps("receive")).endswith("1 call of receive(), never two at a time")
     source = server.timeline(restarts=True).mermaid()
     assert "Note over s1: started again" in source
     assert "as server" not in source

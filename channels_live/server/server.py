@@ -152,14 +152,14 @@ class Server(Addressed, Watched):
         return settled.answered and settled.quiet and not settled.pending
 
     def overlaps(self, handler: str, consumer: str | None = None) -> Overlaps:
-        """Return which calls of a method ran at the same time, as bars and in words.
+        """Return which calls of a method ran at the same time since the server started.
 
         handler: the name of the method, such as "receive". consumer: only calls of this class.
         """
         arguments.text(handler, "handler")
         arguments.text(consumer, "consumer", optional=True)
         self._run.record.settle()
-        return Overlaps(self._told(restarts=True), handler, consumer)
+        return Overlaps(self._run.events(), handler, consumer)
 
     def log(self, contains: str | None = None, last: int | None = None, full: bool = False) -> Log:
         """Return what the server has printed.
