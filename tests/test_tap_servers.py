@@ -62,7 +62,18 @@ def told(server, path, frames):
     assert eventually(ended, within=5), new()
     server.timeline()
     # besides, each server has codes of its own for disconnect()
-    volatile = {"at", "conn", "call", "process", "seconds", "target", "message", "thread", "arg"}
+    volatile = {
+        "at",
+        "conn",
+        "call",
+        "process",
+        "seconds",
+        "target",
+        "message",
+        "thread",
+        "arg",
+        "peer",
+    }
     return [{name: event[name] for name in event.keys() - volatile} for event in new()]
 
 
