@@ -53,3 +53,19 @@ class Report(models.Model):
 
     def __str__(self):
         return self.key
+
+
+class Notification(models.Model):
+    """Tells a member of a post."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+    )
+    post = models.ForeignKey(Post, on_delete=models.CASCADE)
+    read = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return f"for {self.user}: {self.post}"

@@ -9,6 +9,7 @@ room = TemplateView.as_view(template_name="myapp/room.html")
 urlpatterns = [
     path("", views.home, name="home"),
     path("topics/<slug:slug>/", views.topic_detail, name="topic"),
+    path("notifications/", views.notifications, name="notifications"),
     path("chat/", index, name="index"),
     re_path(r"^chat/(?P<room_name>[^/]{1,50})/$", room, name="room"),
 ]
