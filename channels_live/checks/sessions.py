@@ -1,5 +1,6 @@
 """What the checks about members share: users, sessions, and log-out."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from channels_live.checks.client import Client
@@ -17,15 +18,23 @@ for name in {names!r}:
     client = Client()
     client.force_login(User.objects.get_or_create(username=name)[0])
     print(client.cookies["sessionid"].value)
+for text in {tokens!r}:
+    from myapp.models import Token
+    from myapp.tokens import digest_of
+
+    user = User.objects.get(username={names!r}[0])
+    Token.objects.create(user=user, digest=digest_of(text))
 """
 
 
-def new_sessions(site: Site, *names: str) -> list[str]:
+def new_sessions(site: Site, *names: str, tokens: Sequence[str] = ()) -> list[str]:
     """Make the tables and users of these names. Return a new session's key for each.
+
+    tokens: texts of tokens for the first of them, as lesson 17 has them.
 
     Raises NotYet if the project's `manage.py` fails.
     """
-    code = _MAKE.format(names=names)
+    code = _MAKE.format(names=names, tokens=tokens)
     status, output = site.python("manage.py", "shell", "--verbosity", "0", "-c", code)
     if status:
         look = "whether `manage.py` still works with your files"

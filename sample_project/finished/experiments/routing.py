@@ -1,6 +1,18 @@
 from django.urls import path
 
-from . import async_consumers, async_echo, desk, door, echo, http_consumers, raw, sync_consumers
+from . import (
+    async_consumers,
+    async_echo,
+    desk,
+    door,
+    echo,
+    http_consumers,
+    old_tokens,
+    places,
+    raw,
+    sync_consumers,
+    visits,
+)
 
 websocket_urlpatterns = [
     path("ws/echo/", echo.ChatConsumer.as_asgi()),
@@ -13,6 +25,10 @@ websocket_urlpatterns = [
     path("ws/patient/", async_consumers.PatientConsumer.as_asgi()),
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/desk/", desk.DeskConsumer.as_asgi()),
+    path("ws/places/", places.PlacesConsumer.as_asgi()),
+    path("ws/old/", old_tokens.old),
+    path("ws/greedy/", old_tokens.greedy),
+    path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
 ]

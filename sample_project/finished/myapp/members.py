@@ -1,5 +1,6 @@
-from channels.auth import get_user
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from .tokens import user_now
 
 LOGGED_OUT = 4401  # a close code
 
@@ -37,7 +38,8 @@ class MemberConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json({"unread": await unread.acount()})
 
     async def force_close(self, event):
-        if event["session"] == self.scope["session"].session_key:
+        session = self.scope.get("session")  # an app has none
+        if session is not None and event["session"] == session.session_key:
             await self.close(LOGGED_OUT)
 
     async def account_changed(self, event):
@@ -45,9 +47,8 @@ class MemberConsumer(AsyncJsonWebsocketConsumer):
 
     async def is_member(self):
         """Ask the database, now. Close the socket if its user is no member any more."""
-        session = self.scope["session"]
-        user = self.scope["user"] = await get_user(self.scope)
-        if user.is_authenticated and await session.aexists(session.session_key):
+        self.scope["user"] = await user_now(self.scope)
+        if self.scope["user"].is_authenticated:
             return True
         await self.close(LOGGED_OUT)
         return False

@@ -69,3 +69,15 @@ class Notification(models.Model):
 
     def __str__(self):
         return f"for {self.user}: {self.post}"
+
+
+class Token(models.Model):
+    """Lets an app in as its user. Only hashes are stored."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    digest = models.CharField(max_length=64, unique=True)
+    ticket = models.CharField(max_length=64, blank=True, db_index=True)  # the newest, if unused
+    ticket_made = models.DateTimeField(null=True)
+
+    def __str__(self):
+        return f"for {self.user}"
