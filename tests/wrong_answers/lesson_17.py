@@ -74,11 +74,11 @@ WRONG = {
     ],
     "17.2": [
         Wrong(
-            "waits for nobody",
+            "never closes",
             "closed with 4401, after LIMIT seconds",
             GATE,
-            "        self.timer = asyncio.create_task(self.close_in_time())\n",
-            "        pass\n",
+            "        await asyncio.sleep(LIMIT)\n        await self.close(4401)\n",
+            "        await asyncio.sleep(LIMIT)\n",
         ),
         Wrong(
             "closes those who have shown a token, too",
@@ -89,7 +89,7 @@ WRONG = {
         ),
         Wrong(
             "waits in connect",
-            "what a right token is answered with",
+            "a close, at once",
             GATE,
             "        self.timer = asyncio.create_task(self.close_in_time())\n",
             "        await self.close_in_time()\n",
@@ -142,7 +142,7 @@ WRONG = {
         ),
         Wrong(
             "beats once",
-            "never somebody who is there",
+            "forget them after PATIENCE",
             HALL,
             "        while True:\n",
             "        for _ in range(1):\n",
