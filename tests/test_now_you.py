@@ -16,7 +16,7 @@ ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>"
 NEEDED = {
     10: ("lesson-10-11", "lesson-10-19"),
     16: ("lesson-16-07", "lesson-16-08", "lesson-16-10", "lesson-16-19"),
-    17: ("lesson-17-15", "lesson-17-35"),
+    17: ("lesson-17-11", "lesson-17-40"),
 }
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 

@@ -5,7 +5,7 @@ from urllib.parse import urlparse
 import pytest
 from channels.security.websocket import OriginValidator
 from clients import DAPHNE
-from projects import another_answer
+from projects import another_answer, written
 from rooms import ORIGIN, UVICORN, closed_with, lay_out, manage, read, shell, visit
 from websockets.sync.client import connect
 
@@ -37,7 +37,8 @@ def new_token(folder, name):
 @pytest.mark.live
 def test_uvicorn_logs_the_query_of_a_socket(folder):
     with Server(UVICORN, folder, ready="Uvicorn running") as server:
-        visit(server, "/ws/places/?token=TOKEN").close()
+        with visit(server, "/ws/places/?token=TOKEN") as websocket:
+            assert websocket.recv(timeout=10) == "the query"
         assert "/ws/places/?token=TOKEN" in server.log()
 
 
@@ -78,7 +79,7 @@ client.force_login(User.objects.get(username="anna"))
 print(client.cookies["sessionid"].value)
 """
 AROUND = """
-from experiments.old_tokens import GreedyTokenMiddleware, WhoConsumer
+from experiments.greedy import GreedyTokenMiddleware, WhoConsumer
 
 around = GreedyTokenMiddleware(AuthMiddlewareStack(WhoConsumer.as_asgi()))
 application.application_mapping["websocket"] = around
@@ -104,6 +105,8 @@ def test_a_sync_query_in_a_middleware(tmp_path):
 @pytest.mark.live
 def test_token_middleware_around_the_stack(tmp_path):
     folder = lay_out(tmp_path / "site")
+    first, _ = written(17, "experiments/tokens.py")
+    (folder / "experiments/greedy.py").write_text(first)
     asgi = folder / "myproject/asgi.py"
     asgi.write_text(asgi.read_text() + AROUND)
     session = manage(folder, "shell", "--verbosity", "0", "-c", LOG_IN).split()[-1]
@@ -111,7 +114,7 @@ def test_token_middleware_around_the_stack(tmp_path):
     with Server(DAPHNE, folder) as server:
         for headers, user in zip(shown, ("anna", "AnonymousUser"), strict=True):
             options = {"origin": ORIGIN, "proxy": None, "additional_headers": headers}
-            with connect(server.ws("/ws/greedy/"), **options) as websocket:
+            with connect(server.ws("/"), **options) as websocket:
                 assert websocket.recv(timeout=10) == user
 
 

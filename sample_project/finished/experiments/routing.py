@@ -7,10 +7,10 @@ from . import (
     door,
     echo,
     http_consumers,
-    old_tokens,
     places,
     raw,
     sync_consumers,
+    tokens,
     visits,
 )
 
@@ -26,8 +26,7 @@ websocket_urlpatterns = [
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/desk/", desk.DeskConsumer.as_asgi()),
     path("ws/places/", places.PlacesConsumer.as_asgi()),
-    path("ws/old/", old_tokens.old),
-    path("ws/greedy/", old_tokens.greedy),
+    path("ws/tokens/", tokens.tokens),
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
