@@ -126,6 +126,7 @@ class Elsewhere(BaseHTTPRequestHandler):
     "A browser sends Anna's cookies from other pages too, as lesson 3 said: from those on another "
     "port of your host in any case.",
     "So whatever is served from another port of your host reads what is Anna's.",
+    "And who sends no origin is refused: browsers always send one.",
 )
 @pytest.mark.live
 def test_page_on_another_port_reads_what_is_annas(server, browser):

@@ -29,7 +29,8 @@ def new_token(user):
 
 async def find(**fields):
     """Return the Token of an active user, or None."""
-    return await Token.objects.select_related("user").filter(user__is_active=True, **fields).afirst()
+    tokens = Token.objects.select_related("user").filter(user__is_active=True)
+    return await tokens.filter(**fields).afirst()
 
 
 async def by_header(value):
