@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from channels_live.checks import RAISED, Client, NotYet, Site, at_once, shown, word
 from channels_live.checks.frames import ENDED, has_left, read_until
+from channels_live.checks.sessions import log_out, member, new_sessions
 
 HINTS = {
     "13.1": [
@@ -33,19 +34,6 @@ HINTS = {
         "event is a method, and `await self.close(4401)` closes with a code.",
     ],
 }
-
-TOKEN = "a" * 32  # of CSRF: any that stands in the cookie and in the header
-SESSIONS = """
-from django.contrib.auth.models import User
-from django.core.management import call_command
-from django.test import Client
-
-call_command("migrate", verbosity=0)
-for name in {names!r}:
-    client = Client()
-    client.force_login(User.objects.get_or_create(username=name)[0])
-    print(client.cookies["sessionid"].value)
-"""
 
 
 def check_13_1(site: Site) -> None:
@@ -127,55 +115,39 @@ def check_13_2(site: Site) -> None:
 
 def check_13_3(site: Site) -> None:
     anna, ben = word(), word()
-    (at_home, at_work, of_ben), _ = at_once(lambda: _sessions(site, anna, anna, ben), site.serve)
+    (at_home, at_work, of_ben), _ = at_once(lambda: new_sessions(site, anna, anna, ben), site.serve)
     path = "/ws/private/"
+    signal = "what your signal does"
     strangers = "who is let in: only who is logged in"
     you = "what a client reads that is let in: the name of its user"
     way = "the way from the signal to the sockets: the group, the type, the method, and the code"
     every = "which sockets of the user are closed: all, also those of another session"
     others = "whose sockets are closed: only those of the user who logs out"
 
-    def private(session: str) -> AbstractContextManager[Client]:
-        cookie = {"Cookie": f"sessionid={session}"}
-        return site.client(path, additional_headers=cookie)
-
-    def log_out(session: str | None, *clients: Client) -> None:
-        cookies = f"csrftoken={TOKEN}" + (f"; sessionid={session}" if session else "")
-        headers = {"Cookie": cookies, "X-CSRFToken": TOKEN}
-        site.page("/accounts/logout/", "what your signal does", 302, "POST", headers=headers)
-        for client in clients:
-            client.sent = "POST /accounts/logout/"
-
     site.refused(path, 403, strangers)
-    with private(of_ben) as in_ben:
+    with member(site, path, of_ben) as in_ben:
         in_ben.expect({"you": ben}, you)
-        with private(at_home) as home, private(at_home) as home_too, private(at_work) as work:
+        with (
+            member(site, path, at_home) as home,
+            member(site, path, at_home) as home_too,
+            member(site, path, at_work) as work,
+        ):
             for client in (home, home_too, work):
                 client.expect({"you": anna}, you)
-            log_out(None, home, home_too, work, in_ben)
+            log_out(site, signal, None, home, home_too, work, in_ben)
             for client in (home, in_ben):
                 client.expect_nothing("what the log-out of a stranger does: nothing")
-            log_out(at_home, home, home_too, work, in_ben)
+            log_out(site, signal, at_home, home, home_too, work, in_ben)
             home.expect_close(4401, way)
             home_too.expect_close(4401, way)
             work.expect_close(4401, every)
         in_ben.expect_nothing(others)
-        with private(of_ben) as ben_too:
+        with member(site, path, of_ben) as ben_too:
             ben_too.expect({"you": ben}, you)
             ben_too.abort()
             has_left(site)
-        log_out(of_ben, in_ben)
+        log_out(site, signal, of_ben, in_ben)
         in_ben.expect_close(4401, way)
-
-
-def _sessions(site: Site, *names: str) -> list[str]:
-    """Make the tables and users of these names. Return a new session's key for each."""
-    code = SESSIONS.format(names=names)
-    status, output = site.python("manage.py", "shell", "--verbosity", "0", "-c", code)
-    if status:
-        look = "whether `manage.py` still works with your files"
-        raise NotYet(look, sent="python manage.py migrate", got=output[-200:])
-    return output.split()[-len(names) :]
 
 
 def _reader(site: Site) -> AbstractContextManager[Client]:

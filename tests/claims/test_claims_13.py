@@ -430,7 +430,7 @@ def test_page_waits_longer_and_longer(browser):
     page.evaluate(stub)
     page.add_script_tag(content=re.search(r"<script>(.*)</script>", template, re.S)[1])
     page.evaluate("() => { openSocket('/', { opened() {}, received() {}, lost() {} }); }")
-    page.evaluate("() => { for (let n = 0; n < 40; n++) last.onclose(); }")
+    page.evaluate("() => { for (let n = 0; n < 40; n++) last.onclose({ code: 1006 }); }")
     waits = page.evaluate("waits")
     page.close()
     assert waits[:6] == sorted(waits[:6])

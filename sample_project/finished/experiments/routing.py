@@ -1,6 +1,18 @@
 from django.urls import path
 
-from . import async_consumers, async_echo, door, echo, http_consumers, raw, sync_consumers
+from . import (
+    async_consumers,
+    async_echo,
+    desk,
+    door,
+    echo,
+    http_consumers,
+    places,
+    raw,
+    sync_consumers,
+    tokens,
+    visits,
+)
 
 websocket_urlpatterns = [
     path("ws/echo/", echo.ChatConsumer.as_asgi()),
@@ -12,6 +24,10 @@ websocket_urlpatterns = [
     path("ws/blocking/", async_consumers.BlockingConsumer.as_asgi()),
     path("ws/patient/", async_consumers.PatientConsumer.as_asgi()),
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
+    path("ws/desk/", desk.DeskConsumer.as_asgi()),
+    path("ws/places/", places.PlacesConsumer.as_asgi()),
+    path("ws/tokens/", tokens.tokens),
+    path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
 ]

@@ -53,3 +53,31 @@ class Report(models.Model):
 
     def __str__(self):
         return self.key
+
+
+class Notification(models.Model):
+    """Tells a member of a post."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+    )
+    post = models.ForeignKey(Post, on_delete=models.CASCADE)
+    read = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return f"for {self.user}: {self.post}"
+
+
+class Token(models.Model):
+    """Lets an app in as its user. Only hashes are stored."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    digest = models.CharField(max_length=64, unique=True)
+    ticket = models.CharField(max_length=64, blank=True, db_index=True)  # the newest, if unused
+    ticket_made = models.DateTimeField(null=True)
+
+    def __str__(self):
+        return f"for {self.user}"

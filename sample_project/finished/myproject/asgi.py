@@ -2,7 +2,7 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
+from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
 django_asgi_app = get_asgi_application()  # loads the apps, so that routing may use models
 
 from myapp.routing import websocket_urlpatterns, workers  # noqa: E402
+from myapp.tokens import TokenDoor  # noqa: E402
 
 http_urlpatterns = []
 if settings.DEBUG:
@@ -19,11 +20,13 @@ if settings.DEBUG:
     http_urlpatterns = experiments.http_urlpatterns
     websocket_urlpatterns = [*websocket_urlpatterns, *experiments.websocket_urlpatterns]
 
+sockets = URLRouter(websocket_urlpatterns)
 application = ProtocolTypeRouter(
     {
         "http": URLRouter([*http_urlpatterns, re_path(r"", django_asgi_app)]),
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+        "websocket": TokenDoor(
+            apps=sockets,
+            browsers=OriginValidator(AuthMiddlewareStack(sockets), settings.SOCKET_ORIGINS),
         ),
         "channel": ChannelNameRouter(workers),
     }

@@ -8,6 +8,9 @@ SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "django-insecure-for-developmen
 DEBUG = os.environ.get("DJANGO_DEBUG", "1") == "1"
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",")
 
+# Pages that may open a socket: hosts, or better, with scheme and port, https://board.example
+SOCKET_ORIGINS = os.environ.get("DJANGO_SOCKET_ORIGINS", ",".join(ALLOWED_HOSTS)).split(",")
+
 INSTALLED_APPS = [
     "daphne",  # first
     "channels",

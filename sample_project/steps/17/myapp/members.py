@@ -1,0 +1,54 @@
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from .tokens import user_now
+
+LOGGED_OUT = 4401  # a close code
+
+
+def user_group(pk):
+    """Return the name of the group of all sockets of a user."""
+    return f"user.{pk}"
+
+
+class MemberConsumer(AsyncJsonWebsocketConsumer):
+    """Tells a member how many notifications are unread."""
+
+    group = None  # until it is known that this is a member
+
+    async def __call__(self, scope, receive, send):
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.group:
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def connect(self):
+        await self.accept()
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            await self.close(LOGGED_OUT)
+            return
+        self.group = user_group(user.pk)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.unread_changed()
+
+    async def unread_changed(self, event=None):
+        if await self.is_member():
+            unread = self.scope["user"].notifications.filter(read=False)
+            await self.send_json({"unread": await unread.acount()})
+
+    async def force_close(self, event):
+        session = self.scope.get("session")  # an app has none
+        if session is not None and event["session"] == session.session_key:
+            await self.close(LOGGED_OUT)
+
+    async def account_changed(self, event):
+        await self.is_member()
+
+    async def is_member(self):
+        """Ask the database, now. Close the socket if its user is no member any more."""
+        self.scope["user"] = await user_now(self.scope)
+        if self.scope["user"].is_authenticated:
+            return True
+        await self.close(LOGGED_OUT)
+        return False
