@@ -65,6 +65,14 @@ def cells_of(lesson):
     yield "lesson.stop()", None
 
 
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
+def test_question_says_that_a_server_is_to_be_started(lesson):
+    """It follows `server.stop()`."""
+    (text,) = (cell.source for cell in lesson.cells if "**Now you.**" in cell.source)
+    question = text.partition("**Now you.**")[2].partition("<details>")[0]
+    assert re.search(r"\b(Start|Restart|restart\(\))", question), question
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
 def test_answers_work_and_print_what_they_say(lesson, tmp_path):

@@ -324,6 +324,16 @@ def test_static_files_come_from_their_folders_only(anywhere, site, project, tmp_
         assert get(f"/static/own/{path}").status_code == 404
 
 
+def test_page_without_the_files_that_its_server_does_not_serve(page, lab):
+    pages = 'server.page("/", "bare", static_files=False)\nserver.page("/", "dressed")'
+    lab.write("files.ipynb", BEGIN, pages)
+    lab.open(page, "files.ipynb")
+    run_all(page)
+    for name, weight in {"bare": "400", "dressed": "700"}.items():
+        bold = frame(page, name).locator(".site-name")
+        assert bold.evaluate("link => getComputedStyle(link).fontWeight") == weight
+
+
 def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
     open_chat(lab, page, "ends")
     run(page, "server.stop()")

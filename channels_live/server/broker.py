@@ -72,7 +72,7 @@ class OwnBroker(Server):
         """Return a function that returns nothing: what a broker does is not recorded."""
         return list
 
-    def page(self, path: str = "/", name: str | None = None) -> NoReturn:
+    def page(self, path: str = "/", name: str | None = None, static_files: bool = True) -> NoReturn:
         """Raise ServerError: a broker has no pages."""
         self._refuse("a broker has no pages")
 

@@ -39,16 +39,18 @@ class Watched:
         else:
             watch_here(self, client, consumer, threads)
 
-    def page(self, path: str = "/", name: str | None = None) -> None:
+    def page(self, path: str = "/", name: str | None = None, static_files: bool = True) -> None:
         """Show a page of this server beside the notebook, in JupyterLab: real, and to be used.
 
         path: as in "/chat/". name: what its panel is called, if not like the path; panels with
         different names are visitors of their own, and each may be logged-in as somebody else.
+        static_files: take style sheets and the like from the project's folders where the server
+        has none, as a web server before it would; False shows what the server alone serves.
         """
         arguments.text(name, "name", optional=True)
         address = self.url(path)
         if self.stage:
-            self.stage.page(self, path, name)
+            self.stage.page(self, path, name, static_files)
         else:
             print(address)
 

@@ -155,14 +155,23 @@ class ConversationPanel(Panel):
 
 
 class PagePanel(Panel):
-    """A page of a server's site. path: as in "/chat/". visitor: who looks at it."""
+    """A page of a server's site.
+
+    path: as in "/chat/". visitor: who looks at it. static_files: as in `Server.page`.
+    """
 
     kind = "page"
 
     def __init__(
-        self, server: Server, name: str, path: str, visitor: dict[str, Any], send: Send
+        self,
+        server: Server,
+        name: str,
+        path: str,
+        visitor: dict[str, Any],
+        static_files: bool,
+        send: Send,
     ) -> None:
-        self._path, self._visitor = path, visitor
+        self._path, self._visitor, self._with_static_files = path, visitor, static_files
         self._static_files: dict[str, Any] | None = None  # not known yet
         super().__init__(f"page {server.command} {name}", name, server, send)
 
@@ -177,7 +186,7 @@ class PagePanel(Panel):
         }
 
     def _tell_run(self, server: Server, record: Record) -> None:
-        self._static_files = static_files_of(server.folder)
+        self._static_files = static_files_of(server.folder) if self._with_static_files else {}
         while not self._has_ended(server, record):
             if self._all_again and not self.closed:
                 self._all_again = False

@@ -38,9 +38,11 @@ class Stage:
         """Show the conversation with a server. The arguments are those of `Server.watch`."""
         self._show("The conversation is", server, [(client, consumer, threads)], {})
 
-    def page(self, server: Server, path: str, name: str | None = None) -> None:
+    def page(
+        self, server: Server, path: str, name: str | None = None, static_files: bool = True
+    ) -> None:
         """Show a page. The arguments are those of `Server.page`."""
-        self._show(f"The page {path} is", server, [], {name or path: path})
+        self._show(f"The page {path} is", server, [], {name or path: path}, static_files)
 
     def show(self, server: Server, pages: Mapping[str, str]) -> None:
         """Show pages of a server, and the conversation below them."""
@@ -53,6 +55,7 @@ class Stage:
         server: Server,
         conversations: Sequence[tuple[Which, str | None, bool]],
         pages: Mapping[str, str],
+        static_files: bool = True,
     ) -> None:
         from IPython.display import display  # where this is called it is there
 
@@ -62,7 +65,7 @@ class Stage:
         ]
         for name, path in pages.items():
             visitor = {**self._visitors.address, "name": "page" if name == path else name}
-            panels.append(PagePanel(server, name, path, visitor, self._send))
+            panels.append(PagePanel(server, name, path, visitor, static_files, self._send))
         text = f"{what} shown beside this notebook, live, in JupyterLab."
         shown = {"what": what, "panels": [panel.key for panel in panels]}
         place: Any = display({"text/plain": text, MEDIA_TYPE: shown}, raw=True, display_id=True)

@@ -58,7 +58,7 @@ def test_daphne_does_not_look_again(tmp_path, forked):
 
 
 @pytest.mark.live
-@pytest.mark.claim("lesson 0", "The room needs the database: run `!python manage.py migrate")
+@pytest.mark.claim("lesson 0", "A room keeps what is said in a database: the two lines make one")
 def test_room_needs_the_database(tmp_path, forked):
     copy_project(SAMPLE / "finished", tmp_path)
     with Server(DAPHNE, tmp_path) as server:
