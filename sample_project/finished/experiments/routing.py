@@ -1,6 +1,15 @@
 from django.urls import path
 
-from . import async_consumers, async_echo, door, echo, http_consumers, raw, sync_consumers
+from . import (
+    async_consumers,
+    async_echo,
+    door,
+    echo,
+    http_consumers,
+    pictures,
+    raw,
+    sync_consumers,
+)
 
 websocket_urlpatterns = [
     path("ws/echo/", echo.ChatConsumer.as_asgi()),
@@ -14,6 +23,7 @@ websocket_urlpatterns = [
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
+    path("ws/pictures/", pictures.PictureConsumer.as_asgi()),
 ]
 
 http_urlpatterns = [

@@ -4,10 +4,12 @@ import time
 from collections import deque
 from urllib.parse import parse_qs
 
-from channels.exceptions import DenyConnection
+from asgiref.sync import sync_to_async
+from channels.exceptions import DenyConnection, StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.utils.text import slugify
 
+from .limits import count
 from .models import Message
 
 LONGEST_ROOM, LONGEST_MESSAGE, LONGEST_KEY = 50, 500, 36  # characters, as in models.py
@@ -34,6 +36,14 @@ def message_in(frame):
     return message, key
 
 
+def read_in(frame):
+    """Return the number up to which a client says that it has read, or None."""
+    try:
+        return int(json.loads(frame)["read"])
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
+        return None
+
+
 async def event_of(message):
     """Return the event that tells a message, and which one of its room was before it."""
     earlier = Message.objects.filter(room=message.room, pk__lt=message.pk).order_by("-pk")
@@ -48,7 +58,9 @@ async def event_of(message):
 
 class RoomConsumer(AsyncJsonWebsocketConsumer):
     rate, period = 20, 10.0  # so many messages in so many seconds
+    rate_of_all, minute = 600, 60.0  # the same, for all connections of somebody
     history = 50  # messages for whoever joins
+    most_unread = 100  # messages for whoever counts
     group = None  # until the room is known
 
     async def __call__(self, scope, receive, send):
@@ -60,6 +72,7 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self):
         self.room = self.scope["url_route"]["kwargs"]["room_name"]
         self.times = deque(maxlen=self.rate)  # of the newest messages
+        self.unread = deque()  # numbers of messages that a client has not acknowledged
         if len(self.room) > LONGEST_ROOM:
             raise DenyConnection
         self.group = group_of(self.room)
@@ -72,8 +85,13 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data=None, bytes_data=None):
+        if (number := read_in(text_data)) is not None:
+            while self.unread and self.unread[0] <= number:
+                self.unread.popleft()
+            return
         try:
             self.check_rate()
+            await self.count_message()
             text, key = message_in(text_data)
             message = await self.save(text, key)
         except ValueError as error:
@@ -118,10 +136,19 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
 
     async def send_message(self, pk, text):
         self.last = pk
-        await self.send_json({"id": pk, "message": text} if self.counts else {"message": text})
+        if not self.counts:
+            return await self.send_json({"message": text})
+        if len(self.unread) == self.most_unread:
+            await self.close(1013)  # try again later
+            raise StopConsumer
+        self.unread.append(pk)
+        await self.send_json({"id": pk, "message": text})
 
     def check_rate(self):
         now = time.monotonic()
         if len(self.times) == self.rate and now - self.times[0] < self.period:
             raise ValueError("too many messages, please wait")
         self.times.append(now)
+
+    async def count_message(self):
+        await sync_to_async(count)("message", self.scope, self.rate_of_all, self.minute)

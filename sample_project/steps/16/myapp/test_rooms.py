@@ -91,8 +91,8 @@ class RoomTests(TransactionTestCase):
 
 class ReturnTests(TransactionTestCase):
     async def say(self, number):
-        for text in range(number):
-            await Message.objects.acreate(room="kitchen", text=str(text))
+        said = [Message(room="kitchen", text=str(text)) for text in range(number)]
+        await Message.objects.abulk_create(said)
         return [pk async for pk in Message.objects.values_list("pk", flat=True)]
 
     async def test_nothing_missed(self):
