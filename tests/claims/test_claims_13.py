@@ -389,7 +389,7 @@ def test_page_waits_longer_and_longer(browser):
     page.evaluate(stub)
     page.add_script_tag(content=re.search(r"<script>(.*)</script>", template, re.S)[1])
     page.evaluate("() => { openSocket('/', { opened() {}, received() {}, lost() {} }); }")
-    page.evaluate("() => { for (let n = 0; n < 40; n++) last.onclose(); }")
+    page.evaluate("() => { for (let n = 0; n < 40; n++) last.onclose({ code: 1006 }); }")
     waits = page.evaluate("waits")
     page.close()
     assert waits[:6] == sorted(waits[:6])
@@ -453,7 +453,7 @@ def test_pages_in_a_browser(browser, folder):
 )
 @pytest.mark.live
 def test_now_you_shows_names(browser, tmp_path):
-    lay_out(tmp_path)
+    lay_out(tmp_path, 13)
     rewrite(
         tmp_path / "myapp/rooms.py",
         ("the room is known\n", 'the room is known\n    name = ""  # of whoever gives one\n'),

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from .limits import count
 from .models import Message
 
+TRY_LATER = 4503  # close code, as HTTP's 503
 LONGEST_ROOM, LONGEST_MESSAGE, LONGEST_KEY = 50, 500, 36  # characters, as in models.py
 
 
@@ -139,7 +140,7 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
         if not self.counts:
             return await self.send_json({"message": text})
         if len(self.unread) == self.most_unread:
-            await self.close(1013)  # try again later
+            await self.close(TRY_LATER)
             raise StopConsumer
         self.unread.append(pk)
         await self.send_json({"id": pk, "message": text})

@@ -51,7 +51,7 @@ class RoomLimitTests(TransactionTestCase):
             await next_of(anna, "id")
         await say_hello()
         close = await anna.receive_output(timeout=5)
-        self.assertEqual((close["type"], close["code"]), ("websocket.close", 1013))
+        self.assertEqual((close["type"], close["code"]), ("websocket.close", 4503))
 
     async def test_who_acknowledges_goes_on(self):
         async with socket("/ws/chat/kitchen/?after=0") as anna:
