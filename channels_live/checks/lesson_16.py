@@ -97,7 +97,7 @@ def check_16_1(site: Site) -> None:
             say(clerk, text, word(), board, back)
             shown(board, text)
             back.expect(said[-1], MISSED)
-        _come_while_the_clerk_speaks(site)
+        _come_while_the_clerk_speaks(site, said[-1]["id"])
         text, after_it, key = word(), word(), word()
         say(clerk, text, key, board)
         shown(board, text)
@@ -114,7 +114,7 @@ def check_16_1(site: Site) -> None:
             back.expect_nothing("which messages a board is shown: those of its own station")
 
 
-def _come_while_the_clerk_speaks(site: Site) -> None:
+def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
     """Let a board connect, and one message pass before it has joined, and one after."""
     path = f"/ws/departures/{crossing.BUSY}-{word()}/"
     texts: list[str] = []
@@ -131,13 +131,13 @@ def _come_while_the_clerk_speaks(site: Site) -> None:
 
     def come() -> Client:
         try:
-            return stack.enter_context(site.client(f"{path}?after=0"))
+            return stack.enter_context(site.client(f"{path}?after={after}"))
         finally:
             here.set()
 
     with contextlib.ExitStack() as stack, site.client(path) as clerk:
         _, board = at_once(speak, come)
-        board.sent = f"GET {path}?after=0, while another client sends messages"
+        board.sent = f"GET {path}?after={after}, while another client sends messages"
         for text in texts:
             frame = board.receive(BETWEEN, f'"{text}"')
             got = as_json(frame)
