@@ -31,8 +31,8 @@ HINTS = {
         "`finally` too.",
     ],
 }
-MAP = 300_000  # characters
-MOST_GROWN = 60.0  # MB that a server's memory may grow by, while 300 maps of 0.3 MB are drawn
+MAP = 900_000  # characters
+MOST_GROWN = 60.0  # MB that a server's memory may grow by, while 150 maps of 0.9 MB are drawn
 
 
 def check_17_1(site: Site) -> None:
@@ -86,11 +86,11 @@ def check_17_1(site: Site) -> None:
             return last, psutil.Process(site.server.pid).memory_info().rss
 
         _, before = draw_many(2)
-        last, after = draw_many(30)
+        last, after = draw_many(15)
         if (grown := (after - before) / 1_000_000) > MOST_GROWN:
             look = "the server's memory: what it keeps for somebody who does not read"
             got = f"the memory has grown by {grown:.0f} MB"
-            raise NotYet(look, sent="300 maps of 0.3 MB, which nobody reads", got=got)
+            raise NotYet(look, sent="150 maps of 0.9 MB, which nobody reads", got=got)
         slow.send(seen)
         read(slow, last, newest)
 

@@ -198,7 +198,8 @@ def _remember(message: Any, mark: str) -> None:
 
 
 def _mark_of(message: Any) -> str | None:
-    known, mark = state.marks.get(id(message), (None, None))
+    """Return the mark of a message that is handled now, and hold the message no longer."""
+    known, mark = state.marks.pop(id(message), (None, None))
     return mark if known is message else None
 
 
