@@ -29,6 +29,10 @@ INTRODUCED = {
     "brokers?": "lesson-10-22",
     "server-sent events": "lesson-11-23",
     "long polls?": "lesson-11-23",
+    "half-open": "lesson-16-11",
+    "acknowledgements?": "lesson-16-19",
+    "back-off": "lesson-16-36",
+    "jitter": "lesson-16-36",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {
