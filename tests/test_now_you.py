@@ -13,7 +13,7 @@ from channels_live.workspace import project_before, project_files
 
 ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.S)
 # Cells of a lesson that its answer says to run, besides those with which the lesson begins
-NEEDED = {10: ("lesson-10-11", "lesson-10-19")}
+NEEDED = {10: ("lesson-10-11", "lesson-10-19"), 16: ("lesson-16-24",)}
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 
 
