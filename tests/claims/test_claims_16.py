@@ -132,7 +132,7 @@ def test_when_a_page_comes_back(browser):
 
 @pytest.mark.claim(
     "lesson 16",
-    "On each connection it asks for the one and sends the other.",
+    "On each connection it asks for what comes after the one, and sends the other.",
     "What was written meanwhile arrives in both windows, each message once. Which of the two is "
     "first, the server decides, and both windows agree.",
 )
@@ -173,6 +173,7 @@ def write(page, text):
 @pytest.mark.claim(
     "lesson 16",
     "an `outbox` of what the server has not acknowledged.",
+    "What is refused goes back into its field.",
 )
 @pytest.mark.live
 def test_what_is_refused_goes_back_into_the_field(browser, folder):
@@ -183,8 +184,11 @@ def test_what_is_refused_goes_back_into_the_field(browser, folder):
         for number in range(20):
             write(page, str(number))
         write(page, "one more")
-        expect(page.locator("#chat-log")).to_have_value(re.compile("too many messages"))
         expect(page.locator("#chat-message-input")).to_have_value("one more")
+        page.evaluate(
+            "() => { input.value = 'and one'; form.requestSubmit(); input.value = 'begun'; }"
+        )
+        expect(page.locator("#chat-message-input")).to_have_value("and one begun")
         assert page.evaluate("outbox.length") == 0
         page.close()
 
