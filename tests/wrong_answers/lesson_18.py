@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 16."""
+"""Wrong answers to the exercises of lesson 18."""
 
 from . import Wrong
 
@@ -15,7 +15,7 @@ JOIN = '        await self.channel_layer.group_add("kitchen", self.channel_name)
 TELL = 'await self.channel_layer.group_send("kitchen", event)\n\n    async def order_done'
 
 WRONG = {
-    "16.1": [
+    "18.1": [
         Wrong(
             "begins with what was read already",
             "the last number that was read",
@@ -92,7 +92,7 @@ WRONG = {
             "filter(pk__gt",
         ),
     ],
-    "16.2": [
+    "18.2": [
         Wrong(
             "hands over only what is new",
             "what a kitchen reads first",
@@ -146,7 +146,7 @@ WRONG = {
             "all():",
         ),
     ],
-    "16.3": [
+    "18.3": [
         Wrong(
             "comes back whatever it is told",
             "the server has told it to stay away",

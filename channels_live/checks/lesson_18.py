@@ -1,4 +1,4 @@
-"""What is right in the exercises of lesson 16, Lose nothing."""
+"""What is right in the exercises of lesson 18, Lose nothing."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from channels_live.checks import Client, NotYet, Site, at_once, crossing, number
 from channels_live.checks.frames import as_json, read_until, send
 
 HINTS = {
-    "16.1": [
+    "18.1": [
         "Three ways: one is in the query, one in what happens between `group_add` and the query, "
         "one in what becomes of a key.",
         "`after` names what a board has read. And each board needs to know which number it was "
@@ -29,7 +29,7 @@ HINTS = {
         "`aget_or_create(room=self.station, key=key, defaults={…})`, and `self.last`, which "
         "`show` sets.",
     ],
-    "16.2": [
+    "18.2": [
         "Three methods: `connect`, one for the event `order.taken`, and `receive_json` for `done`. "
         "And an event of your own, so that all kitchens learn what is done.",
         "Join the group first, then read the table: what is ordered in between comes by both "
@@ -37,7 +37,7 @@ HINTS = {
         '`Message.objects.filter(room="orders", pk=content["done"]).adelete()` deletes it, and '
         "minds nothing if it is gone.",
     ],
-    "16.3": [
+    "18.3": [
         "One method for one connection, and one with a loop around it. What has to outlive a "
         "connection is `self.last`.",
         "Find out how a connection can end: look at `ConnectionClosed` and `InvalidHandshake` of "
@@ -66,7 +66,7 @@ def _let_messages_cross(folder: Path) -> None:
         settings.write(LAYERS)
 
 
-def check_16_1(site: Site) -> None:
+def check_18_1(site: Site) -> None:
     _let_messages_cross(site.folder)
     at_once(site.migrate, site.serve)
     path = f"/ws/departures/{word()}/"
@@ -146,7 +146,7 @@ def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
         board.expect_nothing(BETWEEN)
 
 
-def check_16_2(site: Site) -> None:
+def check_18_2(site: Site) -> None:
     at_once(site.migrate, site.serve)
     let_in = "whether your `KitchenConsumer` accepts, and joins the group `kitchen`"
     waiting = "what a kitchen reads first: all orders that are not done, the oldest first"
@@ -265,7 +265,7 @@ FIRST = 0.05  # seconds of the first wait
 ENDED = "which ends make your program come back: all but 1008 and 4400 to 4499"
 
 
-def check_16_3(site: Site) -> None:
+def check_18_3(site: Site) -> None:
     room = Room()
     sent = "a server that closes, drops, repeats, refuses three times, and closes for good"
     try:

@@ -1,4 +1,4 @@
-"""What is right in the exercises of lesson 17, Limit what clients cost."""
+"""What is right in the exercises of lesson 19, Limit what clients cost."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from channels_live.checks import Client, NotYet, Site, at_once, number, word
 from channels_live.checks.frames import as_json, send
 
 HINTS = {
-    "17.1": [
+    "19.1": [
         "Count what one watcher is sent when two maps are drawn: one and then one, or one and then "
         "two? And what empties the list?",
         "`ready` says whether the watcher has seen the last map. Who sets it to `False`? Who asks?",
         "In the end there is one value, the newest map that was not sent, or `None`. Both methods "
         "that may send it, `map_drawn` and `receive_json`, do so in the same way.",
     ],
-    "17.2": [
+    "19.2": [
         "`self.unread` holds the numbers that were sent and not acknowledged, the oldest on the "
         "left. When does one come in, when do some go out, and when is it full?",
         "An acknowledgement is for all up to its number: `while`, not `if`, and `<=`.",
         "Before sending: if there are `most_unread` already, `await self.close(4503)`, and then "
         "`raise StopConsumer`, which the file imports.",
     ],
-    "17.3": [
+    "19.3": [
         "Where does a consumer begin, and where does it end, whatever happens? `__call__` runs it "
         "from its first event to its last.",
         'The address is the first of the pair in `scope["client"]`. Count up before `super()`, '
@@ -35,7 +35,7 @@ MAP = 900_000  # characters
 MOST_GROWN = 60.0  # MB that a server's memory may grow by, while 150 maps of 0.9 MB are drawn
 
 
-def check_17_1(site: Site) -> None:
+def check_19_1(site: Site) -> None:
     site.serve()
     watches = "what each watcher is sent: every new map, when it has seen the last one"
     once = "how often a map is sent to a watcher: once, and only when it has answered"
@@ -95,7 +95,7 @@ def check_17_1(site: Site) -> None:
         read(slow, last, newest)
 
 
-def check_17_2(site: Site) -> None:
+def check_19_2(site: Site) -> None:
     at_once(site.migrate, site.serve)
     tells = "what each client reads: the number of a booking, and the booking"
     hangs_up = "what becomes of who has 10 that are not acknowledged: no eleventh, and close 4503"
@@ -146,7 +146,7 @@ def check_17_2(site: Site) -> None:
         raise NotYet(look, sent="11 bookings, to somebody who does not acknowledge")
 
 
-def check_17_3(site: Site) -> None:
+def check_19_3(site: Site) -> None:
     site.serve()
     path, most = "/ws/counter/", 3
     counts = "what a client reads: how many of its address are open, this one among them"

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 17."""
+"""Wrong answers to the exercises of lesson 19."""
 
 from . import Wrong
 
@@ -18,7 +18,7 @@ FINALLY = """        try:
 """
 
 WRONG = {
-    "17.1": [
+    "19.1": [
         Wrong(
             "empties the list, and waits for nobody",
             "once, and only when it has answered",
@@ -73,7 +73,7 @@ WRONG = {
 """,
         ),
     ],
-    "17.2": [
+    "19.2": [
         Wrong(
             "hangs up on nobody",
             "no eleventh, and close 4503",
@@ -133,7 +133,7 @@ WRONG = {
 """,
         ),
     ],
-    "17.3": [
+    "19.3": [
         Wrong(
             "never counts down",
             "what becomes of a place",

@@ -1,4 +1,4 @@
-"""What lesson 17 and its solutions state about daphne, Django's cache and close codes."""
+"""What lesson 19 and its solutions state about daphne, Django's cache and close codes."""
 
 import asyncio
 import inspect
@@ -18,7 +18,7 @@ if not settings.configured:
 
 
 @pytest.mark.claim(
-    "lesson 17",
+    "lesson 19",
     "in the caches that come with Django this reads, adds and writes in three steps, without the "
     "time limit: two at once would count as one, and the counter would live for longer.",
 )
@@ -44,7 +44,7 @@ def test_aincr_of_djangos_caches():
     assert later[":1:async"] > 200
 
 
-@pytest.mark.claim("lesson 17", "(The default cache lies in the memory of the process.")
+@pytest.mark.claim("lesson 19", "(The default cache lies in the memory of the process.")
 def test_default_cache():
     from django.conf import global_settings
 
@@ -52,7 +52,7 @@ def test_default_cache():
 
 
 @pytest.mark.claim(
-    "lesson 17",
+    "lesson 19",
     "But daphne lets a consumer close with 1000 or 3000 to 4999 only, and raises for all others: "
     "`invalid close code 1013 (must be 1000 or from [3000, 4999])`. The client would read 1011.",
 )
@@ -83,7 +83,7 @@ def test_close_codes_that_daphne_lets_through(tmp_path):
 
 
 @pytest.mark.claim(
-    "lesson 17",
+    "lesson 19",
     "Behind a load balancer all visitors have one address, the balancer's. With "
     "`--proxy-headers`, daphne takes the one that the balancer hands on in `X-Forwarded-For`; but "
     "then nobody may reach daphne past the balancer, for anybody can write such a header.",
@@ -104,7 +104,7 @@ def test_address_behind_a_balancer(project, tmp_path):
 
 
 @pytest.mark.claim(
-    "lesson 17",
+    "lesson 19",
     "Clients without `after` have no such queue: for them there is daphne's ping, and nothing "
     "else.",
     "With 100 of them not acknowledged, it closes, and `StopConsumer` ends it there and then.",

@@ -1,4 +1,4 @@
-"""What lesson 16 and its solutions state about connections, pages and clients."""
+"""What lesson 18 and its solutions state about connections, pages and clients."""
 
 import asyncio
 import inspect
@@ -31,24 +31,24 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.claim(
-    "lesson 16",
+    "lesson 18",
     "daphne does, with a ping every 20 seconds, and hangs up when no answer has come for 30.",
 )
-@pytest.mark.claim("lesson 17", "daphne notices that after 50 seconds at most")
+@pytest.mark.claim("lesson 19", "daphne notices that after 50 seconds at most")
 def test_how_patient_daphne_is():
     options = CommandLineInterface().parser.parse_args(["a.b:c"])
     assert (options.ping_interval, options.ping_timeout) == (20, 30)
 
 
 @pytest.mark.claim(
-    "lesson 16",
+    "lesson 18",
     "our client does so every 20 seconds, but we have switched that off with `ping_interval=None`.",
 )
 def test_client_asks_by_itself():
     assert inspect.signature(connect).parameters["ping_interval"].default == 20
 
 
-@pytest.mark.claim("lesson 16", "For a browser's script there is no ping at all.")
+@pytest.mark.claim("lesson 18", "For a browser's script there is no ping at all.")
 def test_scripts_have_no_ping(browser):
     page = browser.new_page()
     names = page.evaluate("() => Object.getOwnPropertyNames(WebSocket.prototype)")
@@ -60,8 +60,8 @@ def test_scripts_have_no_ping(browser):
 # What a room promises
 
 
-@pytest.mark.claim("lesson 16", "What one client sends on one connection keeps its order.")
-@pytest.mark.claim("lesson 16", "Nothing is saved of it, and Anna reads `saved`.")
+@pytest.mark.claim("lesson 18", "What one client sends on one connection keeps its order.")
+@pytest.mark.claim("lesson 18", "Nothing is saved of it, and Anna reads `saved`.")
 @pytest.mark.live
 def test_messages_and_keys_of_one_client(folder):
     with (
@@ -96,7 +96,7 @@ STUB = """() => {
 
 
 @pytest.mark.claim(
-    "lesson 16",
+    "lesson 18",
     "Whoever is told that will be told so again; the same with 1008, *against the rules*. After "
     "all other codes the page comes back.",
     "When the browser says `online`, the page takes a new one, whatever the old one looks like.",
@@ -131,7 +131,7 @@ def test_when_a_page_comes_back(browser):
 
 
 @pytest.mark.claim(
-    "lesson 16",
+    "lesson 18",
     "On each connection it asks for what comes after the one, and sends the other.",
     "What was written meanwhile arrives in both windows, each message once. Which of the two is "
     "first, the server decides, and both windows agree.",
@@ -171,7 +171,7 @@ def write(page, text):
 
 
 @pytest.mark.claim(
-    "lesson 16",
+    "lesson 18",
     "an `outbox` of what the server has not acknowledged.",
     "What is refused goes back into its field.",
 )
