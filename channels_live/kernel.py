@@ -14,6 +14,7 @@ from channels_live.locks import try_lock
 from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
+from channels_live.server.network import Network
 from channels_live.timeline import Event, Timeline, Which
 from channels_live.workspace import LessonError
 
@@ -32,6 +33,7 @@ class Kernel:
         self.lessons: dict[int, WorkingCopy] = {}
         self.own_broker = os.environ.get("REDIS_URL")
         self._servers: list[Server] = []  # of all working copies, which share the ports
+        self._networks: list[Network] = []  # of all working copies
         self._claimed: dict[int, str] = {}  # number of a lesson → the name of its folder
         self._locks: list[BaseFileLock] = []  # on these folders, held until the kernel ends
         self._prepared = False
@@ -118,6 +120,16 @@ class Kernel:
         print(f"Running: {line}")
         return server
 
+    def network(self, server: Server) -> Network:
+        """Make a network before a server, in place of the one that was there. Say so."""
+        for network in self._networks:
+            if network.server is server:
+                network.end()
+        network = Network(server)
+        self._networks = [*(other for other in self._networks if other.running), network]
+        print(f"A network leads to: {server.command}")
+        return network
+
     def timeline(self, folder: Path, **options: Any) -> Timeline:
         """Return what happened on the servers of a folder. The options are those of Timeline."""
         servers = [server for server in self._servers if server.folder == folder]
@@ -132,7 +144,10 @@ class Kernel:
         return Timeline(SENDS.told(told), **options)
 
     def stop(self, folder: Path) -> None:
-        """Stop every server that was started in a folder and still runs."""
+        """Stop every server that was started in a folder and still runs, and the networks there."""
+        for network in self._networks:
+            if network.server.folder == folder:
+                network.end()
         for server in self._servers:
             if server.running and server.folder == folder:
                 server.stop()
@@ -168,6 +183,13 @@ class WorkingCopy:
         get ready.
         """
         return KERNEL.start(command, self.folder, ready=ready, fallback=fallback, timeout=timeout)
+
+    def network(self, server: Server) -> Network:
+        """Put a network before a server, which can be broken on purpose. Return it.
+
+        Clients that connect to its `ws(path)`, in place of the server's, go through it.
+        """
+        return KERNEL.network(server)
 
     def timeline(
         self, client: Which = None, consumer: str | None = None, threads: bool = False

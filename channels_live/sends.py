@@ -56,6 +56,7 @@ class Sends(logging.Filter):
         self.variables: Mapping[str, Any] = {}
         self._clients: dict[int, _Client] = {}  # by the port from which they came
         self._ports: dict[Any, int] = {}  # id of a connection of websockets → its port
+        self._relays: dict[int, int] = {}  # port that a server sees → that of the client behind it
         self._by: list[_Sender] = []  # number → who sent it
         self._bursts: list[int] = []  # where each begins: what was sent without waiting
         self._senders: list[_Sender] = []  # who has sent since the cell's own code did
@@ -73,6 +74,10 @@ class Sends(logging.Filter):
             self._level = _LOGGER.level
             _LOGGER.setLevel(logging.DEBUG)
             _LOGGER.addFilter(self)
+
+    def relay(self, port: int, seen: int) -> None:
+        """Note that a client, who has come from a port, is seen by its server at another."""
+        self._relays[seen] = port
 
     def begin_cell(self, *_: Any) -> None:
         """Note that a cell begins: what it sends comes after all that was sent before."""
@@ -104,7 +109,7 @@ class Sends(logging.Filter):
         sent: dict[tuple[int, int], dict[str, Iterator[int]]] = {}
         for event in map(dict, events):
             connection = event["process"], event.get("conn") or 0
-            if event["kind"] == "open" and (client := self._clients.get(event["peer"])):
+            if event["kind"] == "open" and (client := self._client_at(event["peer"])):
                 event["name"] = client.name
                 sent[connection] = {
                     kind: iter([number for its_kind, number in client.sent if its_kind == kind])
@@ -115,6 +120,9 @@ class Sends(logging.Filter):
                 if number is not None:
                     event |= self._place(number)
             yield event
+
+    def _client_at(self, port: int) -> _Client | None:
+        return self._clients.get(self._relays.get(port, port))
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Note what is sent. Let pass what would be logged without this filter."""
@@ -129,6 +137,7 @@ class Sends(logging.Filter):
         if record.msg == "> GET %s HTTP/1.1":
             self._ports[websocket.id] = port = websocket.local_address[1]
             self._clients[port] = _Client()  # the system may give a port once more
+            self._relays.pop(port, None)
             self._add(self._clients[port], "open")
         elif record.msg == "> %s":
             kind = _OPCODES.get(record.args[0].opcode.name)

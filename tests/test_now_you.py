@@ -17,6 +17,7 @@ NEEDED = {
     10: ("lesson-10-11", "lesson-10-19"),
     16: ("lesson-16-07", "lesson-16-08", "lesson-16-10", "lesson-16-19"),
     17: ("lesson-17-11", "lesson-17-40"),
+    18: ("lesson-18-24",),
 }
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 

@@ -36,6 +36,10 @@ INTRODUCED = {
     "pub/sub": "lesson-14-29",
     "at most once": "lesson-14-39",
     "job queues?": "lesson-15-22",
+    "half-open": "lesson-18-11",
+    "acknowledgements?": "lesson-18-19",
+    "back-off": "lesson-18-36",
+    "jitter": "lesson-18-36",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {

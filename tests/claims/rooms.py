@@ -8,7 +8,7 @@ import pytest
 from clients import client
 from websockets.exceptions import ConnectionClosed
 
-from channels_live.workspace import SAMPLE, copy_project
+from channels_live.workspace import SAMPLE, copy_project, project_before
 
 ORIGIN = "http://localhost"
 UVICORN = "uvicorn --port 8000 myproject.asgi:application"
@@ -58,11 +58,18 @@ websocket_urlpatterns += [
 '''
 
 
-def lay_out(folder):
-    """Lay out the finished site, with a noticeboard and rooms that have faults."""
-    copy_project(SAMPLE / "finished", folder)
-    routing = folder / "myapp/routing.py"
-    routing.write_text(f"import json\n{routing.read_text()}\n{FAULTY}")
+def lay_out(folder, lesson=None):
+    """Lay out the finished site, with a noticeboard and rooms that have faults.
+
+    lesson: instead the site as this lesson leaves it, without these rooms.
+    """
+    if lesson:
+        for layer in project_before(lesson + 1):
+            copy_project(layer, folder)
+    else:
+        copy_project(SAMPLE / "finished", folder)
+        routing = folder / "myapp/routing.py"
+        routing.write_text(f"import json\n{routing.read_text()}\n{FAULTY}")
     for command in ("migrate", "loaddata noticeboard"):
         manage(folder, *command.split(), "--verbosity", "0")
     return folder

@@ -292,7 +292,7 @@ def test_what_is_committed_in_tests(folder):
 @pytest.mark.claim("lesson 12", "Anna reads nothing of what she says, and Ben reads it.")
 @pytest.mark.live
 def test_now_you_leaves_out_the_sender(tmp_path):
-    lay_out(tmp_path)
+    lay_out(tmp_path, 12)
     rewrite(
         tmp_path / "myapp/rooms.py",
         (

@@ -494,7 +494,7 @@ def test_pages_in_a_browser(browser, folder):
 )
 @pytest.mark.live
 def test_now_you_shows_names(browser, tmp_path):
-    lay_out(tmp_path)
+    lay_out(tmp_path, 13)
     rewrite(
         tmp_path / "myapp/rooms.py",
         ("the room is known\n", 'the room is known\n    name = ""  # of whoever gives one\n'),

@@ -7,6 +7,7 @@ from . import (
     door,
     echo,
     http_consumers,
+    pictures,
     places,
     raw,
     sync_consumers,
@@ -30,6 +31,7 @@ websocket_urlpatterns = [
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
+    path("ws/pictures/", pictures.PictureConsumer.as_asgi()),
 ]
 
 http_urlpatterns = [

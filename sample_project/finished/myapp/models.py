@@ -36,10 +36,16 @@ class Post(models.Model):
 class Message(models.Model):
     room = models.CharField(max_length=50, db_index=True)
     text = models.CharField(max_length=500)
+    key = models.CharField(max_length=36, blank=True)  # chosen by who sends it
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["room", "key"], condition=~models.Q(key=""), name="message_key"
+            ),
+        ]
 
     def __str__(self):
         return f"{self.room}: {self.text[:40]}"

@@ -1,12 +1,13 @@
 from contextlib import asynccontextmanager
 
+from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.test import TransactionTestCase
 from django.urls import path
 
 from myapp.models import Message
-from myapp.rooms import RoomConsumer, group_of
+from myapp.rooms import RoomConsumer, event_of, group_of
 from myproject.asgi import application
 
 HEADERS = [(b"origin", b"http://localhost")]
@@ -86,3 +87,57 @@ class RoomTests(TransactionTestCase):
         async with socket("/kitchen/", interrupted) as anna:
             self.assertEqual(await next_of(anna, "message"), "meanwhile")
             self.assertTrue(await anna.receive_nothing())
+
+
+class ReturnTests(TransactionTestCase):
+    async def say(self, number):
+        said = [Message(room="kitchen", text=str(text)) for text in range(number)]
+        await Message.objects.abulk_create(said)
+        return [pk async for pk in Message.objects.values_list("pk", flat=True)]
+
+    async def test_nothing_missed(self):
+        *_, last = await self.say(3)
+        async with socket(f"/ws/chat/kitchen/?after={last}") as anna:
+            self.assertEqual(await next_of(anna, "missed"), 0)
+            self.assertTrue(await anna.receive_nothing())
+
+    async def test_what_was_missed_comes_again(self):
+        first, *missed = await self.say(RoomConsumer.history + 1)
+        async with socket(f"/ws/chat/kitchen/?after={first}") as anna:
+            self.assertEqual(await next_of(anna, "missed"), len(missed))
+            self.assertEqual([await next_of(anna, "id") for _ in missed], missed)
+
+    async def test_too_much_to_come_again(self):
+        first, _, *newest = await self.say(RoomConsumer.history + 2)
+        for after in (first, 0, "", "none", newest[-1] + 1, "9" * 99):
+            with self.subTest(after):
+                async with socket(f"/ws/chat/kitchen/?after={after}") as anna:
+                    self.assertTrue(await next_of(anna, "reload"))
+                    self.assertEqual([await next_of(anna, "id") for _ in newest], newest)
+
+    async def test_message_that_is_sent_again_is_there_once(self):
+        message = {"message": "hello", "key": "anna-1"}
+        async with socket("/ws/chat/kitchen/") as anna, socket("/ws/chat/kitchen/") as ben:
+            for frame in (message, message, {"message": "and this"}):
+                await anna.send_json_to(frame)
+            self.assertEqual(await next_of(ben, "message"), "hello")
+            self.assertEqual(await next_of(ben, "message"), "and this")
+            answers = [await anna.receive_json_from(timeout=5) for _ in range(4)]
+            self.assertEqual(answers.count({"saved": "anna-1"}), 2)
+        self.assertEqual(await Message.objects.acount(), 2)
+
+    async def test_events_that_are_late_or_lost(self):
+        async with socket("/ws/chat/kitchen/?after=0") as anna:
+            await next_of(anna, "reload")
+            ids = await self.say(4)
+            events = [await event_of(message) async for message in Message.objects.all()]
+            for event in (events[1], events[0], events[3], events[3]):  # and 2 is lost
+                await get_channel_layer().group_send(group_of("kitchen"), event)
+            self.assertEqual([await next_of(anna, "id") for _ in ids], ids)
+            self.assertTrue(await anna.receive_nothing())
+
+    async def test_key_that_is_none(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            for key in ("x" * 37, 7, None):
+                await anna.send_json_to({"message": "hello", "key": key})
+                await next_of(anna, "error")

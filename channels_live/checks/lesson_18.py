@@ -1,0 +1,302 @@
+"""What is right in the exercises of lesson 18, Lose nothing."""
+
+import contextlib
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+
+from channels_live.checks import Client, NotYet, Site, at_once, crossing, number, word
+from channels_live.checks.frames import as_json, read_until, send
+
+HINTS = {
+    "18.1": [
+        "Three ways: one is in the query, one in what happens between `group_add` and the query, "
+        "one in what becomes of a key.",
+        "`after` names what a board has read. And each board needs to know which number it was "
+        "shown last, so that an event with one that is not higher can be left out.",
+        "The model has a field `key` since the lesson, and `save` in `myapp/rooms.py` shows how "
+        "to find the message that came with it before.",
+        "`aget_or_create(room=self.station, key=key, defaults={…})`, and `self.last`, which "
+        "`show` sets.",
+    ],
+    "18.2": [
+        "Three methods: `connect`, one for the event `order.taken`, and `receive_json` for `done`. "
+        "And an event of your own, so that all kitchens learn what is done.",
+        "Join the group first, then read the table: what is ordered in between comes by both "
+        "ways, so keep the highest number that you have sent.",
+        '`Message.objects.filter(room="orders", pk=content["done"]).adelete()` deletes it, and '
+        "minds nothing if it is gone.",
+    ],
+    "18.3": [
+        "One method for one connection, and one with a loop around it. What has to outlive a "
+        "connection is `self.last`.",
+        "Find out how a connection can end: look at `ConnectionClosed` and `InvalidHandshake` of "
+        "websockets, and at `OSError`. `websocket.close_code` is known when it has ended.",
+        "The wait doubles where nothing new was read, and begins anew where something was.",
+        "`connect` must be called once for each attempt, because the address changes with `after`.",
+    ],
+}
+CLERK = "what the clerk reads: `saved` and the key, each time, also for a key that is known"
+MISSED = "what a board reads that comes back: what is newer, of this station, the oldest first"
+AGAIN = "what `after` names: the last number that was read. What is read now is higher"
+FORM = "what each board reads: the number of the message, and the message"
+BETWEEN = "what is said while a board connects: it comes by both ways, and must be shown once"
+KEY = "what becomes of a message that was sent again, with the same key: boards have it already"
+
+
+LAYERS = """
+CHANNEL_LAYERS = {"default": {"BACKEND": "crossing.CrossingLayer"}}
+"""
+
+
+def _let_messages_cross(folder: Path) -> None:
+    """Give a project a channel layer in which messages cross whoever joins a busy group."""
+    shutil.copy(crossing.__file__, folder)
+    with (folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(LAYERS)
+
+
+def check_18_1(site: Site) -> None:
+    _let_messages_cross(site.folder)
+    at_once(site.migrate, site.serve)
+    path = f"/ws/departures/{word()}/"
+    said: list[dict[str, Any]] = []
+
+    def say(clerk: Client, text: str, key: str, *boards: Client) -> None:
+        send(clerk, {"message": text, "key": key}, *boards)
+        read_until({"saved": key}, CLERK, clerk)
+
+    def shown(board: Client, text: str, look: str = FORM) -> None:
+        frame = board.receive(look, f'an id and "{text}"')
+        got = as_json(frame)
+        if not isinstance(got, dict) or got.keys() != {"id", "message"}:
+            raise NotYet(FORM, sent=board.sent, got=frame, expected=f'an id and "{text}"')
+        if got["message"] != text:
+            raise NotYet(look, sent=board.sent, got=frame, expected=f'an id and "{text}"')
+        said.append(got)
+
+    with site.client(path) as clerk, site.client(path) as board:
+        for _ in range(4):
+            text = word()
+            say(clerk, text, word(), board)
+            shown(board, text)
+        with site.client(f"{path}?after={said[1]['id']}") as back:
+            for message in said[2:4]:
+                back.expect(message, MISSED, (said[1], AGAIN))
+            text = word()
+            say(clerk, text, word(), board, back)
+            shown(board, text)
+            back.expect(said[-1], MISSED)
+        _come_while_the_clerk_speaks(site, said[-1]["id"])
+        text, after_it, key = word(), word(), word()
+        say(clerk, text, key, board)
+        shown(board, text)
+        say(clerk, text, key, board)
+        say(clerk, after_it, word(), board)
+        shown(board, after_it, KEY)
+        there = f"/ws/departures/{word()}/?after={said[-1]['id']}"
+        look = "what a key belongs to: another station may have used it for another message"
+        with site.client(there) as clerk, site.client(there) as other:
+            text = word()
+            say(clerk, text, key, other)
+            shown(other, text, look)
+        with site.client(f"{path}?after={said[-2]['id']}") as back:
+            back.expect_nothing("which messages a board is shown: those of its own station")
+
+
+def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
+    """Let a board connect, and one message pass before it has joined, and one after."""
+    path = f"/ws/departures/{crossing.BUSY}-{word()}/"
+    texts: list[str] = []
+    here = threading.Event()
+
+    def speak() -> None:
+        more = 3  # messages, when it has been let in: it may join only then
+        while more:
+            more -= here.wait(0.01)
+            texts.append(word())
+            key = word()
+            clerk.send({"message": texts[-1], "key": key})
+            read_until({"saved": key}, CLERK, clerk)
+
+    def come() -> Client:
+        try:
+            return stack.enter_context(site.client(f"{path}?after={after}"))
+        finally:
+            here.set()
+
+    with contextlib.ExitStack() as stack, site.client(path) as clerk:
+        _, board = at_once(speak, come)
+        board.sent = f"GET {path}?after={after}, while another client sends messages"
+        for text in texts:
+            frame = board.receive(BETWEEN, f'"{text}"')
+            got = as_json(frame)
+            if not isinstance(got, dict) or got.get("message") != text:
+                raise NotYet(BETWEEN, sent=board.sent, got=frame, expected=f'"{text}"')
+        board.expect_nothing(BETWEEN)
+
+
+def check_18_2(site: Site) -> None:
+    at_once(site.migrate, site.serve)
+    let_in = "whether your `KitchenConsumer` accepts, and joins the group `kitchen`"
+    waiting = "what a kitchen reads first: all orders that are not done, the oldest first"
+    fresh = "what a kitchen reads when an order is taken: its number, and the order"
+    done = "what all kitchens read, whoever has said it: the number that is done"
+    gone = "what becomes of an order that is done: nobody reads of it any more"
+    orders: list[dict[str, Any]] = []
+    with site.client("/ws/orders/") as waiter:
+
+        def order(*kitchens: Client) -> None:
+            frame = {"order": word(), "key": word()}
+            send(waiter, frame, *kitchens)
+            read_until({"taken": frame["key"]}, "what the waiter reads", waiter)
+            orders.append({"order": frame["order"]})
+
+        def take(kitchen: Client, which: dict[str, Any], look: str) -> None:
+            frame = kitchen.receive(look, which)
+            got = as_json(frame)
+            if isinstance(got, dict) and got.keys() == {"number", "order"}:
+                which.setdefault("number", got["number"])
+            if got != which:
+                raise NotYet(look, sent=kitchen.sent, got=frame, expected=which)
+
+        for _ in range(3):
+            order()
+        with site.client("/ws/kitchen/", let_in) as first:
+            for which in orders:
+                take(first, which, waiting)
+            order(first)
+            take(first, orders[3], fresh)
+            with site.client("/ws/kitchen/", let_in) as second:
+                for which in orders:
+                    take(second, which, waiting)
+                for _ in range(2):  # the second time it is gone already
+                    finished = {"done": orders[1]["number"]}
+                    send(first, finished, first, second)
+                    for kitchen in (first, second):
+                        kitchen.expect(finished, done)
+                order(first, second)
+                for kitchen in (first, second):
+                    take(kitchen, orders[4], fresh)
+            first.abort()
+        del orders[1]
+        with site.client("/ws/kitchen/", let_in) as back:
+            for which in orders:
+                take(back, which, gone)
+            back.expect_nothing("how often an order is read on one connection: once")
+        with site.client("/ws/chat/kitchen/") as room:
+            text = word()
+            room.send({"message": text})
+            read_until({"message": text}, "what becomes of the chat", room)
+            with site.client("/ws/kitchen/", let_in) as kitchen:
+                for which in orders:
+                    take(kitchen, which, "which messages are orders: those of the room `orders`")
+                kitchen.expect_nothing("which messages are orders: those of the room `orders`")
+
+
+class Room:
+    """A room that goes wrong, for one client: each connection has its part in a script."""
+
+    FINAL = 4400 + number(0, 99)
+
+    def __init__(self) -> None:
+        self.texts = [word() for _ in range(5)]
+        self.asked: list[str] = []  # paths of the handshakes
+        self.times: list[float] = []  # when they came
+        self.over = threading.Event()
+
+    def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Note a handshake, and refuse the third to the fifth."""
+        self.asked.append(request.path)
+        self.times.append(time.monotonic())
+        if len(self.asked) in (3, 4, 5):
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
+        return None
+
+    def talk(self, connection: ServerConnection) -> None:
+        """Do what the script says for this connection."""
+        with contextlib.suppress(ConnectionClosed):
+            match len(self.asked):
+                case 1:
+                    connection.send('{"reload": true}')
+                    self._say(connection, 1, 2)
+                    connection.close(1011)
+                case 2:
+                    self._say(connection, 2, 3)
+                    connection.ping().wait(1)  # it has read them
+                    connection.socket.shutdown(socket.SHUT_RDWR)
+                case 6:
+                    self._say(connection, 4)
+                    connection.close(4503)
+                case 7:
+                    self._say(connection, 5)
+                    connection.close(self.FINAL)
+                    self.over.set()
+                case _:
+                    connection.close(self.FINAL)
+
+    def _say(self, connection: ServerConnection, *numbers: int) -> None:
+        for at in numbers:
+            connection.send(json.dumps({"id": at, "message": self.texts[at - 1]}))
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[str]:
+        """Give the address."""
+        with serve(self.talk, "127.0.0.1", 0, process_request=self.refuse) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
+            server.shutdown()
+            thread.join()
+
+
+AFTER = [0, 2, 3, 3, 3, 3, 4]  # what each connection of the script asks for
+FIRST = 0.05  # seconds of the first wait
+ENDED = "which ends make your program come back: all but 1008 and 4400 to 4499"
+
+
+def check_18_3(site: Site) -> None:
+    room = Room()
+    sent = "a server that closes, drops, repeats, refuses three times, and closes for good"
+    try:
+        with room.open() as address:
+            status, output = site.python("steady.py", address, str(FIRST), limit=5.0)
+    except NotYet as problem:
+        if len(room.asked) > len(AFTER):
+            look = "when your program ends: the server has told it to stay away"
+            got = f"close {room.FINAL}, and your program came back"
+            raise NotYet(look, sent=sent, got=got, expected="the end of the program") from None
+        problem.sent = sent
+        raise
+    if status and "Traceback" in output:
+        raise NotYet(ENDED, sent=sent, got=output.strip().rpartition("\n")[2])
+    asked = [path.lstrip("/") for path in room.asked]
+    if len(asked) < len(AFTER):
+        got = f"{len(asked)} connections, and the end of the program"
+        raise NotYet(ENDED, sent=sent, got=got, expected=f"{len(AFTER)} connections")
+    if len(asked) > len(AFTER):
+        look = "when your program ends: the server has told it to stay away"
+        raise NotYet(look, sent=sent, got=f"{len(asked)} connections")
+    for path, after in list(zip(asked, AFTER, strict=True))[1:]:
+        if path != f"?after={after}":
+            look = "what your program asks for on its return: `?after=` and the last number"
+            raise NotYet(look, sent=sent, got=f"/{path}", expected=f"/?after={after}")
+    lines = output.split()
+    if lines != room.texts:
+        look = "what is printed: each message once, in its order"
+        raise NotYet(look, sent=sent, got=" ".join(lines), expected=" ".join(room.texts))
+    waits = [later - earlier for earlier, later in zip(room.times, room.times[1:], strict=False)]
+    if waits[4] < 1.5 * waits[2] or sum(waits[2:5]) < 6 * FIRST:
+        look = "how long your program waits: about twice as long after each attempt in vain"
+        told = ", ".join(f"{wait:.2f}" for wait in waits[2:5])
+        raise NotYet(look, sent="HTTP 503, three times", got=f"waits of {told} seconds")

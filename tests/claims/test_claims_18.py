@@ -1,0 +1,243 @@
+"""What lesson 18 and its solutions state about connections, pages and clients."""
+
+import asyncio
+import inspect
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+import pytest
+from clients import DAPHNE
+from daphne.cli import CommandLineInterface
+from playwright.sync_api import expect
+from rooms import lay_out, manage, read, visit
+from websockets import InvalidHandshake, InvalidStatus, connect
+from websockets.sync.server import serve
+
+from channels_live.server import Server
+from channels_live.workspace import SAMPLE
+
+ROOM = "/ws/chat/kitchen/"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return lay_out(tmp_path_factory.mktemp("finished"))
+
+
+# Who notices
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "daphne does, with a ping every 20 seconds, and hangs up when no answer has come for 30.",
+)
+@pytest.mark.claim("lesson 19", "daphne notices that after 50 seconds at most")
+def test_how_patient_daphne_is():
+    options = CommandLineInterface().parser.parse_args(["a.b:c"])
+    assert (options.ping_interval, options.ping_timeout) == (20, 30)
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "our client does so every 20 seconds, but we have switched that off with `ping_interval=None`.",
+)
+def test_client_asks_by_itself():
+    assert inspect.signature(connect).parameters["ping_interval"].default == 20
+
+
+@pytest.mark.claim("lesson 18", "For a browser's script there is no ping at all.")
+def test_scripts_have_no_ping(browser):
+    page = browser.new_page()
+    names = page.evaluate("() => Object.getOwnPropertyNames(WebSocket.prototype)")
+    page.close()
+    assert "send" in names
+    assert not [name for name in names if "ping" in name.lower() or "pong" in name.lower()]
+
+
+# What a room promises
+
+
+@pytest.mark.claim("lesson 18", "What one client sends on one connection keeps its order.")
+@pytest.mark.claim("lesson 18", "Nothing is saved of it, and Anna reads `saved`.")
+@pytest.mark.live
+def test_messages_and_keys_of_one_client(folder):
+    with (
+        Server(DAPHNE, folder) as server,
+        visit(server, ROOM) as anna,
+        visit(server, f"{ROOM}?after=0") as ben,
+    ):
+        assert read(ben) == {"reload": True}
+        for number in range(15):
+            anna.send(json.dumps({"message": str(number)}))
+        said = [read(ben) for _ in range(15)]
+        assert [one["message"] for one in said] == [str(number) for number in range(15)]
+        assert [one["id"] for one in said] == sorted({one["id"] for one in said})
+        for text in ("first", "second"):
+            anna.send(json.dumps({"message": text, "key": "one for two"}))
+        anna.send('{"message": "the end"}')
+        assert [read(ben)["message"] for _ in range(2)] == ["first", "the end"]
+        answers = [read(anna) for _ in range(15 + 4)]
+        assert answers.count({"saved": "one for two"}) == 2
+
+
+# The page
+
+STUB = """() => {
+  window.opened = 0;
+  window.WebSocket = class {
+    constructor() { window.last = this; window.opened += 1; }
+    close() {}
+  };
+  window.setTimeout = (call) => call();
+}"""
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "Whoever is told that will be told so again; the same with 1008, *against the rules*. After "
+    "all other codes the page comes back.",
+    "When the browser says `online`, the page takes a new one, whatever the old one looks like.",
+)
+def test_when_a_page_comes_back(browser):
+    template = (SAMPLE / "finished/myapp/templates/myapp/socket.html").read_text()
+    script = re.search(r"<script>(.*)</script>", template, re.S)[1]
+
+    def opened(what):
+        page = browser.new_page()
+        page.set_content("<p>")
+        page.evaluate(STUB)
+        page.add_script_tag(content=script)
+        page.evaluate(
+            "() => { window.ended = null;"
+            " const lost = (ended) => { window.ended = ended; };"
+            " openSocket('/', { opened() {}, received() {}, lost }); }"
+        )
+        page.evaluate(what)
+        number, ended = page.evaluate("[opened, ended]")
+        page.close()
+        return number, ended
+
+    close = "() => last.onclose({{ code: {} }})"
+    for code in (1008, 4400, 4401, 4403, 4429, 4499):
+        assert opened(close.format(code)) == (1, True), code
+    for code in (1000, 1001, 1006, 1011, 1012, 1013, 4000, 4399, 4500, 4503):
+        assert opened(close.format(code)) == (2, False), code
+    assert opened("() => dispatchEvent(new Event('online'))") == (2, None)
+    away = "() => { last.onclose({ code: 4401 }); dispatchEvent(new Event('online')); }"
+    assert opened(away) == (1, True), "whoever was sent away stays away"
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "On each connection it asks for what comes after the one, and sends the other.",
+    "What was written meanwhile arrives in both windows, each message once. Which of the two is "
+    "first, the server decides, and both windows agree.",
+)
+@pytest.mark.live
+def test_what_is_written_while_the_server_is_away(browser, folder):
+    def log(page):
+        return page.locator("#chat-log").input_value()
+
+    with Server(DAPHNE, folder) as server:
+        pages = [browser.new_page() for _ in range(2)]
+        for number, page in enumerate(pages):
+            page.goto(server.url("/chat/away/"))
+            expect(page.locator("#chat-state")).to_have_text("Connected.")
+            write(page, f"before {number}")
+            for other in pages[: number + 1]:
+                expect(other.locator("#chat-log")).to_have_value(re.compile(f"before {number}\n"))
+        server.stop()
+        for number, page in enumerate(pages):
+            expect(page.locator("#chat-state")).to_contain_text("lost")
+            write(page, f"meanwhile {number}")
+        server.restart()
+        for page in pages:
+            expect(page.locator("#chat-log")).to_have_value(
+                re.compile(r"before 0\nbefore 1\nmeanwhile .\nmeanwhile .\n$"), timeout=20_000
+            )
+        assert log(pages[0]) == log(pages[1])
+        assert sorted(log(pages[0]).split("\n")[2:4]) == ["meanwhile 0", "meanwhile 1"]
+        for page in pages:
+            page.close()
+
+
+def write(page, text):
+    field = page.locator("#chat-message-input")
+    field.fill(text)
+    field.press("Enter")
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "an `outbox` of what the server has not acknowledged.",
+    "What is refused goes back into its field.",
+)
+@pytest.mark.live
+def test_what_is_refused_goes_back_into_the_field(browser, folder):
+    with Server(DAPHNE, folder) as server:
+        page = browser.new_page()
+        page.goto(server.url("/chat/fast/"))
+        expect(page.locator("#chat-state")).to_have_text("Connected.")
+        for number in range(20):
+            write(page, str(number))
+        write(page, "one more")
+        expect(page.locator("#chat-message-input")).to_have_value("one more")
+        page.evaluate(
+            "() => { input.value = 'and one'; form.requestSubmit(); input.value = 'begun'; }"
+        )
+        expect(page.locator("#chat-message-input")).to_have_value("and one begun")
+        assert page.evaluate("outbox.length") == 0
+        page.close()
+
+
+# Solutions
+
+
+@pytest.mark.claim(
+    "solutions 16",
+    "an HTTP status in place of an answer (`InvalidStatus`, which is an `InvalidHandshake`)",
+    "`async for websocket in connect(…)` in websockets comes back by itself and waits longer each "
+    "time. But its address is made once, so `after` would stay what it was",
+)
+def test_connect_comes_back_with_the_same_address():
+    assert issubclass(InvalidStatus, InvalidHandshake)
+    paths = []
+
+    def refuse(connection, request):
+        paths.append(request.path)
+        if len(paths) == 1:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
+        return None
+
+    async def come():
+        address = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/?after="
+        last = 0
+        async for _ in connect(f"{address}{last}", proxy=None):
+            last += 1
+            if last == 2:
+                return
+
+    with serve(
+        lambda connection: connection.close(1011), "127.0.0.1", 0, process_request=refuse
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with ThreadPoolExecutor() as pool:  # the browser has an event loop on this one
+            pool.submit(asyncio.run, come()).result()
+        server.shutdown()
+        thread.join()
+    assert paths == ["/?after=0"] * 3
+    assert "backoff" in inspect.getsource(inspect.getmodule(connect))
+
+
+@pytest.mark.claim(
+    "solutions 16",
+    "`filter(…).adelete()` does not mind when there is nothing to delete, so `done` may be said "
+    "twice.",
+)
+def test_nothing_is_deleted_without_an_error(folder):
+    code = "from myapp.models import Message; print(Message.objects.filter(pk=0).delete()[0])"
+    assert manage(folder, "shell", "--verbosity", "0", "-c", code).strip() == "0"
