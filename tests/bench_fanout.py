@@ -63,7 +63,7 @@ class Threadless(Textbook):
 
 
 class Room(VisitorConsumer):
-    rate = 1_000_000
+    rate = rate_of_all = 1_000_000
 """
 ROUTES = """
 from . import bench

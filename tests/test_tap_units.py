@@ -293,17 +293,3 @@ def test_patience_ends_only_after_as_many_looks_as_it_has_room_for(busy, monkeyp
 def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
     monkeypatch.setattr(tap, "SETTLE_LIMIT", 0.05)
     assert settle.settle(60.0, lambda: None) == (False, True)
-
-
-def test_message_from_a_layer_is_held_until_it_is_handled_and_no_longer():
-    class Message(dict):
-        """A dictionary that one can refer to weakly."""
-
-    message = Message(type="map.drawn")
-    held = weakref.ref(message)
-    channels._remember(message, "a mark")
-    call = channels.Call(object(), message)
-    state.calls.discard(call.number)
-    assert call.mark == "a mark"
-    del message, call
-    assert held() is None
