@@ -122,6 +122,10 @@ def _words(line: str) -> list[str]:
         words = list(lexer)
     except ValueError as error:
         raise ServerError(f"`{short(line)}` cannot be read: {error}.") from error
+    if words and words[0][0] in "$!%" and (rest := line.strip()[1:].strip()):
+        raise ServerError(
+            f"The `{words[0][0]}` in front is no part of the command: leave it out. Write `{short(rest)}`."
+        )
     for word in words:
         if word and not word.strip("|&;<>"):
             instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word
