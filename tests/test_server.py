@@ -337,6 +337,13 @@ def test_stop_ends_a_server_with_open_connections(start):
             idle.recv(timeout=5)
 
 
+def test_server_is_shown_by_what_was_typed(start):
+    server = start()
+    assert repr(server) == f"<Server '{server.command}', running>"
+    server.stop()
+    assert repr(server) == f"<Server '{server.command}', ended>"
+
+
 def test_stopping_twice_says_so(start, capsys):
     server = start()
     server.stop()
