@@ -149,7 +149,7 @@ def test_what_only_a_shell_understands_is_told_with_what_to_do(start, line, inst
     assert str(caught.value).startswith(f"There is no shell here, so {instead}")
 
 
-@pytest.mark.parametrize("prompt", ["$ ", "$", "!", "%"])
+@pytest.mark.parametrize("prompt", ["$ ", " % ", "!", "! "])
 def test_prompt_that_was_copied_along_is_told(start, prompt):
     with pytest.raises(ServerError, match=f"leave it out. Write `daphne {WEB}`."):
         start(f"{prompt}daphne {WEB}")

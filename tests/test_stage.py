@@ -618,7 +618,7 @@ server.watch()
     note = page.locator(".cl-Note").first
     expect(note).to_contain_text("https://evil.example")
     assert note.evaluate("note => getComputedStyle(note).fontWeight") == "400", "it is no failure"
-    page.evaluate("""() => document.querySelector(".jp-RenderedHTMLCommon").insertAdjacentHTML(
-        "beforeend", "<details><summary>Answer</summary></details><p>")""")
+    page.evaluate("""() => document.body.insertAdjacentHTML(
+        "beforeend", "<div class=jp-RenderedHTMLCommon><details></details><p></div>")""")
     margin = "box => parseFloat(getComputedStyle(box).marginBottom)"
     assert page.locator("details").last.evaluate(margin) >= 10
