@@ -127,6 +127,11 @@ def open_notebook(kind: str, number: int) -> Path | None:
     told = Path(os.environ.get("JPY_SESSION_NAME", ""))
     if told.suffix == ".ipynb" and told.is_file():
         return told
+    return learners(kind, number)
+
+
+def learners(kind: str, number: int) -> Path | None:
+    """Return the learner's copy of a notebook, or the original where there is none yet; or None."""
     if original := _original(kind, number):
         copy = workspace_folder() / kind / original.name
         return copy if copy.is_file() else original

@@ -159,6 +159,9 @@ class WorkingCopy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def __repr__(self) -> str:  # shown where a cell ends with it
+        return f"<{type(self).__name__} in {workspace.shown(self.folder)}>"
+
     def start(
         self,
         command: str,

@@ -46,7 +46,7 @@ def _next(options: argparse.Namespace) -> int:
     cells = [cell for cell in following.page.cells if cell.is_for_learners]
     print(plain(cells[0].source), end="\n\n")
     Exercise(following.number)
-    print(f"  lesson  {notebook.lesson_path(following.lesson)}")
+    print(f"  lesson  {copies.learners('notebooks', following.lesson)}")
     for path, _ in notebook.written_files(cells):
         print(f"  change  {following.folder.parent / path}")
     print(f"  then    channels-live check {following.number}")

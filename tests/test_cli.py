@@ -14,6 +14,7 @@ from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
 from clients import eventually, family, gone
 
 from channels_live.cli import main
+from channels_live.copies import lay_out_copies
 from channels_live.course import overview
 from channels_live.exercise import task, tasks
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
@@ -84,6 +85,8 @@ def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
     (lesson,) = re.findall(r"^  lesson  (.+)$", out, re.M)
     (change,) = re.findall(r"^  change  (.+)$", out, re.M)
     assert Path(lesson).is_file()
+    lay_out_copies()
+    assert f"  lesson  {workspace}/notebooks/05_create_consumer.ipynb\n" in run("next")[1]
     assert Path(change) == workspace / "exercises/05/5.2/myapp/counting.py"
     assert "your code here" in Path(change).read_text()
     assert "  then    channels-live check 5.2" in out

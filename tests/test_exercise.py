@@ -73,6 +73,10 @@ def test_files_of_the_exercise_lie_over_the_project_as_the_lesson_leaves_it(work
     assert Progress().states == {"5.1": NOT_ATTEMPTED}
 
 
+def test_exercise_is_shown_by_its_folder(exercise):
+    assert repr(exercise) == "<Exercise in workspace/exercises/05/5.1>"
+
+
 def test_exercise_again_keeps_the_files_of_the_learner(exercise, capsys):
     (exercise.folder / ANSWER).write_text(RIGHT_5_1)
     (exercise.folder / "notes.txt").write_text("mine")

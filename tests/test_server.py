@@ -111,20 +111,21 @@ def test_daphne_listens_on_a_port_and_nowhere_else(start, options):
 
 
 @pytest.mark.parametrize(
-    ("line", "ready"),
+    ("line", "ready", "words"),
     [
-        (f"uvicorn --host 0.0.0.0 --port 8000 {WEB}", "running on"),
-        ("python -m http.server 0", "Serving HTTP"),
+        (f"uvicorn --host 0.0.0.0 --port 8000 {WEB}", "running on", "leave the address out"),
+        ("python -m http.server 0", "Serving HTTP", "such as --bind 127.0.0.1"),
         (
             "python -c 'import socket; s = socket.create_server((\"\", 0)); print(1); s.accept()'",
             "1",
+            "give it that address",
         ),
     ],
     ids=["uvicorn", "http.server", "any program"],
 )
-def test_what_listens_everywhere_is_ended_whatever_was_typed(start, line, ready):
+def test_what_listens_everywhere_is_ended_whatever_was_typed(start, line, ready, words):
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    with pytest.raises(ServerError, match="would open this server to other computers"):
+    with pytest.raises(ServerError, match=words):
         start(line, ready=ready)
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 
@@ -146,6 +147,12 @@ def test_what_only_a_shell_understands_is_told_with_what_to_do(start, line, inst
     with pytest.raises(ServerError) as caught:
         start(line)
     assert str(caught.value).startswith(f"There is no shell here, so {instead}")
+
+
+@pytest.mark.parametrize("prompt", ["$ ", " % ", "!", "! "])
+def test_prompt_that_was_copied_along_is_told(start, prompt):
+    with pytest.raises(ServerError, match=f"leave it out. Write `daphne {WEB}`."):
+        start(f"{prompt}daphne {WEB}")
 
 
 @pytest.mark.parametrize("line", [["daphne", WEB], None, 8000, b"daphne"])
@@ -328,6 +335,13 @@ def test_stop_ends_a_server_with_open_connections(start):
         assert gone(processes, within=0)
         with pytest.raises(Exception, match="no close frame"):
             idle.recv(timeout=5)
+
+
+def test_server_is_shown_by_what_was_typed(start):
+    server = start()
+    assert repr(server) == f"<Server '{server.command}', running>"
+    server.stop()
+    assert repr(server) == f"<Server '{server.command}', ended>"
 
 
 def test_stopping_twice_says_so(start, capsys):

@@ -611,3 +611,24 @@ except Exception:
     expect(state(page, "Conversation")).to_contain_text("The server has ended.")
     results = Axe().run(page, context={"include": [[".cl-Panel"]], "exclude": [["iframe"]]})
     assert results.violations_count == 0, results.generate_report()
+
+
+def test_styles_are_those_that_were_meant(page, lab):
+    noted = """
+from websockets import connect
+try:
+    await connect(server.ws("/ws/chat/"), origin="https://evil.example")
+except Exception:
+    pass
+server.watch()
+"""
+    lab.write("styles.ipynb", BEGIN, noted)
+    lab.open(page, "styles.ipynb")
+    run_all(page)
+    note = page.locator(".cl-Note").first
+    expect(note).to_contain_text("https://evil.example")
+    assert note.evaluate("note => getComputedStyle(note).fontWeight") == "400", "it is no failure"
+    page.evaluate("""() => document.body.insertAdjacentHTML(
+        "beforeend", "<div class=jp-RenderedHTMLCommon><details></details><p></div>")""")
+    margin = "box => parseFloat(getComputedStyle(box).marginBottom)"
+    assert page.locator("details").last.evaluate(margin) >= 10

@@ -17,6 +17,7 @@ from channels_live import Exercise, Lesson, LessonError, ServerError, overview, 
 from channels_live.exercise import task
 from channels_live.server import ports
 from channels_live.server.command import parse
+from channels_live.server.watch import NO_NOTEBOOK
 from channels_live.trouble import in_words, of_the_computer, visible
 
 ANSWER = "myapp/answer.py"
@@ -327,6 +328,25 @@ def test_watch_in_a_plain_script(site):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Nothing has happened yet.\n\nThis is no notebook")
+
+
+@pytest.mark.live
+def test_lesson_shows_text_in_a_plain_script(tmp_path):
+    script = (
+        "from channels_live import Lesson\nlesson = Lesson(8)\n"
+        "server = lesson.start('daphne -p 8000 myproject.asgi:application')\n"
+        "server.watch()\nserver.page('/chat/')\nlesson.stage(server, '/', Anna='/chat/')\n"
+        "print(server.url('/'), server.url('/chat/'))"
+    )
+    environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    site, chat = lines[-1].split()
+    nothing = ["Nothing has happened yet.", "", NO_NOTEBOOK]
+    assert lines[2:-1] == [*nothing, chat, site, chat, *nothing]
 
 
 def test_nothing_that_steers_a_terminal_is_shown():

@@ -109,7 +109,8 @@ class Site:
             own_words = "the server's own words: it did not start with your files"
             look = look or (GOES_ON if error.timed_out else own_words)
             typed = command.replace("-v 2 -p 0", "-p 8000")  # as the lessons have it
-            got = error.message(typed) if error.command else error.reason
+            # where the place is known, the log would say it again, and be cut in the middle
+            got = error.message(typed, with_log=not error.file) if error.command else error.reason
             expected = "a running server"
             raise NotYet(look, sent=typed, got=got, expected=expected, error=error) from None
         self._server, self._meant = self._stack.enter_context(server), 0

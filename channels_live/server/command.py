@@ -34,6 +34,7 @@ _INSTEAD = {  # of what only a shell understands
     "&&": "Start one command at a time. It runs in the folder of your files, so leave a `cd` out.",
     "|": "What the server prints is in `server.log()`: leave it out.",
 }
+_PROMPT = re.compile(r"\s*(?:([$%])\s+|(!)\s*)(?=\S)")  # of a terminal, or of a notebook's cell
 _RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
 _RUNSERVER_NUMBERS = {
     "-v",
@@ -122,6 +123,11 @@ def _words(line: str) -> list[str]:
         words = list(lexer)
     except ValueError as error:
         raise ServerError(f"`{short(line)}` cannot be read: {error}.") from error
+    if prompt := _PROMPT.match(line):
+        raise ServerError(
+            f"The `{prompt[1] or prompt[2]}` in front is no part of the command: leave it out. "
+            f"Write `{short(line[prompt.end() :])}`."
+        )
     for word in words:
         if word and not word.strip("|&;<>"):
             instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word

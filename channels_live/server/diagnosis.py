@@ -85,6 +85,7 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
         file = relative(event["file"], folder)
         place = f"{file}, line {event['line']}: "
     said = f"{raised}: {relative(event['message'].removeprefix(f'{raised}: '), folder)}"
+    said = said.removesuffix(": ")  # an exception without a word
     return ServerError(f"{place}{said}", raised=raised, said=said, file=file, **known)
 
 

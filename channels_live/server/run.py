@@ -193,7 +193,7 @@ class Run:
                 pass
             self.port = listening["port"]  # port 0 asks for any
         if others := [host for host, _ in addresses if not ports.is_loopback(host)]:
-            raise diagnosis.ServerError(ports.OPEN_TO_OTHERS.format(others[0]))
+            raise diagnosis.ServerError(ports.LISTENS_TO_OTHERS.format(others[0]))
         if self.port is None and len(addresses) == 1:
             self.port = addresses[0][1]
         self.record.settle()  # answered by the server's own event loop

@@ -80,6 +80,9 @@ class Server(Addressed, Watched):
     def __exit__(self, *_: object) -> None:
         self.end()
 
+    def __repr__(self) -> str:  # shown where a cell ends with `start`
+        return f"<Server {self.command!r}, {'running' if self.running else 'ended'}>"
+
     @property
     def command(self) -> str:
         """The command as typed."""

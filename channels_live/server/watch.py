@@ -34,7 +34,7 @@ class Watched:
         """
         arguments.clients(client)
         arguments.text(consumer, "consumer", optional=True)
-        if self.stage:
+        if self.stage and in_notebook():
             self.stage.watch(self, client, consumer, threads)
         else:
             watch_here(self, client, consumer, threads)
@@ -49,7 +49,7 @@ class Watched:
         """
         arguments.text(name, "name", optional=True)
         address = self.url(path)
-        if self.stage:
+        if self.stage and in_notebook():
             self.stage.page(self, path, name, static_files)
         else:
             print(address)
@@ -71,6 +71,12 @@ class Watched:
 
     def told_by_run(self) -> Callable[[], list[dict[str, Any]]]:
         raise NotImplementedError
+
+
+def in_notebook() -> bool:
+    """Tell whether there is a notebook, or another IPython, that can show more than text."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
 
 
 def watch_here(
@@ -99,11 +105,12 @@ def watch(record: Record, draw: Callable[[], Any], place: Any = None) -> threadi
     place: what was displayed before, and is replaced. Return the thread that does so; None where
     there is no notebook, which could be kept up to date.
     """
-    ipython: Any = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
+    if not in_notebook():
         print(f"{draw()}\n\n{NO_NOTEBOOK}")
         return None
-    handle: Any = place or ipython.display.display(draw(), display_id=True)
+    from IPython.display import display
+
+    handle: Any = place or display(draw(), display_id=True)
 
     def follow() -> None:
         drawn = 0  # events

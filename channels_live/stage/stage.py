@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from channels_live.server import Server
-from channels_live.server.watch import watch_here
+from channels_live.server.watch import in_notebook, watch_here
 from channels_live.stage.panels import ConversationPanel, PagePanel, Panel
 from channels_live.stage.visitors import Visitors
 from channels_live.timeline import Which
@@ -46,6 +46,9 @@ class Stage:
 
     def show(self, server: Server, pages: Mapping[str, str]) -> None:
         """Show pages of a server, and the conversation below them."""
+        if not in_notebook():
+            print(*map(server.url, pages.values()), sep="\n")
+            return watch_here(server)
         what = f"{_in_words(pages.values())} and the conversation are"
         self._show(what, server, [(None, None, False)], pages)
 

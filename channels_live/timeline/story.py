@@ -237,7 +237,7 @@ class Story:
     def _on_error(self, event: Event) -> None:
         if not self.rows:
             self._show_arrived()
-        text = f"raised {event['type']}: {shortened(event['message'])}"
+        text = f"raised {event['type']}: {shortened(event['message'])}".removesuffix(": ")
         if event["conn"] is None or not self.rows:
             self.rows.append(Row("", text, begins=event))
         else:

@@ -81,8 +81,10 @@ class Timeline:
             )
             below = margin and _BELOW.get(mark, mark)
             lines.extend(f"{below}{' ' * len(head)}{note}" for note in row.notes)
-        lines = lines or [self._nothing]
         gaps = self._gaps if self._answered else [*self._gaps, UNANSWERED]
+        if not lines and self._gaps:  # what has happened is not known
+            return "\n".join(gaps)
+        lines = lines or [self._nothing]
         return "\n".join([*lines, "", *gaps] if gaps else lines)
 
     def __repr__(self) -> str:
