@@ -291,7 +291,8 @@ class Server(Addressed, Watched):
         except BaseException as error:
             self.end()
             if isinstance(error, ServerError) and error.port_taken and self.port:
-                error.reason = diagnosis.TAKEN.format(self.port, who_has(self.port))
+                typed = self.typed_port or self.port  # as the log below shows it
+                error.reason = diagnosis.TAKEN.format(typed, who_has(self.port))
             raise
         self.port = self._run.port
         if self.stage:
