@@ -61,7 +61,7 @@ def running_lab(home: Path, folder: Path, *options: str):
         "CHANNELS_LIVE_WORKSPACE": str(folder / "workspace"),
     }
     command = ["-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={free_port()}"]
-    command += ["--ServerApp.port_retries=0", "--expose-app-in-browser", *options]
+    command += ["--expose-app-in-browser", *options]
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=folder,

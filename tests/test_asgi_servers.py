@@ -116,7 +116,7 @@ def test_log_is_the_same_at_every_run(start, line):
 @not_on_windows
 def test_what_a_file_of_settings_says_is_seen_too(start, site):
     (site / "gunicorn.conf.py").write_text("bind = ['127.0.0.1:0', '0.0.0.0:0']\n")
-    with pytest.raises(ServerError, match="would open this server to other computers"):
+    with pytest.raises(ServerError, match="where other computers would reach it"):
         start(
             f"python -c 'import gunicorn.app.wsgiapp as w; w.run()' {GUNICORN[9:]} {WEB}",
             ready="Application startup complete.",

@@ -465,7 +465,7 @@ RoomConsumer.send_history = late
 @pytest.mark.claim("solutions 14", "Servers with one name share their rooms, as before.")
 def test_check_of_14_3_waits_until_all_have_the_history(tmp_path):
     """What is said before that comes with it, for all sites have one database there."""
-    rooms = (SAMPLE / "finished/myapp/rooms.py").read_text()
+    rooms = (SAMPLE / "steps/12/myapp/rooms.py").read_text()
     changes = {"myapp/rooms.py": f"import asyncio\n{rooms}{SLOW_HISTORY}"}
     outcome = another_answer("14.3", tmp_path, changes)
     assert outcome.state == RIGHT, outcome

@@ -112,7 +112,7 @@ def test_when_a_page_comes_back(browser):
         page.add_script_tag(content=script)
         page.evaluate(
             "() => { window.ended = null;"
-            " const lost = (ended) => { window.ended = ended; };"
+            " const lost = (code, ended) => { window.ended = ended; };"
             " openSocket('/', { opened() {}, received() {}, lost }); }"
         )
         page.evaluate(what)
@@ -197,7 +197,7 @@ def test_what_is_refused_goes_back_into_the_field(browser, folder):
 
 
 @pytest.mark.claim(
-    "solutions 16",
+    "solutions 18",
     "an HTTP status in place of an answer (`InvalidStatus`, which is an `InvalidHandshake`)",
     "`async for websocket in connect(…)` in websockets comes back by itself and waits longer each "
     "time. But its address is made once, so `after` would stay what it was",
@@ -234,7 +234,7 @@ def test_connect_comes_back_with_the_same_address():
 
 
 @pytest.mark.claim(
-    "solutions 16",
+    "solutions 18",
     "`filter(…).adelete()` does not mind when there is nothing to delete, so `done` may be said "
     "twice.",
 )

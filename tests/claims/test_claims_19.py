@@ -110,7 +110,7 @@ def test_address_behind_a_balancer(project, tmp_path):
     "With 100 of them not acknowledged, it closes, and `StopConsumer` ends it there and then.",
 )
 @pytest.mark.claim(
-    "solutions 17",
+    "solutions 19",
     "`close` alone would not do: the consumer goes on, and what it sends then goes nowhere, or "
     "raises under daphne: `Attempt to send on a closed protocol`.",
 )
