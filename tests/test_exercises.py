@@ -114,7 +114,8 @@ def test_plain_way_has_the_same_outcome(task, wrong, answer, request):
     assert forked.state == plain.state
     assert list(forked.details) == list(plain.details)
     for label in ("look at", "your code raised", "the log says"):
-        drawn = re.compile(r"channels_live_\w+|\d+|\b[bcdfghklmnprstvwz]{5}\b")  # at random, at each run
+        # at random, at each run
+        drawn = re.compile(r"channels_live_\w+|\d+|\b[bcdfghklmnprstvwz]{5}\b")
         assert drawn.sub("…", forked.details.get(label, "")) == drawn.sub(
             "…", plain.details.get(label, "")
         )
