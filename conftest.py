@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,8 @@ LIVE = {
 
 def pytest_configure(config):
     """Keep every test, and every kernel that a test starts, away from the learner's own files."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job that a shell runs behind
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="channels_live_"))
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(config.stash[FOLDER] / "workspace")
     os.environ["CHANNELS_LIVE_ANY_PORT"] = "1"  # notebooks that run at once must not share one
