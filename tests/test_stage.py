@@ -219,6 +219,24 @@ def register(lab, **page):
     )
 
 
+def test_page_of_an_ended_server_is_not_shown_whoever_has_its_port(lab, site):
+    own = f"http://127.0.0.1:{site.server_port}"
+    address = f"http://{httpx.URL(lab.url).netloc.decode()}"
+    prefix = register(lab, panel="ended", site=own).json()["prefix"]
+    register(lab, panel="ended", ended=True)
+    answer = httpx.get(f"{address}{prefix}/chat/", trust_env=False)
+    assert answer.status_code == 502
+    assert f"Nothing answers at 127.0.0.1:{site.server_port}" in answer.text
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    socket = httpx.get(f"{address}{prefix}/ws/", headers=upgrade, trust_env=False)
+    assert (socket.status_code, site.asked) == (502, [])
+
+    assert register(lab, panel="ended", site=own).json()["prefix"] == prefix
+    httpx.get(f"{address}{prefix}/chat/", trust_env=False)
+    assert len(site.asked) == 1
+    assert register(lab, panel="unknown", ended=True).status_code == 200
+
+
 def test_site_sees_an_ordinary_visitor(anywhere, site):
     own = f"http://127.0.0.1:{site.server_port}"
     prefix = register(anywhere, panel="Anna", site=own).json()["prefix"]
@@ -459,10 +477,10 @@ def test_flood_leaves_the_panel_responsive(page, lab):
         }"""
     )
     run(page, FLOOD.format(number=5000, pause=0))  # two rows each
-    expect(rows(page, "n4999").last).to_be_visible(timeout=10_000)
+    expect(rows(page, "n4999").last).to_be_visible()
     assert page.locator(".cl-Row").count() <= 2000
     expect(page.locator(".cl-Before")).to_contain_text("earlier rows")
-    assert page.evaluate("longest") < 500  # ms in which nothing else can be done
+    assert page.evaluate("longest") < 2000  # ms in which nothing else can be done
     # it is told as the timeline tells it
     shown = page.locator(".cl-Row .cl-Text").all_inner_texts()
     assert shown[-1] == "close 1000"

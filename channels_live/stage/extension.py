@@ -19,11 +19,16 @@ class PagesHandler(APIHandler):
     @web.authenticated
     async def put(self) -> None:
         asked = self.get_json_body() or {}
+        if asked.get("ended"):
+            if page := PAGES.get(str(asked["panel"])):
+                page.ended = True
+            self.finish({})
+            return
         site = str(asked["site"])
         if not is_on_this_computer(site):
             raise web.HTTPError(400, "Only sites on this computer are shown.")
         page = PAGES.setdefault(str(asked["panel"]), Page(site))
-        page.site = site
+        page.site, page.ended = site, False
         page.visitor = asked.get("visitor") or {}
         page.static = str(asked.get("static") or "")
         page.roots = [(str(prefix), str(root)) for prefix, root in asked.get("roots") or []]

@@ -17,7 +17,8 @@ class Page:
 
     site: as in "http://127.0.0.1:8000". static: URL of the static files; roots: pairs of a prefix
     and the folder in which what stands behind it lies. cookies: what the site has stored. visitor:
-    what the visitor is called, and where the kernel wants to hear of it: see visitors.py.
+    what the visitor is called, and where the kernel wants to hear of it: see visitors.py. ended:
+    whether its server has, so that the port may be another's.
     """
 
     site: str
@@ -25,6 +26,7 @@ class Page:
     roots: list[tuple[str, str]] = field(default_factory=list)
     cookies: SimpleCookie = field(default_factory=SimpleCookie)
     visitor: dict[str, Any] = field(default_factory=dict)
+    ended: bool = False
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
     @property

@@ -94,6 +94,9 @@ class PageHandler(JupyterHandler):
             self._mark()
             self.set_status(204)
             return
+        if self.page.ended:
+            self._say_that_it_is_gone()
+            return
         self._task = asyncio.ensure_future(self._forward())
         try:
             await self._task
@@ -169,6 +172,8 @@ class PageHandler(JupyterHandler):
     async def _tunnel(self) -> None:
         """Pass a WebSocket on, byte by byte, in both directions."""
         parts = urlsplit(self.page.site)
+        if self.page.ended:
+            raise web.HTTPError(502)
         try:
             reader, writer = await asyncio.open_connection(
                 parts.hostname, parts.port or 80, limit=_PIECE

@@ -176,7 +176,12 @@ def write(page, text):
     "What is refused goes back into its field.",
 )
 @pytest.mark.live
-def test_what_is_refused_goes_back_into_the_field(browser, folder):
+def test_what_is_refused_goes_back_into_the_field(browser, tmp_path):
+    folder = lay_out(tmp_path)
+    rooms = folder / "myapp" / "rooms.py"
+    patient = rooms.read_text(encoding="utf-8").replace("period = 20, 10.0", "period = 20, 600.0")
+    assert "600.0" in patient
+    rooms.write_text(patient, encoding="utf-8")
     with Server(DAPHNE, folder) as server:
         page = browser.new_page()
         page.goto(server.url("/chat/fast/"))

@@ -23,13 +23,11 @@ export class SitePage {
     if (fresh) this.wanted = true;
     if (this.wanted) this.path = path;
     this.tell();
-    if (!ready || !running) return;
-    const settings = this.ServerConnection.makeSettings();
     // the visitor is kept by this name, also when the server is started again
-    const panel = `${notebook} ${this.key}`;
-    const body = JSON.stringify({ panel, site, visitor, static: files, roots });
-    const answer = await this.ServerConnection.makeRequest(
-      `${settings.baseUrl}channels-live/pages`, { method: "PUT", body }, settings);
+    this.panel = `${notebook} ${this.key}`;
+    if (!running) return this.sayEnded();
+    if (!ready) return;
+    const answer = await this.put({ site, visitor, static: files, roots });
     if (!answer.ok) {
       this.end = `This Jupyter server cannot bring ${site} here: channels_live is not installed there.`;
       return this.tell();
@@ -38,6 +36,21 @@ export class SitePage {
     const moved = prefix !== this.prefix;
     this.prefix = prefix;
     if (this.wanted || this.gone || moved) this.load(this.path);
+  }
+
+  // one after the other, so that the last that is said holds
+  put(said) {
+    const settings = this.ServerConnection.makeSettings();
+    const body = JSON.stringify({ panel: this.panel, ...said });
+    const put = () => this.ServerConnection.makeRequest(
+      `${settings.baseUrl}channels-live/pages`, { method: "PUT", body }, settings);
+    this.said = (this.said ?? Promise.resolve()).then(put, put);
+    return this.said;
+  }
+
+  // another server may take its port: what the page asks for is not for that one
+  sayEnded() {
+    if (this.prefix) this.put({ ended: true }).catch(() => {});
   }
 
   load(path) {
@@ -49,6 +62,7 @@ export class SitePage {
   ended(words) {
     this.end = words;
     this.tell();
+    this.sayEnded();
   }
 
   hear({ source, data }) {
