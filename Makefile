@@ -16,12 +16,10 @@ help: ## list these commands
 	@echo 'ARGS="…" passes options on; PYTHON=python3.13 chooses the Python of a new $(VENV)'
 
 # What it opens are the learner's own copies, which channels_live/lab.py lays out: in workspace/, or
-# in the folder that CHANNELS_LIVE_WORKSPACE names, and then JupyterLab shows that. By itself it opens
-# login shells where it has no terminal, and those forget the PATH.
+# in the folder that CHANNELS_LIVE_WORKSPACE names, and then JupyterLab shows that.
 lab: $(READY) ## open the lessons in JupyterLab
 	@mkdir -p "$${CHANNELS_LIVE_WORKSPACE:-workspace}"
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) jupyterlab \
-		--ServerApp.terminado_settings="{'shell_command': ['$${SHELL:-/bin/sh}']}" \
+	$(RUN) jupyterlab \
 		--ServerApp.root_dir="$${CHANNELS_LIVE_WORKSPACE:-$(CURDIR)}" \
 		--LabApp.default_url=/lab/tree/$$(test "$$CHANNELS_LIVE_WORKSPACE" || echo workspace/)notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)

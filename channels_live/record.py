@@ -231,7 +231,7 @@ class Record:
                 if event["kind"] == "settled":
                     answer.settled = True
                     answer.quiet, answer.pending = event["quiet"], event["pending"]
-            elif event["kind"] != "exit" and len(self.events) < MOST_EVENTS:
+            elif len(self.events) < MOST_EVENTS:
                 event["process"] = number
                 self.events.append(event)
                 if len(self.events) == MOST_EVENTS:

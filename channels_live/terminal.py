@@ -16,7 +16,7 @@ from channels_live.outcome import Outcome
 from channels_live.progress import NOT_YET, RIGHT
 from channels_live.workspace import LessonError
 
-_CODE = re.compile("`+([^`]+)`+")
+_CODE = re.compile("(`+[^`]+`+)")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 _BOLD, _ITALIC = re.compile(r"\*\*(\S[^*]*)\*\*"), re.compile(r"\*(\S[^*]*)\*")
 
@@ -138,7 +138,7 @@ def _fresh(options: argparse.Namespace) -> int:
 
 
 def plain(markdown: str) -> str:
-    """Return a text as a terminal shows it: without signs, and with code set in."""
+    """Return a text as a terminal shows it: with no signs but those of code, blocks set in."""
     lines, in_code = [], False
     for line in markdown.splitlines():
         if line.startswith("```"):

@@ -1,6 +1,8 @@
 """The system's errors in words: what has happened, and what to do."""
 
 import errno
+import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -36,9 +38,10 @@ _WORDS = {  # {}: the file, or what stands in its place
     errno.EIO: ("The disk does not answer as it should: {}.", "Try it again."),
 }
 # what the learner's own files and code have no part in
+_LACKS = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _OF_THE_COMPUTER = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
-    *(errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EROFS, errno.EIO),
+    *_LACKS,
+    *(errno.EAGAIN, errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EROFS, errno.EIO),
 }
 
 
@@ -73,6 +76,16 @@ def of_the_computer(error: BaseException) -> BaseException | None:
     if isinstance(cause, OSError) and (cause.errno in _OF_THE_COMPUTER or _is_temporary(cause)):
         return cause
     return None
+
+
+def lack_in(message: str) -> OSError | None:
+    """Return the error of a computer that lacks something, if it is the one whose message this is.
+
+    What code can bring about by itself, such as a port that is taken, is none of these.
+    """
+    found = re.search(r"\[Errno (\d+)\]", message)
+    number = int(found[1]) if found else 0
+    return OSError(number, os.strerror(number)) if number in _LACKS else None
 
 
 def visible(text: str) -> str:

@@ -299,11 +299,20 @@ def test_make_help_lists_every_command(make):
 
 @pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no make")
-def test_terminals_of_jupyterlab_know_our_command(tmp_path):
-    """Also where it runs without a terminal, as in a container: see Makefile."""
+@pytest.mark.parametrize(
+    "command", [["make", "lab"], [sys.executable, "-m", "jupyterlab", "--allow-root"]]
+)
+def test_terminals_of_jupyterlab_know_our_command(tmp_path, command):
+    """Also where it runs without a terminal, as in a container, or without our PATH."""
     options = "--no-browser --ServerApp.port=0 --IdentityProvider.token=secret"
-    command = ["make", "lab", f"ARGS={options}"]
-    environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path), "SHELL": "/bin/bash"}
+    command = [*command, f"ARGS={options}"] if command[0] == "make" else command + options.split()
+    others = [path for path in os.environ["PATH"].split(":") if not path.startswith(sys.prefix)]
+    environment = os.environ | {
+        "JUPYTER_RUNTIME_DIR": str(tmp_path),
+        "CHANNELS_LIVE_WORKSPACE": str(tmp_path / "workspace"),
+        "SHELL": "/bin/bash",
+        "PATH": ":".join(others),
+    }
     with (tmp_path / "log").open("w") as log:
         lab = subprocess.Popen(
             command,

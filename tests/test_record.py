@@ -106,7 +106,7 @@ def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
 def test_process_that_says_goodbye_leaves_no_gap(record, connect):
     connect(record, event(), event("exit")).close()
     record.wait_for_end(5)
-    assert eventually(lambda: not record.connected and len(record.events) == 1, within=5)
+    assert eventually(lambda: not record.connected and len(record.events) == 2, within=5)
 
 
 @pytest.mark.parametrize(

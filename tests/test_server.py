@@ -155,6 +155,11 @@ def test_prompt_that_was_copied_along_is_told(start, prompt):
         start(f"{prompt}daphne {WEB}")
 
 
+def test_command_of_another_user(start):
+    with pytest.raises(ServerError, match="needs another user's rights: leave `sudo` out"):
+        start(f"sudo daphne {WEB}")
+
+
 @pytest.mark.parametrize("line", [["daphne", WEB], None, 8000, b"daphne"])
 def test_command_that_is_no_text(start, line):
     with pytest.raises(ServerError, match="A command is a text, as typed in a terminal, not "):
@@ -166,6 +171,7 @@ def test_command_that_is_no_text(start, line):
     [
         f"python -m daphne -p 8000 {WEB}",
         f"uv run daphne -p 8000 {WEB}",
+        f"nohup env DEBUG=1 time daphne -p 8000 {WEB}",
         "./manage.py runserver --noreload",
         f"DJANGO_ALLOWED_HOSTS=[::1] daphne -b ::1 -p 8000 {WEB}",
         "DJANGO_ALLOWED_HOSTS=[::1] python manage.py runserver --noreload [::1]:8000",

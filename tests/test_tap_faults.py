@@ -508,6 +508,8 @@ def test_last_words_are_heard(start, site):
     text = str(server.timeline())
     assert "HardExit.receive()" in text and "last words" in text
     assert "missing" not in text
+    assert re.search(r"HardExit.receive\(\)\n +cut off: the server ended", text)
+    assert "still running" not in text
 
 
 def test_killed_server_is_said_to_be_killed(start, site):

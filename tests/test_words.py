@@ -127,6 +127,26 @@ def test_check_that_cannot_be_made_is_no_verdict(few_files):
         task("5.1").judge(exercise.folder)
 
 
+NO_MORE_FILES = """\
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+"""
+OPENS_ONE = """\
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+        open("manage.py")
+"""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("code", [NO_MORE_FILES + RIGHT_5_1, RIGHT_5_1 + OPENS_ONE])
+def test_server_that_may_open_no_more_files_is_no_verdict(code):
+    exercise = Exercise("5.1")
+    (exercise.folder / ANSWER).write_text(code)
+    with pytest.raises(LessonError, match=r"^Exercise 5\.1 was not judged\. .*as many files"):
+        task("5.1").judge(exercise.folder)
+
+
 def test_installation_that_can_only_be_read(tmp_path, monkeypatch):
     """It is laid out so that it can be written: the modes stay behind."""
     sample = shutil.copytree(workspace.SAMPLE / "start", tmp_path / "sample")

@@ -21,7 +21,7 @@ from channels_live.server import Server, ServerError
 from channels_live.server.ports import free_port
 from channels_live.server.process import run
 from channels_live.server.server import Events
-from channels_live.trouble import of_the_computer
+from channels_live.trouble import lack_in, of_the_computer
 from channels_live.workspace import ROOT, copy_project
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Site:
         except ServerError as error:
             if of_the_computer(error):
                 raise  # no fault of the files
+            if lack := lack_in(str(error)):
+                raise lack from error
             own_words = "the server's own words: it did not start with your files"
             look = look or (GOES_ON if error.timed_out else own_words)
             typed = command.replace("-v 2 -p 0", "-p 8000")  # as the lessons have it
@@ -223,7 +225,10 @@ class Site:
         self._meant = len(self.events("error"))
 
     def trouble(self) -> dict[str, str]:
-        """End the servers. Return what one had to complain of, as details of an outcome."""
+        """End the servers. Return what one had to complain of, as details of an outcome.
+
+        Raises OSError if that is the computer's: a full disk, for example, or too many open files.
+        """
         for site in (self, *reversed(self._twins)):  # a broker, which is the first twin, at last
             if complaint := site._complaint():
                 return complaint
@@ -239,6 +244,8 @@ class Site:
             own = [event for event in errors if event["type"] != "Disconnected"]
             error = (own or errors)[-1]
             place = f", in {error['file']}, line {error['line']}" if error.get("file") else ""
+            if lack := lack_in(error["message"]):
+                raise lack
             complaint["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
         if forgotten := self._server.log(contains="was never awaited", last=1):
             said = str(forgotten).strip()

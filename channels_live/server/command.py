@@ -28,6 +28,7 @@ NO_BROKER = (
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 _RUNNERS = {"uv", "poetry", "pipenv"}  # `uv run daphne …`: here the kernel's Python runs it anyway
+_NO_MATTER = {"nohup", "time", "exec", "env"}  # in front of a command, they change nothing here
 _NO_SHELL = "There is no shell here, so `{}` cannot be used. "
 _INSTEAD = {  # of what only a shell understands
     "&": "A server runs in the background anyway: leave it out.",
@@ -91,9 +92,12 @@ def parse(line: str, folder: Path | None = None) -> Command:
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
     words, variables = _words(line), {}
-    while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
-        variables[assignment[1]] = assignment[2]
+    while words and (words[0] in _NO_MATTER or _ASSIGNMENT.fullmatch(words[0])):
+        if assignment := _ASSIGNMENT.fullmatch(words[0]):
+            variables[assignment[1]] = assignment[2]
         words = words[1:]
+    if words[:1] == ["sudo"]:
+        raise ServerError("No server of this course needs another user's rights: leave `sudo` out.")
     if words[:1] and words[0] in _RUNNERS and words[1:2] == ["run"]:
         words = words[2:]
     if not words:

@@ -13,9 +13,8 @@ from typing import Any
 from channels_live.stage.places import place_of
 from channels_live.timeline import Timeline, Which
 from channels_live.timeline.order import Bracket, Step, brackets
-from channels_live.timeline.story import Event
+from channels_live.timeline.story import RUNNING, Event
 
-RUNNING = "still running"
 MOST_ROWS = 2000  # that a panel shows, and that are kept here
 LONGEST = 400  # events that are told again and again
 _BEGINNING = 4  # events of a connection: opened, answered, connect() called and returned

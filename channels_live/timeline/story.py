@@ -12,6 +12,8 @@ LONGEST_TEXT = 120  # characters of a frame that are shown
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
 BACKGROUND = "background"
+RUNNING = "still running"
+CUT_OFF = "cut off: the server ended"
 KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
@@ -58,7 +60,10 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     threads: whether a row tells on which thread a method ran.
     """
     connections: dict[tuple[int, int | None], list[Event]] = {}
+    ended = set()
     for event in events:
+        if event["kind"] == "exit" or event["kind"] == "gap" and event["why"] == "killed":
+            ended.add(event["process"])
         if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
     background = [key for key in connections if key[1] is None]
@@ -70,7 +75,7 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
         protocol = str(first.get("protocol"))
         kind = BACKGROUND if first["conn"] is None else KINDS.get(protocol, protocol)
         if first["kind"] == "restarted":
-            clients.append(Client(SERVER, SERVER, Story(its_events, threads).rows))
+            clients.append(Client(SERVER, SERVER, Story(its_events).rows))
             continue
         counts[kind] += 1
         name = f"{kind} {counts[kind]}"
@@ -80,7 +85,9 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
             name = given if count == 1 else f"{given} {count}"
         elif kind == BACKGROUND:
             name = kind
-        clients.append(Client(name, kind, Story(its_events, threads).rows, first.get("server")))
+        unfinished = CUT_OFF if first["process"] in ended else RUNNING
+        story = Story(its_events, threads, unfinished)
+        clients.append(Client(name, kind, story.rows, first.get("server")))
     return clients
 
 
@@ -129,9 +136,13 @@ class Story:
 
     A frame may arrive while an earlier one is still being handled, and when exactly is chance. So
     each is shown where its handling starts; consumers handle one after the other.
+
+    unfinished: what is said of a call that has not returned.
     """
 
-    def __init__(self, events: Sequence[Event], threads: bool) -> None:
+    def __init__(
+        self, events: Sequence[Event], threads: bool = False, unfinished: str = RUNNING
+    ) -> None:
         self.rows: list[Row] = []
         self._arrived: list[Row] = []  # rows of what no consumer has taken up yet
         self._running: dict[int, Row] = {}  # call → its row
@@ -146,7 +157,7 @@ class Story:
                 self._show_arrived()
         self._show_arrived()
         for row in self._running.values():
-            row.notes.append("still running")
+            row.notes.append(unfinished)
 
     def take(self, event: Event) -> None:
         """Add to the rows what an event tells."""
