@@ -25,10 +25,19 @@ LIVE = {
 }
 
 
+MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30  # bytes that a run may need there
+
+
+def _has_room(folder):
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= ROOM
+
+
 def pytest_configure(config):
     """Keep every test, and every kernel that a test starts, away from the learner's own files."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job that a shell runs behind
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        os.environ["TMPDIR"] = str(MEMORY)  # SQLite waits for a disk at every commit
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="channels_live_"))
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(config.stash[FOLDER] / "workspace")
     os.environ["CHANNELS_LIVE_ANY_PORT"] = "1"  # notebooks that run at once must not share one
