@@ -23,7 +23,7 @@ from channels_live.tap.events import fault
 ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
 TOKEN_LIMIT = 5.0  # seconds in which it says who it is
 MOST_STRANGERS = 16  # that have not said it yet; the oldest of more is hung up on
-LONGEST_LINE = 2**20  # bytes of an event
+LONGEST_LINE = 2**20  # bytes of one event, or of several
 MOST_EVENTS = 1_000_000  # of one server
 _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
 
@@ -199,11 +199,11 @@ class Record:
                     self._processes.add(process)
                     self.changed.notify_all()
                 while line := lines.readline(LONGEST_LINE):
-                    event = json.loads(line)
-                    if fault(event):
+                    events = json.loads(line)
+                    if type(events) is not list or any(map(fault, events)):
                         return self._add_gap(number, "failed", "a line of it cannot be read")
-                    ended = event["kind"] == "exit"
-                    self._add(event, process, number)
+                    ended = ended or any(event["kind"] == "exit" for event in events)
+                    self._add(events, process, number)
             except (OSError, ValueError, RecursionError):
                 pass  # the process was killed, perhaps in the middle of a line
             finally:
@@ -222,20 +222,21 @@ class Record:
         with contextlib.suppress(ValueError):
             self._strangers.remove(process)
 
-    def _add(self, event: dict[str, Any], process: socket.socket, number: int) -> None:
+    def _add(self, events: list[dict[str, Any]], process: socket.socket, number: int) -> None:
         with self.changed:
-            if event["kind"] in ("asked", "settled"):
-                # nobody may wait for it any more
-                answer = self._requests.get(event["number"], {}).get(process, _Answer(0.0))
-                answer.alive, answer.heard = True, time.monotonic()
-                if event["kind"] == "settled":
-                    answer.settled = True
-                    answer.quiet, answer.pending = event["quiet"], event["pending"]
-            elif len(self.events) < MOST_EVENTS:
-                event["process"] = number
-                self.events.append(event)
-                if len(self.events) == MOST_EVENTS:
-                    self._add_gap(number, "full", None)
+            for event in events:
+                if event["kind"] in ("asked", "settled"):
+                    # nobody may wait for it any more
+                    answer = self._requests.get(event["number"], {}).get(process, _Answer(0.0))
+                    answer.alive, answer.heard = True, time.monotonic()
+                    if event["kind"] == "settled":
+                        answer.settled = True
+                        answer.quiet, answer.pending = event["quiet"], event["pending"]
+                elif len(self.events) < MOST_EVENTS:
+                    event["process"] = number
+                    self.events.append(event)
+                    if len(self.events) == MOST_EVENTS:
+                        self._add_gap(number, "full", None)
             self.changed.notify_all()
 
     def _add_gap(self, number: int, why: str, detail: str | None) -> None:

@@ -57,7 +57,7 @@ def hung_up(connection):
 
 
 def event(kind="ready", **fields):
-    return json.dumps({"kind": kind, "at": 0.5, **fields})
+    return json.dumps([{"kind": kind, "at": 0.5, **fields}])
 
 
 def heard(record, number):
@@ -111,7 +111,7 @@ def test_process_that_says_goodbye_leaves_no_gap(record, connect):
 
 @pytest.mark.parametrize(
     "line",
-    ["5", "null", "[]", "[" * 100_000, "é", r"\ud800",
+    ["5", "null", "[[]]", "[" * 100_000, "é", r"\ud800",
      '{"kind": 5}', '{"kind": "asked", "at": 0.5}',
      '{"kind": "settled", "at": 0.5, "number": [], "quiet": true, "pending": true}',
      '{"kind": "end", "at": 0.5, "conn": 1, "more": 1}'],

@@ -225,7 +225,7 @@ def test_it_runs_in_an_environment_that_has_nothing_of_the_course(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert eventually(lambda: not record.connected and record.events, within=5)
-        (error,) = record.events
+        error, _exit = record.events
         assert (error["type"], error["line"]) == ("LookupError", 5)
     finally:
         record.close()
