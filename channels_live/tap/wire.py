@@ -1,7 +1,7 @@
 """The connection to the kernel: events go up it, requests come down.
 
-Events go up as JSON, a list of them a line. A request is a line "NUMBER PATIENCE PORT…": to say at once
-that this process is alive, and again every second (`asked`), until it has nothing left in hand
+Events go up as JSON, a list of them a line. A request is a line "NUMBER PATIENCE PORT…": to say at
+once that this process is alive, and again every second (`asked`), until it has nothing left in hand
 (`settled`); a client on one of these ports cannot answer meanwhile.
 Each process of a server (runserver has two) has a connection of its own; a child that it forks
 makes one as soon as it has something to tell.
