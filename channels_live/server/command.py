@@ -1,6 +1,7 @@
 """A typed command, understood as far as needed to run it safely on another port."""
 
 import argparse
+import errno
 import os
 import re
 import shlex
@@ -15,11 +16,12 @@ from pathlib import Path
 from channels_live.server.asgi_servers import SERVERS
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
-from channels_live.trouble import short
+from channels_live.trouble import in_words, short
 
 DEFAULT_PORT = 8000  # of daphne and of runserver
 BROKER_PORT = 6379
 BROKER_READY = "Ready to accept connections"
+LONGEST_LINE = 100_000  # characters; Linux takes 131,072 bytes for one word
 ONE_PORT = "Here a server listens on one port of 127.0.0.1: say it with {}."
 NO_BROKER = (
     "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
@@ -120,6 +122,8 @@ def _words(line: str) -> list[str]:
         raise ServerError(f"A command is a text, as typed in a terminal, not {short(repr(line))}.")
     if "\0" in line:
         raise ServerError("A command cannot hold the character \\0. Type it anew.")
+    if len(line) > LONGEST_LINE:  # reading it would take seconds
+        raise ServerError(in_words(OSError(errno.E2BIG, os.strerror(errno.E2BIG))))
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.commenters = ""
     lexer.whitespace_split = True
