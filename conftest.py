@@ -37,7 +37,7 @@ def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job that a shell runs behind
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start inherits it
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
-        os.environ["TMPDIR"] = str(MEMORY)  # SQLite waits for a disk at every commit
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # SQLite waits for a disk
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="channels_live_"))
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(config.stash[FOLDER] / "workspace")
     os.environ["CHANNELS_LIVE_ANY_PORT"] = "1"  # notebooks that run at once must not share one
