@@ -34,6 +34,11 @@ A check runs the code in the files, with all that you may do yourself. Think of 
 check the work of somebody whom you do not know.
 
 """
+SCHEDULE = """\
+Make a timetable for a class: the sections of lessons, each lesson followed by its exercises, with
+breaks. Minutes are what somebody needs who reads and tries everything. The exit status is 1 where
+something does not fit.
+"""
 WATCH = """\
 Run a server, as typed after --, and tell the conversation with it as it happens: who connects,
 each frame, the methods of consumers, exceptions. Nothing in the project changes. The server's own
@@ -127,6 +132,23 @@ def _parser() -> argparse.ArgumentParser:
     fresh.add_argument(
         "--exercises", action="store_true", help="the notebook of its exercises instead"
     )
+    schedule = command("schedule", "make a timetable of lessons for a class", SCHEDULE)
+    schedule.add_argument(
+        "lessons", nargs="*", metavar="LESSON", help="such as 5, or 0-7; otherwise all"
+    )
+    for option, default, help in (
+        ("--start", "9:00", "when the day begins"),
+        ("--until", None, "when it ends; otherwise it is as long as it takes"),
+        ("--lunch", None, "when nothing is done, such as 12:30-13:30"),
+    ):
+        schedule.add_argument(option, default=default, metavar="TIME", help=help)
+    schedule.add_argument(
+        "--block", type=int, default=45, metavar="MIN", help="minutes between two breaks: 45"
+    )
+    schedule.add_argument(
+        "--break", dest="pause", type=int, default=10, metavar="MIN", help="minutes of a break: 10"
+    )
+    schedule.add_argument("--no-exercises", action="store_true", help="only the lessons")
     watch = command("watch", "run a server, and tell the conversation with it, live", WATCH)
     watch.usage = "channels-live watch [options] -- COMMAND ..."
     for option, help in (

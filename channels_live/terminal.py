@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from channels_live import copies, notebook, work, workspace
+from channels_live import copies, notebook, schedule, work, workspace
 from channels_live.course import overview
 from channels_live.exercise import Exercise, Task, task, tasks
 from channels_live.kernel import KERNEL
@@ -137,6 +137,34 @@ def _fresh(options: argparse.Namespace) -> int:
     return 0
 
 
+def _schedule(options: argparse.Namespace) -> int:
+    for name, minutes in (("--block", options.block), ("--break", options.pause)):
+        if not 1 <= minutes <= schedule.DAY:
+            options.parser.error(f"argument {name}: minutes, from 1 to {schedule.DAY}")
+    until, lunch = options.until and schedule.minutes_of(options.until), None
+    if options.lunch:
+        begin, dash, end = options.lunch.partition("-")
+        if not dash:
+            raise LessonError(f"--lunch {options.lunch} says no end. Write it like 12:30-13:30.")
+        lunch = schedule.minutes_of(begin), schedule.minutes_of(end)
+    items = schedule.items_of(_lessons(options.lessons), not options.no_exercises)
+    start = schedule.minutes_of(options.start)
+    table = schedule.timetable(items, start, options.block, options.pause, until, lunch)
+    print(table)
+    return 1 if table.too_long or table.left_over else 0
+
+
+def _lessons(words: list[str]) -> list[int]:
+    """Return the numbers of lessons as they are typed: 5, or 0-7; of all where there are none."""
+    numbers: list[int] = []
+    for word in words:
+        first, dash, last = word.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise LessonError(f"{word!r} names no lessons. Write 5, or 0-7.")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers or [int(path.name[:2]) for path in notebook.lesson_paths()]
+
+
 def plain(markdown: str) -> str:
     """Return a text as a terminal shows it: with no signs but those of code, blocks set in."""
     lines, in_code = [], False
@@ -162,4 +190,5 @@ _COMMANDS = {
     "solution": _solution,
     "reset": _reset,
     "fresh": _fresh,
+    "schedule": _schedule,
 }

@@ -119,6 +119,25 @@ def test_next_names_the_lessons_in_between(run):
     assert run("list")[1].endswith("Next: 6.1 · Bring the pages back\n")
 
 
+def test_schedule_says_when_everything_begins_and_what_does_not_fit(run):
+    status, out, _ = run("schedule 1-2 --start 13:00 --until 14:00 --no-exercises")
+    assert status == 0
+    assert out.startswith("13:00 ") and " 2 · Recap\n" in out and " 1.1 · " not in out
+    status, out, _ = run("schedule 5 --until 9:30")
+    assert status == 1
+    assert "\nNo room in this day for:\n" in out and " 5.1 · Answer at last\n" in out
+    for typed, words in (
+        ("99", "There is no lesson 99."),
+        ("five", "'five' names no lessons. Write 5, or 0-7."),
+        ("5-", "'5-' names no lessons. Write 5, or 0-7."),
+        ("5 --start noon", "'noon' is no time of day. Write it like 9:00 or 13:30."),
+        ("5 --lunch 12:30", "--lunch 12:30 says no end. Write it like 12:30-13:30."),
+        ("5 --block 0", "argument --block: minutes, from 1 to 1440"),
+    ):
+        status, _, said = run(f"schedule {typed}")
+        assert status == 2 and words in said
+
+
 def test_markdown_is_plain_in_a_terminal():
     assert plain("## A *b* **c d** `e*f*g` [h](i.md)\n```py\nx = `1`\n```\n2 * 3 * 4") == (
         "A b c d `e*f*g` h\n    x = `1`\n2 * 3 * 4"
@@ -370,7 +389,8 @@ def test_check_tells_also_where_it_cannot_remember(run, workspace):
 def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
-    commands = ["list", "next", "check", "hint", "solution", "reset", "fresh", "watch", "doctor"]
+    commands = ["list", "next", "check", "hint", "solution", "reset", "fresh"]
+    commands += ["schedule", "watch", "doctor"]
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == commands
     for command in commands:
         status, out, _ = run(f"{command} --help")
