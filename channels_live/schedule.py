@@ -137,7 +137,8 @@ def timetable(
     which there is a break of `pause` minutes. lunch: from when to when nothing is done.
     """
     entries: list[Entry] = []
-    too_long, left_over = [], []
+    too_long: list[Item] = []
+    left_over: list[Item] = []
     now, worked = start, 0
 
     def rest(end: int, name: str) -> None:
