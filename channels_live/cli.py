@@ -34,6 +34,15 @@ A check runs the code in the files, with all that you may do yourself. Think of 
 check the work of somebody whom you do not know.
 
 """
+EXPLAIN = """\
+Say which lesson shows an error, and what it says of it. Name a message, or hand a log or a
+traceback on standard input:
+
+  channels-live explain "No route found for path 'ws/chat/'"
+  daphne mysite.asgi:application 2>&1 | channels-live explain
+
+The exit status is 1 where no lesson shows anything like it.
+"""
 SCHEDULE = """\
 Make a timetable for a class: the sections of lessons, each lesson followed by its exercises, with
 breaks. Minutes are what somebody needs who reads and tries everything. The exit status is 1 where
@@ -132,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     fresh.add_argument(
         "--exercises", action="store_true", help="the notebook of its exercises instead"
     )
+    explain = command("explain", "say what a lesson says of an error", EXPLAIN)
+    explain.add_argument("message", nargs="*", metavar="MESSAGE", help="an error's message")
     schedule = command("schedule", "make a timetable of lessons for a class", SCHEDULE)
     schedule.add_argument(
         "lessons", nargs="*", metavar="LESSON", help="such as 5, or 0-7; otherwise all"

@@ -3,12 +3,13 @@
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from channels_live import copies, notebook, schedule, work, workspace
+from channels_live import copies, explain, notebook, schedule, work, workspace
 from channels_live.course import overview
 from channels_live.exercise import Exercise, Task, task, tasks
 from channels_live.kernel import KERNEL
@@ -137,6 +138,22 @@ def _fresh(options: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(options: argparse.Namespace) -> int:
+    if not options.message and sys.stdin.isatty():
+        options.parser.error("name a message, or hand a log on standard input")
+    known = explain.explain(" ".join(options.message) or sys.stdin.read())
+    for found in known:
+        shown = found.shown
+        like = f"Shown in {shown.place}:"
+        if not found.sure:
+            like = f"Not shown in the lessons. It looks like this one of {shown.place}:"
+        told = "\n\n".join([found.line, f"{like}\n\n    {shown.line}", plain(shown.text)])
+        print(told + "\n" * (2 if found is not known[-1] else 1), end="")
+    if not known:
+        print("No lesson shows an error like that.")
+    return 0 if known else 1
+
+
 def _schedule(options: argparse.Namespace) -> int:
     for name, minutes in (("--block", options.block), ("--break", options.pause)):
         if not 1 <= minutes <= schedule.DAY:
@@ -190,5 +207,6 @@ _COMMANDS = {
     "solution": _solution,
     "reset": _reset,
     "fresh": _fresh,
+    "explain": _explain,
     "schedule": _schedule,
 }

@@ -1,0 +1,105 @@
+"""An error out of anybody's log leads to the lesson that shows it; nothing else is explained."""
+
+import io
+
+import pytest
+
+from channels_live import notebook
+from channels_live.cli import main
+from channels_live.explain import MOST, errors, explain
+
+LOG = """\
+2026-11-28 09:12:44,871 INFO     Listening on TCP address 127.0.0.1:8000
+127.0.0.1:55180 - - [28/Nov/2026:09:12:51] "WSCONNECTING /ws/room/7/" - -
+2026-11-28 09:12:51,021 ERROR    Exception inside application: No route found for path 'ws/room/7/'.
+Traceback (most recent call last):
+  File "/home/ann/venv/lib/python3.12/site-packages/channels/routing.py", line 134, in __call__
+    raise ValueError("No route found for path %r." % path)
+ValueError: No route found for path 'ws/room/7/'.
+127.0.0.1:55180 - - [28/Nov/2026:09:12:51] "WSDISCONNECT /ws/room/7/" - -
+2026-11-28 09:13:02,377 ERROR    Exception inside application: object JobConsumer can't be used in \
+'await' expression
+"""
+
+
+def places(said):
+    return [(found.shown.lesson.number, found.sure) for found in explain(said)]
+
+
+@pytest.mark.parametrize(
+    ("line", "lesson"),
+    [
+        ("No route found for path 'ws/room/1/'.", 3),
+        ("ValueError: No route found for path 'chat/12'.", 3),
+        ("ValueError: No application configured for scope type 'websocket'", 3),
+        ("Exception inside application: Django can only handle ASGI/HTTP connections, not "
+         "websocket.", 2),
+        ("ModuleNotFoundError: No module named 'shop.routing'", 3),
+        ("django.core.exceptions.ImproperlyConfigured: Requested setting INSTALLED_APPS, but "
+         "settings are not configured. You must either define the environment variable "
+         "DJANGO_SETTINGS_MODULE or call settings.configure() before accessing settings.", 3),
+        ("TypeError: object PriceConsumer can't be used in 'await' expression", 4),
+        ("AttributeError: 'NoneType' object has no attribute 'group_add'", 12),
+        ("TypeError: object NoneType can't be used in 'await' expression", 9),
+        ("ValueError: No handler for message type websocket.connect", 10),
+        ("TypeError: TokenAuthMiddleware.__call__() takes 2 positional arguments but 4 were given",
+         17),
+        ("redis.exceptions.TimeoutError: Timeout reading", 14),
+        ("RuntimeWarning: coroutine 'AsyncWebsocketConsumer.send' was never awaited", 9),
+        ("?: (daphne.E001) Daphne must be listed before django.contrib.staticfiles in "
+         "INSTALLED_APPS.", 2),
+    ],
+)  # fmt: skip
+def test_errors_of_others_lead_to_their_lesson(line, lesson):
+    assert places(line) == [(lesson, True)]
+
+
+def test_what_only_looks_alike_is_not_said_to_be_the_same():
+    assert places("TypeError: object method can't be used in 'await' expression") == [(4, False)]
+    assert places("AttributeError: 'NoneType' object has no attribute 'group_ad'") == [(12, False)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("", "\n\n", "hello", "ZeroDivisionError: division by zero", "a\nb", "Error: ", "\0", "é"),
+        # names make these errors, and these are others
+        *("KeyError: 'room_name'", "AttributeError: 'Visitor' object has no attribute 'name'"),
+    ],
+)
+def test_what_no_lesson_shows_is_not_explained(said):
+    assert places(said) == []
+
+
+def test_log_is_read_to_its_end_and_each_error_told_once():
+    assert [(found.line, found.shown.lesson.number) for found in explain(LOG)] == [
+        ("ValueError: No route found for path 'ws/room/7/'.", 3),
+        ("object JobConsumer can't be used in 'await' expression", 4),
+    ]
+    long = "\n".join(shown.line for shown in errors()) + "\n"
+    assert [found.shown for found in explain(long * 3)] == list(errors())[-MOST:]
+
+
+def test_every_error_finds_itself_and_comes_from_a_lesson_that_stands_there():
+    assert len(errors()) >= 25
+    for shown in errors():
+        (found,) = explain(shown.line)
+        assert (found.shown, found.sure) == (shown, True), shown.line
+        assert shown.lesson.path in notebook.lesson_paths()
+        assert "<" not in shown.text.replace("<class", "").split("`")[0]
+
+
+def test_command(capsys, monkeypatch):
+    assert main(["explain", "No route found for path 'ws/x/'."]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "No route found for path 'ws/x/'.\n\nShown in lesson 3 · Configure ASGI, “Split by "
+        "protocol”:\n\n    ValueError: No route found for path 'ws/chat/'.\n\nThe handshake now"
+    )
+    assert main(["explain", "object method can't be used in 'await' expression"]) == 0
+    assert "Not shown in the lessons. It looks like this one of lesson 4" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.StringIO(LOG))
+    assert main(["explain"]) == 0
+    assert capsys.readouterr().out.count("Shown in lesson") == 2
+    assert main(["explain", "nothing", "of", "the", "kind"]) == 1
+    assert capsys.readouterr().out == "No lesson shows an error like that.\n"
