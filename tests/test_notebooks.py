@@ -35,6 +35,8 @@ OFFICIAL = {
     "docs.djangoproject.com": f"/en/{'.'.join(version('django').split('.')[:2])}/",
     "docs.python.org": "/3/",
     "github.com": "/django/",
+    "json-schema.org": "/understanding-json-schema/",
+    "msgspec.dev": "/",
     "valkey.io": "/topics/",
     "websockets.readthedocs.io": "/en/stable/",
     "www.rfc-editor.org": "/rfc/",

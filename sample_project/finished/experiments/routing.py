@@ -13,6 +13,9 @@ from . import (
     sync_consumers,
     tokens,
     visits,
+    wall,
+    wall,
+    wall,
 )
 
 websocket_urlpatterns = [
@@ -29,6 +32,9 @@ websocket_urlpatterns = [
     path("ws/places/", places.PlacesConsumer.as_asgi()),
     path("ws/tokens/", tokens.tokens),
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
+    path("ws/wall/", wall.WallConsumer.as_asgi()),
+    path("ws/wall/", wall.WallConsumer.as_asgi()),
+    path("ws/wall/", wall.WallConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
     path("ws/pictures/", pictures.PictureConsumer.as_asgi()),

@@ -13,9 +13,9 @@ from .models import Notification, Post
 @receiver(post_save, sender=Post)
 def announce(sender, instance, created, raw, **kwargs):
     if created and not raw:  # raw: from a fixture
-        group = f"topic.{instance.topic.slug}"
-        event = {"type": "post.created", "url": instance.get_absolute_url()}
-        transaction.on_commit(lambda: group_send(group, event), robust=True)
+        slug, url = instance.topic.slug, instance.get_absolute_url()
+        event = {"type": "post.created", "topic": slug, "url": url}
+        transaction.on_commit(lambda: group_send(f"topic.{slug}", event), robust=True)
         notify(instance)
 
 

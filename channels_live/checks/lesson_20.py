@@ -1,0 +1,211 @@
+"""What is right in the exercises of lesson 20, Speak in types."""
+
+import json
+from typing import Any
+
+from channels_live.checks import Client, NotYet, Site, number, word
+from channels_live.checks.frames import ENDED, as_json, has_left, send
+
+HINTS = {
+    "20.1": [
+        'In `{"type": "shape.drawn", **content}`, which of the two wins if `content` has a `type`?',
+        "Where does a frame without `at` raise: in the consumer of who sent it, or of who reads "
+        "it? Look at all of a frame before it goes to the group.",
+        'Two structs, `Dot` and `Line`, with `tag_field="tool"` and `forbid_unknown_fields=True`; '
+        "a point is a `tuple[int, int]`. `msgspec.json.Decoder(Dot | Line).decode` does the rest.",
+        "The consumer is an `AsyncWebsocketConsumer`. What comes out of the decoder can be encoded "
+        'again, and the event brings that: `{"type": "shape.drawn", "frame": …}`.',
+    ],
+    "20.2": [
+        "`lift.py` says which names it imports, and with which values it makes the answers. The "
+        "lesson's `protocol.py` has the same parts.",
+        "`tag=str.lower` makes `call` of `Call`. What a class has no fields for is `pass`.",
+        "`Annotated[int, Meta(ge=-1, le=9)]` is a whole number from -1 to 9. A field with a "
+        "default, as in `express: bool = False`, may be left out.",
+        "`schema = json.schema(Call | Stop)`, and `decode = json.Decoder(Call | Stop).decode`.",
+    ],
+    "20.3": [
+        "One struct for each request, both with a `paper`. What must a consumer remember of its "
+        "client?",
+        "A set of papers. At `take`, into the set and into the group; at `cancel`, out of both. "
+        "Then answer with `sorted(self.papers)`.",
+        "`len(self.papers | {paper}) > self.most` is true if this one would be too many, and "
+        "false if it is taken already.",
+        "All groups are left in a `finally` around `await super().__call__(scope, receive, "
+        "send)`, as in the lesson's `LiveConsumer`.",
+    ],
+}
+
+
+def check_20_1(site: Site) -> None:
+    site.serve()
+    drawn = "what everybody reads of a shape: a frame with the same content"
+    refused = "what is refused: all but dots and lines, with exactly their fields"
+    alone = "who hears of a frame that is refused: who sent it, and nobody else"
+    x, y = number(), number()
+    shapes: list[dict[str, Any]] = [
+        {"tool": "dot", "at": [x, y]},
+        {"tool": "line", "start": [-x, y], "end": [0, number()]},
+    ]
+    dot, line = shapes
+    bad: list[Any] = [
+        {**dot, "type": "websocket.disconnect", "code": 1000},
+        {**dot, "type": f"shape.{word()}"},
+        {"tool": word(), "at": [x, y]},
+        {"tool": "dot"},
+        {"tool": "line", "start": [x, y]},
+        {**dot, word(): 1},
+        {"tool": "dot", "at": [x, y, 1]},
+        {"tool": "dot", "at": [x]},
+        {"tool": "dot", "at": [x, "1"]},
+        {"tool": "dot", "at": [x, 1.5]},
+        {"tool": "dot", "at": [x, True]},
+        {"tool": "dot", "at": None},
+        {"tool": ["dot"], "at": [x, y]},
+        {"at": [x, y]},
+        [dot],
+        word(),
+        "",
+        b"\x00",
+    ]
+    with (
+        site.client("/ws/drawing/") as anna,
+        site.client("/ws/drawing/") as ben,
+        site.client("/ws/drawing/") as cleo,
+    ):
+
+        def draw(shape: dict[str, Any]) -> None:
+            send(anna, shape, ben, cleo)
+            for reader in (anna, ben, cleo):
+                reader.expect(shape, drawn)
+
+        for shape in shapes:
+            draw(shape)
+        for frame in bad:
+            cleo.send(frame)
+            for other in (anna, ben):
+                other.sent = f"{cleo.sent!r}, by another client"
+            _expect_refusal(cleo, "error", refused)
+            for other in (anna, ben):
+                other.expect_nothing(alone)
+        draw(line)
+
+
+def _expect_refusal(client: Client, field: str, look: str) -> None:
+    """Let a client read a refusal: an object with words in this field."""
+    frame = client.receive(look, f'{{"{field}": "…"}}')
+    content = as_json(frame)
+    if not (isinstance(content, dict) and isinstance(content.get(field), str) and content[field]):
+        raise NotYet(look, sent=client.sent, got=frame, expected=f'{{"{field}": "…"}}')
+
+
+def check_20_2(site: Site) -> None:
+    site.serve()
+    answers = "the structs of the requests and answers: their tags, fields and defaults"
+    refused = "what is refused: other words, other fields, and values of another type"
+    floors = "which floors there are: whole numbers from -1 to 9"
+    floor = number(0, 9)
+    with site.client("/ws/lift/") as passenger:
+        for to, express in ((floor, None), (floor, True), (-1, False), (9, None)):
+            request: dict[str, Any] = {"do": "call", "floor": to}
+            if express is not None:
+                request["express"] = express
+            passenger.send(request)
+            passenger.expect({"is": "moving", "to": to, "express": bool(express)}, answers)
+        passenger.send({"do": "stop"})
+        passenger.expect({"is": "stopped"}, answers)
+        for frame, look in (
+            ({"do": "call", "floor": -2}, floors),
+            ({"do": "call", "floor": 10}, floors),
+            ({"do": "call", "floor": 1.5}, floors),
+            ({"do": "call", "floor": str(floor)}, floors),
+            ({"do": "call"}, refused),
+            ({"do": "call", "floor": floor, "express": 1}, refused),
+            ({"do": "call", "floor": floor, "expres": True}, refused),
+            ({"do": "stop", "floor": floor}, refused),
+            ({"do": word()}, refused),
+            ({"do": "moving", "to": floor, "express": True}, refused),
+            ({"floor": floor}, refused),
+            (word(), refused),
+            (b"\x00", refused),
+        ):
+            passenger.send(frame)
+            _expect_refusal(passenger, "reason", look)
+            passenger.send({"do": "stop"})
+            passenger.expect({"is": "stopped"}, refused)
+    look = "what /lift.json hands out: the schema of all requests"
+    page = site.page("/lift.json", look)
+    schema = as_json(page.content)
+    said = json.dumps(schema)
+    for part in ('"call"', '"stop"', '"floor"', '"express"', '"minimum": -1', '"maximum": 9'):
+        if part not in said:
+            raise NotYet(look, sent="GET /lift.json", got=said, expected=f"{part} in it")
+
+
+def check_20_3(site: Site) -> None:
+    site.serve()
+    box = "what is answered: all papers that this client takes, in the order of the alphabet"
+    reads = "what a client reads: each article of the papers that it takes, once"
+    others = "what a client does not read: articles of papers that it does not take"
+    most = "how many papers a client takes: three at most"
+    refused = "what is refused: other words, other fields, and names that are none of a paper"
+    names = sorted({"".join(filter(str.isalpha, word())) + letter for letter in "abcd"})
+    with site.client("/ws/press/") as press, site.client("/ws/box/") as anna:
+
+        def tell(client: Client, do: str, paper: str, *papers: str, look: str = box) -> None:
+            client.send({"do": do, "paper": paper})
+            client.expect({"is": "box", "papers": sorted(papers)}, look)
+
+        def print_(paper: str, readers: list[Client], strangers: list[Client]) -> None:
+            article = {"paper": paper, "text": word()}
+            send(press, article, *readers, *strangers)
+            for reader in readers:
+                reader.expect({"is": "article", **article}, reads)
+            for reader in readers:
+                reader.expect_nothing(reads)
+            for stranger in strangers:
+                stranger.expect_nothing(others)
+
+        first, second, third, fourth = names
+        with site.client("/ws/box/") as ben:
+            tell(anna, "take", third, third)
+            tell(anna, "take", first, first, third)
+            tell(anna, "take", first, first, third)
+            tell(ben, "take", first, first)
+            print_(first, [anna, ben], [])
+            print_(third, [anna], [ben])
+            print_(second, [], [anna, ben])
+            tell(anna, "take", second, first, second, third)
+            anna.send({"do": "take", "paper": fourth})
+            _expect_refusal(anna, "reason", most)
+            tell(anna, "take", third, first, second, third, look=most)
+            print_(fourth, [], [anna, ben])
+            tell(anna, "cancel", first, second, third)
+            tell(anna, "cancel", first, second, third)
+            print_(first, [ben], [anna])
+            tell(anna, "take", fourth, second, third, fourth, look=most)
+            tell(anna, "cancel", fourth, second, third)
+            for frame in (
+                {"do": "read", "paper": first},
+                {"do": "take"},
+                {"do": "take", "paper": first.upper()},
+                {"do": "take", "paper": ""},
+                {"do": "take", "paper": "a" * 21},
+                {"do": "take", "paper": "a.b"},
+                {"do": "cancel", "paper": [first]},
+                {"do": "cancel", "paper": second, "type": "websocket.disconnect"},
+                word(),
+                b"\x00",
+            ):
+                anna.send(frame)
+                _expect_refusal(anna, "reason", refused)
+            tell(anna, "cancel", first, second, third, look=refused)
+            ben.close()
+        has_left(site)
+        with site.client("/ws/box/") as cleo:
+            tell(cleo, "take", first, first)
+            cleo.send("fail")
+            cleo.expect_close(1011, "what a frame `fail` does: it raises, as it did")
+            site.forgive()
+        has_left(site, "fail", ENDED)
+        print_(second, [anna], [])

@@ -1,0 +1,45 @@
+"""What a page and the site say to each other over /ws/live/."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, json
+
+Slug = Annotated[str, Meta(pattern="^[-a-zA-Z0-9_]{1,50}$")]  # as in models.py
+
+
+class Request(Struct, tag_field="do", tag=str.lower, forbid_unknown_fields=True):
+    """What a page may send."""
+
+
+class Watch(Request):
+    """Tell how many posts a topic has: now, and whenever there is another one."""
+
+    topic: Slug
+
+
+class Unwatch(Request):
+    """Tell no more of a topic."""
+
+    topic: Slug
+
+
+class Answer(Struct, tag_field="is", tag=str.lower):
+    """What the site sends."""
+
+
+class Count(Answer):
+    topic: str
+    posts: int
+
+
+class Error(Answer):
+    reason: str
+
+
+Requests = Watch | Unwatch
+schema = json.schema(Requests)
+decode = json.Decoder(Requests).decode  # raises ValueError, with words for the client
+
+
+def encode(answer):
+    return json.encode(answer).decode()

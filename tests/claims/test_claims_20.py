@@ -1,0 +1,110 @@
+"""Lesson 20, Speak in types: what no cell shows."""
+
+import json
+from importlib.metadata import requires
+from typing import Literal
+
+import msgspec
+import pytest
+from clients import DAPHNE
+from packaging.requirements import Requirement
+from rooms import lay_out
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from channels_live.server import Server
+
+
+@pytest.mark.claim(
+    "lesson 20",
+    "it ends the consumer of everybody in the group, with 1011.",
+    "`websocket.disconnect` is the event with which daphne tells a consumer that its client has "
+    "gone.",
+)
+@pytest.mark.live
+def test_types_that_a_client_may_choose(tmp_path):
+    folder = lay_out(tmp_path)
+    wall = folder / "experiments/wall.py"
+    told = (
+        "    async def websocket_disconnect(self, event):\n        print(sorted(event.items()))\n"
+    )
+    wall.write_text(
+        f"{wall.read_text()}\n{told}        await super().websocket_disconnect(event)\n"
+    )
+    with Server(DAPHNE, folder) as server:
+        address = server.ws("/ws/wall/")
+        with connect(address, origin="http://localhost", proxy=None) as anna:
+            anna.send('{"type": "wall.note", "note": "hello"}')
+            assert json.loads(anna.recv(timeout=10)) == {"note": "hello"}
+        server.wait_for_log("('type', 'websocket.disconnect')")
+        with (
+            connect(address, origin="http://localhost", proxy=None) as anna,
+            connect(address, origin="http://localhost", proxy=None) as ben,
+        ):
+            server.timeline()
+            anna.send('{"type": "wall.missing"}')
+            for client in (anna, ben):
+                with pytest.raises(ConnectionClosed) as closed:
+                    client.recv(timeout=10)
+                assert closed.value.rcvd.code == 1011
+
+
+def _needs(package, seen):
+    for line in requires(package) or ():
+        requirement = Requirement(line)
+        if requirement.name not in seen and (
+            not requirement.marker or requirement.marker.evaluate()
+        ):
+            seen.add(requirement.name)
+            _needs(requirement.name, seen)
+    return seen
+
+
+@pytest.mark.claim("lesson 20", "`jsonschema`, a package that JupyterLab brings along")
+def test_who_brings_jsonschema():
+    assert "jsonschema" in _needs("jupyterlab", set())
+
+
+@pytest.mark.claim("lesson 20", "They read texts, though, and each in a field of its own;")
+def test_forms_read_texts():
+    from django import forms
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure()
+
+    class Floor(forms.Form):
+        floor = forms.IntegerField()
+
+    form = Floor({"floor": "3"})
+    assert form.is_valid()
+    assert form.cleaned_data == {"floor": 3}
+
+
+@pytest.mark.claim(
+    "solutions 20",
+    "`True` is an `int`, for Python, and `[1, 2, 3]` is a list of numbers too.",
+    'To put `"type"` last, `{**content, "type": …}`, mends the first fault and not the second.',
+)
+def test_what_isinstance_does_not_see():
+    assert isinstance(True, int)
+    assert {**{"type": "theirs"}, "type": "ours"} == {"type": "ours"}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert([1, True], tuple[int, int])
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert([1, 2, 3], tuple[int, int])
+
+
+@pytest.mark.claim(
+    "solutions 20",
+    "`Literal[-1, 0, 1, …, 9]` for the floors: right, and long.",
+    '`tag="call"` written out in each class',
+)
+def test_other_ways_to_say_it():
+    class Call(msgspec.Struct, tag_field="do", tag="call"):
+        floor: Literal[-1, 0, 1]
+
+    decode = msgspec.json.Decoder(Call).decode
+    assert decode('{"do": "call", "floor": -1}') == Call(-1)
+    with pytest.raises(msgspec.ValidationError):
+        decode('{"do": "call", "floor": 2}')
