@@ -121,7 +121,7 @@ def check_20_2(site: Site) -> None:
             ({"do": "call", "floor": str(floor)}, floors),
             ({"do": "call"}, refused),
             ({"do": "call", "floor": floor, "express": 1}, refused),
-            ({"do": "call", "floor": floor, "expres": True}, refused),
+            ({"do": "call", "floor": floor, "expressly": True}, refused),
             ({"do": "stop", "floor": floor}, refused),
             ({"do": word()}, refused),
             ({"do": "moving", "to": floor, "express": True}, refused),

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 import pytest
 from clients import DAPHNE
+from django.forms import IntegerField
 from packaging.requirements import Requirement
 from rooms import lay_out
 from websockets.exceptions import ConnectionClosed
@@ -67,18 +68,7 @@ def test_who_brings_jsonschema():
 
 @pytest.mark.claim("lesson 20", "They read texts, though, and each in a field of its own;")
 def test_forms_read_texts():
-    from django import forms
-    from django.conf import settings
-
-    if not settings.configured:
-        settings.configure()
-
-    class Floor(forms.Form):
-        floor = forms.IntegerField()
-
-    form = Floor({"floor": "3"})
-    assert form.is_valid()
-    assert form.cleaned_data == {"floor": 3}
+    assert IntegerField().to_python("3") == 3
 
 
 @pytest.mark.claim(

@@ -8,8 +8,6 @@ websocket_urlpatterns = [
     path("ws/topics/", consumers.TopicCountConsumer.as_asgi()),
     path("ws/topics/<slug:slug>/", topics.TopicConsumer.as_asgi()),
     path("ws/live/", live.LiveConsumer.as_asgi()),
-    path("ws/live/", live.LiveConsumer.as_asgi()),
-    path("ws/live/", live.LiveConsumer.as_asgi()),
     path("ws/member/", members.MemberConsumer.as_asgi()),
     path("ws/report/", reports.ReportConsumer.as_asgi()),
 ]

@@ -12,8 +12,6 @@ urlpatterns = [
     path("notifications/", views.notifications, name="notifications"),
     path("ticket/", tokens.ticket),
     path("live/schema.json", views.live_schema, name="live-schema"),
-    path("live/schema.json", views.live_schema, name="live-schema"),
-    path("live/schema.json", views.live_schema, name="live-schema"),
     path("chat/", index, name="index"),
     re_path(r"^chat/(?P<room_name>[^/]{1,50})/$", room, name="room"),
 ]

@@ -14,8 +14,6 @@ from . import (
     tokens,
     visits,
     wall,
-    wall,
-    wall,
 )
 
 websocket_urlpatterns = [
@@ -32,8 +30,6 @@ websocket_urlpatterns = [
     path("ws/places/", places.PlacesConsumer.as_asgi()),
     path("ws/tokens/", tokens.tokens),
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
-    path("ws/wall/", wall.WallConsumer.as_asgi()),
-    path("ws/wall/", wall.WallConsumer.as_asgi()),
     path("ws/wall/", wall.WallConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),

@@ -3,15 +3,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.db.models import Count
 from django.http import JsonResponse
-from django.http import JsonResponse
-from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from .forms import PostForm
 from .members import user_group
 from .models import Topic
-from .protocol import schema
-from .protocol import schema
 from .protocol import schema
 from .signals import group_send
 
@@ -47,14 +43,6 @@ def notifications(request):
 
     newest = mine.select_related("post__author", "post__topic")[:20]
     return render(request, "myapp/notifications.html", {"notifications": newest})
-
-
-def live_schema(request):
-    return JsonResponse(schema)
-
-
-def live_schema(request):
-    return JsonResponse(schema)
 
 
 def live_schema(request):
