@@ -1,3 +1,4 @@
+from asgiref.sync import sync_to_async
 from unittest.mock import patch
 
 from channels.layers import get_channel_layer
@@ -76,4 +77,4 @@ class RoomLimitTests(TransactionTestCase):
 
 async def say_hello():
     message = await Message.objects.acreate(room="kitchen", text="hello")
-    await get_channel_layer().group_send(group_of("kitchen"), await event_of(message))
+    await get_channel_layer().group_send(group_of("kitchen"), await sync_to_async(event_of)(message))
