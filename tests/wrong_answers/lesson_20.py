@@ -121,7 +121,7 @@ WRONG = {
     "20.3": [
         Wrong(
             "tells each change, later",
-            "40 changes at once make",
+            "after the newest price: nothing",
             MARKET,
             TELL,
             "        self.telling = asyncio.create_task(self.tell())\n",
