@@ -46,7 +46,8 @@ class VisitorHub(RoomHub):
             self.changed.set()  # a new hub, which shall hear of ours
         self.names[hub] = event["names"], now + 3 * RENEW
         self.names = {hub: told for hub, told in self.names.items() if told[0] and told[1] > now}
-        here = json.dumps({"here": sorted(name for names, _ in self.names.values() for name in names)})
+        names = sorted(name for names, _ in self.names.values() for name in names)
+        here = json.dumps({"here": names})
         for member in list(self.members):
             if member.name and member.shown != here:
                 member.shown = here
