@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 20."""
+"""Wrong answers to the exercises of lesson 21."""
 
 from . import Wrong
 
@@ -25,7 +25,7 @@ TELL = """        if not self.telling:
 """
 
 WRONG = {
-    "20.1": [
+    "21.1": [
         Wrong(
             "ends it in disconnect",
             "one while there are readers, and then none",
@@ -74,7 +74,7 @@ WRONG = {
 """,
         ),
     ],
-    "20.2": [
+    "21.2": [
         Wrong(
             "leaves them on the one thread",
             "run beside each other",
@@ -118,7 +118,7 @@ WRONG = {
             "ThreadPoolExecutor(5)",
         ),
     ],
-    "20.3": [
+    "21.3": [
         Wrong(
             "tells each change, later",
             "after the newest price: nothing",

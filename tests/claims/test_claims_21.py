@@ -1,4 +1,4 @@
-"""What lesson 20 and its solutions state about hubs, servers and limits."""
+"""What lesson 21 and its solutions state about hubs, servers and limits."""
 
 import asyncio
 import contextlib
@@ -44,7 +44,7 @@ def before_hubs():
 
 
 @pytest.mark.claim(
-    "lesson 20", "The group, and the channel of the hub. Before, there were 21: the group, and a"
+    "lesson 21", "The group, and the channel of the hub. Before, there were 21: the group, and a"
 )
 @pytest.mark.live
 @NO_BROKER
@@ -59,7 +59,7 @@ def test_channels_at_the_broker(tmp_path, laid_out, broker, redis):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 21",
     "A server that is killed cannot say goodbye. So names hold for a minute only, and are told "
     "again every 20 seconds.",
     "So each hub tells all hubs the names of *its own* visitors, at most ten times a second, in "
@@ -87,7 +87,7 @@ def test_names_of_a_server_that_was_killed(folder, broker, redis):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 21",
     "One task receives, and one writes for each member: the order is the same for everybody.",
     "So nothing is missed, and nothing comes twice.",
 )
@@ -128,7 +128,7 @@ def test_order_and_history_over_two_servers(folder, broker, redis, program):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 21",
     "Who has not acknowledged 100 messages is hung up on as before, and so is who has 200 frames "
     "in the outbox.",
 )
@@ -158,7 +158,7 @@ def test_who_does_not_read_stops_nobody(folder):
 # Limits
 
 
-@pytest.mark.claim("lesson 20", "On Linux that is 28,232, unless you say otherwise.")
+@pytest.mark.claim("lesson 21", "On Linux that is 28,232, unless you say otherwise.")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is about Linux")
 def test_ports_of_a_client():
     text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
@@ -168,7 +168,7 @@ def test_ports_of_a_client():
     assert last - first + 1 == 28_232
 
 
-@pytest.mark.claim("lesson 20", "SQLite lets one write at a time.")
+@pytest.mark.claim("lesson 21", "SQLite lets one write at a time.")
 @pytest.mark.claim("solutions 20", "or fail with `database is locked`.")
 def test_one_writes_at_a_time(tmp_path):
     first, second = (sqlite3.connect(tmp_path / "db", timeout=0) for _ in range(2))
@@ -178,14 +178,14 @@ def test_one_writes_at_a_time(tmp_path):
             second.execute("BEGIN IMMEDIATE")
 
 
-@pytest.mark.claim("lesson 20", "(`daphne` four times, or `uvicorn --workers 4`)")
+@pytest.mark.claim("lesson 21", "(`daphne` four times, or `uvicorn --workers 4`)")
 def test_uvicorn_has_workers():
     command = [sys.executable, "-m", "uvicorn", "--help"]
     assert "--workers" in subprocess.run(command, capture_output=True, text=True).stdout
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 21",
     "several brokers, of which each carries a part of the groups (`hosts` of the pub/sub layer is "
     "a list)",
 )
@@ -197,7 +197,7 @@ def test_each_broker_has_a_part_of_the_groups():
     assert len(asyncio.run(shards())) == 2
 
 
-@pytest.mark.claim("lesson 20", "1,000 people in rooms of 50, each of whom says something every")
+@pytest.mark.claim("lesson 21", "1,000 people in rooms of 50, each of whom says something every")
 def test_arithmetic():
     def deliveries(people, room, seconds):
         return people * room / seconds

@@ -1,4 +1,4 @@
-"""What is right in the exercises of lesson 20, Make it fast."""
+"""What is right in the exercises of lesson 21, Make it fast."""
 
 import time
 
@@ -6,7 +6,7 @@ from channels_live.checks import Client, NotYet, Site, number, word
 from channels_live.checks.frames import as_json, send
 
 HINTS = {
-    "20.1": [
+    "21.1": [
         "Let two readers come, and the first one leave. Who has the task that listens, and what "
         "becomes of it?",
         "The task belongs to all of them. `TASKS` has room for it: whoever comes and finds it "
@@ -14,7 +14,7 @@ HINTS = {
         "It ends when the last one goes. Where does Python pass whatever ends a consumer? In a "
         "`finally` around `super().__call__(scope, receive, send)`.",
     ],
-    "20.2": [
+    "21.2": [
         "`search` is sync and slow: called as it is, it stops the event loop, and with "
         "`database_sync_to_async(search)` it waits for all other sync code.",
         "`database_sync_to_async` takes `thread_sensitive=False`, and then an `executor`: the pool "
@@ -22,7 +22,7 @@ HINTS = {
         "`ThreadPoolExecutor(3)` is a pool of three. Where must it stand, so that all consumers "
         "share it?",
     ],
-    "20.3": [
+    "21.3": [
         "`price_changed` may not wait, or the next event waits behind it. Who can wait for it?",
         "`asyncio.create_task`, if there is no such task yet. What comes while there is one only "
         "replaces the price.",
@@ -33,7 +33,7 @@ HINTS = {
 CHANNELS = "how many channels are in the group: one while there are readers, and then none"
 
 
-def check_20_1(site: Site) -> None:
+def check_21_1(site: Site) -> None:
     site.serve()
     hears = "what each reader reads: every goal"
     first = "what the others read when the reader who came first has left: every goal"
@@ -82,7 +82,7 @@ def check_20_1(site: Site) -> None:
             score(goals, again, anna)
 
 
-def check_20_2(site: Site) -> None:
+def check_21_2(site: Site) -> None:
     site.serve()
     found = "what a search finds: what `search` returns, as it is"
     most = "how many searches run at a time: three, and never more"
@@ -136,7 +136,7 @@ def check_20_2(site: Site) -> None:
             answer(a, text, order)
 
 
-def check_20_3(site: Site) -> None:
+def check_21_3(site: Site) -> None:
     site.serve()
     site.alone = False  # a price may come after a pause in which the server does nothing
     tells = "what a watcher reads: the price, when 0.2 seconds have passed"
