@@ -1,65 +1,47 @@
-"""Measures how fast one message reaches everybody in a room, and prints a table: `make bench`.
+"""Measures how fast one message reaches everybody in a room, and prints tables: `make bench`.
 
-The next message is sent when the last client has the one before. p95 is of deliveries, the way of
-a message to one client. Beside the room of the finished site stand
+The next message is sent when the last client has the one before. Beside the room of the finished
+site stand
 
 - a server of `websockets` alone,
-- the consumer of a textbook's chat: no history, no checks, no presence,
-- the same without the thread. Before each event, and so for each delivery, Channels closes old
-  database connections, and goes to a thread for that. This consumer leaves it out.
+- the consumer of a textbook's chat: no history, no checks, no presence, nothing stored; and the
+  three steps by which the lesson *Make it fast* makes it faster,
+- the site's room as it was before that lesson.
+
+CPU is the time that the servers used, for each delivery, which is the way of a message to one
+client. Whatever is compared takes turns, and a ratio is the median of the ratios of the turns. p95
+is of deliveries.
 """
 
 import contextlib
+import json
 import multiprocessing
 import os
 import selectors
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from itertools import count
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
-from bench import ANSWER, FRAME, bare, connect
+import psutil
+from bench import ANSWER, APPLICATION, FRAME, HANDSHAKE, connect
 
 from channels_live.server import Server
 from channels_live.server.ports import free_port
-from channels_live.workspace import SAMPLE, copy_project
+from channels_live.workspace import SAMPLE, copy_project, project_before
 
 CLIENTS = (100, 500)
-SECONDS, QUICK = 2.5, 1.0
+SECONDS, QUICK = 2.0, 1.0
+TURNS, QUICK_TURNS = 5, 2
+VISITORS = 200
+ROOMS = count(1)
 CONSUMERS = """
-import json
-
-from channels.generic.websocket import AsyncWebsocketConsumer
-
 from .visitors import VisitorConsumer
-
-
-class Textbook(AsyncWebsocketConsumer):
-    async def connect(self):
-        self.room_group_name = f"chat_{self.scope['url_route']['kwargs']['room_name']}"
-        await self.channel_layer.group_add(self.room_group_name, self.channel_name)
-        await self.accept()
-
-    async def disconnect(self, close_code):
-        await self.channel_layer.group_discard(self.room_group_name, self.channel_name)
-
-    async def receive(self, text_data):
-        message = json.loads(text_data)["message"]
-        event = {"type": "chat.message", "message": message}
-        await self.channel_layer.group_send(self.room_group_name, event)
-
-    async def chat_message(self, event):
-        await self.send(text_data=json.dumps({"message": event["message"]}))
-
-
-class Threadless(Textbook):
-    async def dispatch(self, message):
-        if message["type"] == "chat.message":
-            await self.chat_message(message)
-        else:
-            await super().dispatch(message)
 
 
 class Room(VisitorConsumer):
@@ -69,9 +51,7 @@ ROUTES = """
 from . import bench
 
 websocket_urlpatterns += [
-    path("textbook/<str:room_name>/", bench.Textbook.as_asgi()),
-    path("threadless/<str:room_name>/", bench.Threadless.as_asgi()),
-    path("room/<str:room_name>/", bench.Room.as_asgi()),
+    path("ws/bench/<str:room_name>/", bench.Room.as_asgi()),
 ]
 """
 BROADCAST = """
@@ -92,10 +72,13 @@ async def main():
 
 asyncio.run(main())
 """
+TEXTBOOK, ROOM, BEFORE = "a textbook's chat", "the site's room", "the room before"
 CHATS = {
-    "the site's room": "room",
-    "a textbook's chat": "textbook",
-    "... without thread": "threadless",
+    TEXTBOOK: "ws/crowd/textbook",
+    "... encoded once": "ws/crowd/encoded",
+    "... without thread": "ws/crowd/threadless",
+    "... with a hub": "ws/crowd/hub",
+    ROOM: "ws/bench",
 }
 LAYERS = {
     "core": "channels_redis.core.RedisChannelLayer",
@@ -106,64 +89,99 @@ LAYERS = {
 # --- servers
 
 
-def make_site(folder):
-    copy_project(SAMPLE / "finished", folder)
+def make_site(folder, layers):
+    for layer in layers:
+        copy_project(layer, folder)
     (folder / "myapp/bench.py").write_text(CONSUMERS)
     with (folder / "myapp/routing.py").open("a") as routing:
         routing.write(ROUTES)
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=folder, check=True)
+    return folder
+
+
+def before_hubs():
+    """Return the layers of the site before the lesson that gives a room its hub."""
+    (hubs,) = SAMPLE.glob("steps/*/myapp/hubs.py")
+    return project_before(int(hubs.parents[1].name))
 
 
 @contextlib.contextmanager
-def broadcast_server():
+def serving(command, site, listening, **environment):
+    """Run a server, and return its port and the number of its process."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", BROADCAST, str(port)],
+        [sys.executable, *command, str(port)],
+        cwd=site,
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # it tells of every client that hangs up
+        stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
+        start_new_session=True,  # as in a terminal of its own, or Linux would prefer it
     )
     try:
-        process.stdout.readline()
-        yield port
+        if not any(listening in line for line in process.stdout):
+            raise RuntimeError(f"{command} did not start: exit code {process.wait()}")
+        # what it says later has nowhere to go, and must not fill a pipe
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()
-        process.stdout.close()
+
+
+def broadcast_server(site):
+    return serving(["-c", BROADCAST], site, "Listening")
+
+
+PROGRAMS = {
+    "daphne": (["-m", "daphne", APPLICATION, "-p"], "Listening on TCP address"),
+    "uvicorn": (
+        ["-m", "uvicorn", APPLICATION, "--log-level", "info", "--port"],
+        "Uvicorn running on",
+    ),
+}
 
 
 @contextlib.contextmanager
-def daphnes(site, layer, broker, count):
+def servers(program, site, layer, broker, number):
     environment = {"REDIS_URL": broker.url(), "CHANNEL_LAYER": LAYERS[layer]} if layer else {}
-    os.environ.update(environment)
-    try:
-        with contextlib.ExitStack() as stack:
-            yield [stack.enter_context(bare(site)).port for _ in range(count)]
-    finally:
-        for name in environment:
-            del os.environ[name]
+    command, listening = PROGRAMS[program]
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(serving(command, site, listening, **environment))
+            for _ in range(number)
+        ]
 
 
 # --- clients
 
 
-def fan_out(ports, path, clients, seconds):
-    """Send to a room of so many clients for so long. Return messages a second, and deliveries."""
+def fan_out(servers, path, clients, seconds):
+    """Send to a room of so many clients for so long.
+
+    Return messages a second, the CPU time of all servers a delivery, and p95, both in seconds.
+    """
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
         wires = [
-            stack.enter_context(connect(ports[number % len(ports)], path))
+            stack.enter_context(connect(servers[number % len(servers)][0], path))
             for number in range(clients)
         ]
         for wire in wires:
             selector.register(wire, selectors.EVENT_READ)
         for _ in range(3):  # not counted
             say(wires, selector)
-        deliveries, messages, begin = [], 0, time.perf_counter()
+        deliveries, messages, before = [], 0, cpu_time(servers)
+        begin = time.perf_counter()
         while time.perf_counter() - begin < seconds:
             deliveries += say(wires, selector)
             messages += 1
-        return messages / (time.perf_counter() - begin), deliveries
+        rate = messages / (time.perf_counter() - begin)
+        used = (cpu_time(servers) - before) / len(deliveries)
+        return rate, used, quantiles(deliveries, n=20)[-1]
+
+
+def cpu_time(servers):
+    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for _, pid in servers)
 
 
 def say(wires, selector):
@@ -185,27 +203,138 @@ def say(wires, selector):
     return took
 
 
-# --- the table
+def gather(servers, visitors):
+    """Let named visitors join a room, one after the other. Return when the last has seen all.
+
+    Returns seconds, and the number of frames with which the last one has been told.
+    """
+    name = "visitor-{:03}"
+    expected = [name.format(number) for number in range(visitors)]
+    begin = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        for number in range(visitors):
+            port, _ = servers[number % len(servers)]
+            wire = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            path = f"ws/chat/gathering/?name={name.format(number)}"
+            request = HANDSHAKE.replace("{path}/", "{path}").format(path=path, port=port)
+            wire.sendall(request.encode())
+            read_until(wire, b"\r\n\r\n")
+        frames = 1
+        while json.loads(read_until(wire, b"}").partition(b"{")[2].join([b"{", b""])) != {
+            "here": expected
+        }:
+            frames += 1
+        return time.perf_counter() - begin, frames
 
 
-def rows(site, broker, client, seconds):
-    """Yield what is measured, and for each number of clients what `fan_out` has found."""
-
-    def measure(ports, path):
-        for number in CLIENTS:
-            yield client.apply(fan_out, (ports, f"{path}{number}", number, seconds))
-
-    with broadcast_server() as port:
-        yield ("websockets alone", "", 1), measure([port], "")
-    for layer, count in ((None, 1), ("core", 1), ("core", 2), ("pub/sub", 1), ("pub/sub", 2)):
-        with daphnes(site, layer, broker, count) as ports:
-            for what, path in CHATS.items():
-                room = f"{path}/{'' if layer is None else layer.replace('/', '')}{count}"
-                yield (what, layer or "in memory", count), measure(ports, room)
+def read_until(wire, end):
+    got = b""
+    while not got.endswith(end):
+        if not (part := wire.recv(1)):
+            raise RuntimeError(f"the server hung up: {got[-100:]}")
+        got += part
+    return got
 
 
-def line(*cells):
-    widths = (-20, -10, 8, 12, 10, 12, 10)
+# --- the tables
+
+
+def a_room(path):
+    """Return the path of a room without a history."""
+    return f"{path}/{next(ROOMS)}" if path == CHATS[ROOM] else path
+
+
+def take_turns(measures, turns):
+    """Call functions in turn, so many times. Return for each of them a list of what it found."""
+    found = {what: [] for what in measures}
+    for _ in range(turns):
+        for what, measure in measures.items():
+            found[what].append(measure())
+    return found
+
+
+def compare(client, site, before, seconds, turns):
+    """Compare with the textbook and with websockets alone: one server, in memory."""
+    widths = (-9, -20, 9, 13, 11, 11, 14, 14, 14)
+    against = ("of textbook", "of before", "of websockets")
+    print(line(widths, "", "", "clients", "messages/s", "p95", "CPU", *against))
+    for program in PROGRAMS:
+        with (
+            broadcast_server(site) as alone,
+            servers(program, site, None, None, 1) as site_servers,
+            servers(program, before, None, None, 1) as servers_before,
+        ):
+            for number in CLIENTS:
+
+                def measure(servers, path, number=number):
+                    return client.apply(fan_out, (servers, a_room(path), number, seconds))
+
+                measures = {"websockets alone": lambda: measure([alone], "")}
+                for what, path in CHATS.items():
+                    measures[what] = lambda path=path: measure(site_servers, path)
+                measures[BEFORE] = lambda: measure(servers_before, CHATS[ROOM])
+                found = take_turns(measures, turns)
+                for what, turns_of_it in found.items():
+                    rate, cpu, p95 = (median(column) for column in zip(*turns_of_it, strict=True))
+                    cells = [f"{rate:.0f}", f"{p95 * 1e3:.1f} ms", f"{cpu * 1e6:.1f} µs"]
+                    cells += [
+                        f"{ratio_of(found[other], turns_of_it):.2f} ×"
+                        for other in (TEXTBOOK, BEFORE, "websockets alone")
+                    ]
+                    print(line(widths, program, what, number, *cells), flush=True)
+
+
+def ratio_of(others, turns):
+    """Return how much less CPU time one takes than another: 4 is four times as fast."""
+    return median(other[1] / cpu for other, (_, cpu, _) in zip(others, turns, strict=True))
+
+
+def across(client, site, broker, seconds, turns):
+    """Compare one server with two, over a broker."""
+    widths = (-9, -20, -9, 9, 13, 13, 10)
+    print(line(widths, "", "", "layer", "clients", "one: m./s", "two: m./s", "ratio"))
+    for program in PROGRAMS:
+        for layer in LAYERS:
+            with (
+                servers(program, site, layer, broker, 1) as one,
+                servers(program, site, layer, broker, 2) as two,
+            ):
+                for number in CLIENTS:
+                    for what in (TEXTBOOK, ROOM):
+                        path = CHATS[what]
+
+                        def measure(
+                            servers,
+                            path=path,
+                            number=number,
+                        ):
+                            arguments = (servers, a_room(path), number, seconds)
+                            return client.apply(fan_out, arguments)[0]
+
+                        found = take_turns(
+                            {"one": lambda: measure(one), "two": lambda: measure(two)},
+                            turns,
+                        )
+                        ratio = median(b / a for a, b in zip(*found.values(), strict=True))
+                        rates = [f"{median(rates):.0f}" for rates in found.values()]
+                        cells = (program, what, layer, number, *rates, f"{ratio:.2f}")
+                        print(line(widths, *cells), flush=True)
+
+
+def presence(client, site, turns):
+    """Tell how long it takes until many visitors who come at once know of each other."""
+    widths = (-9, -30, 9, 9)
+    print(line(widths, "", f"{VISITORS} visitors with names", "seconds", "frames"))
+    for program in PROGRAMS:
+        took = []
+        for _ in range(turns):
+            with servers(program, site, None, None, 1) as site_servers:
+                took.append(client.apply(gather, (site_servers, VISITORS)))
+        seconds, frames = (median(column) for column in zip(*took, strict=True))
+        print(line(widths, program, "", f"{seconds:.2f}", f"{frames:.0f}"), flush=True)
+
+
+def line(widths, *cells):
     return "".join(
         f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}"
         for cell, width in zip(map(str, cells), widths, strict=True)
@@ -213,25 +342,22 @@ def line(*cells):
 
 
 def table(quick=False):
-    """Measure, and print the table."""
-    seconds = QUICK if quick else SECONDS
-    print(f"One message to everybody in a room; {seconds:g} s each\n")
-    print(line("", "", "", *(cell for number in CLIENTS for cell in (f"{number} clients", ""))))
-    print(line("what", "layer", "daphnes", *["messages/s", "p95"] * len(CLIENTS)))
+    """Measure, and print the tables."""
+    seconds, turns = (QUICK, QUICK_TURNS) if quick else (SECONDS, TURNS)
+    print(f"One message to everybody in a room; {seconds:g} s each, {turns} turns\n")
     with (
         tempfile.TemporaryDirectory(prefix="channels_live_") as folder,
         multiprocessing.get_context("spawn").Pool(1) as client,
     ):
-        site = Path(folder)
-        make_site(site)
+        site = make_site(Path(folder) / "site", [SAMPLE / "finished"])
+        before = make_site(Path(folder) / "before", before_hubs())
+        compare(client, site, before, seconds, turns)
+        print()
+        presence(client, site, turns)
+        print()
         broker = Server(f'valkey-server --port {free_port()} --save ""', site)
         try:
-            for what, rates in rows(site, broker, client, seconds):
-                cells = []
-                for rate, deliveries in rates:
-                    p95 = quantiles(deliveries, n=20)[-1] * 1e3
-                    cells += [f"{rate:.0f}", f"{p95:.1f} ms"]
-                print(line(*what, *cells), flush=True)
+            across(client, site, broker, seconds, turns)
         finally:
             with contextlib.redirect_stdout(None):
                 broker.stop()

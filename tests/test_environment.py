@@ -26,7 +26,16 @@ DEV = PROJECT["optional-dependencies"]["dev"]
 LOCK = (ROOT / "requirements.txt").read_text()
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 PIP_PART = next(part["pip"] for part in ENVIRONMENT["dependencies"] if isinstance(part, dict))
-SEVEN = {"jupyterlab", "django", "channels", "daphne", "websockets", "nbval", "pytest"}
+TAUGHT = {
+    "jupyterlab",
+    "django",
+    "channels",
+    "daphne",
+    "websockets",
+    "uvicorn",
+    "nbval",
+    "pytest",
+}
 
 
 def pins():
@@ -106,7 +115,7 @@ def needed(name, extras=(), seen=None):
 
 def test_learners_install_no_tools():
     installed = needed("channels-live")
-    assert installed >= SEVEN
+    assert installed >= TAUGHT
     # what comes with other packages all the same: nbval needs coverage, JupyterLab pyyaml
     assert installed & TOOLS <= {"coverage", "pyyaml"}
     assert needed("channels-live", ["dev"]) >= TOOLS
@@ -120,12 +129,12 @@ def test_learners_and_developers_have_one_lock():
 # environment.yml
 
 
-def test_environment_takes_the_seven_from_the_lock():
+def test_environment_takes_what_is_taught_from_the_lock():
     named = {Requirement(line).name for line in PIP_PART if not line.startswith("-")}
-    assert named == SEVEN
+    assert named == TAUGHT
     assert {line for line in PIP_PART if line.startswith("-")} == {"-c requirements.txt", "-e ."}
-    assert {pin.name for pin, _ in pins()} >= SEVEN
-    assert {canonicalize_name(wanted.name) for wanted in direct()} >= SEVEN
+    assert {pin.name for pin, _ in pins()} >= TAUGHT
+    assert {canonicalize_name(wanted.name) for wanted in direct()} >= TAUGHT
 
 
 def test_environment_names_a_supported_python():

@@ -237,7 +237,6 @@ def test_visitors_are_told_who_comes_and_goes(visit, how):
     assert read(anna) == {"here": ["Anna"]}
     ben = visit(f"{room}?name=Zo%C3%AB%20{'x' * 50}")
     name = "Zoë " + "x" * 26
-    assert read(ben) == {"here": [name]}
     assert read(ben) == read(anna) == {"here": ["Anna", name]}
     LEAVE[how](ben)
     assert read(anna) == {"here": ["Anna"]}

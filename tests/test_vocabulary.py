@@ -40,6 +40,7 @@ INTRODUCED = {
     "acknowledgements?": "lesson-18-19",
     "back-off": "lesson-18-36",
     "jitter": "lesson-18-36",
+    "profilers?": "lesson-21-07",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {

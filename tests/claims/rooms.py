@@ -17,7 +17,9 @@ UVICORN = "uvicorn --port 8000 myproject.asgi:application"
 FAULTY = '''
 import asyncio
 
-from .rooms import RoomConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from .rooms import RoomConsumer, group_of
 from .visitors import VisitorConsumer
 
 
@@ -42,12 +44,20 @@ class Whoami(RoomConsumer):
         await self.send_json({"you": self.scope["user"].username})
 
 
-class FirstRoom(RoomConsumer):
+class FirstRoom(AsyncJsonWebsocketConsumer):
     """As in *Watch it fail*: the client chooses the type."""
+
+    async def connect(self):
+        self.group = group_of(self.scope["url_route"]["kwargs"]["room_name"])
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
 
     async def receive(self, text_data=None, bytes_data=None):
         event = {"type": "chat.message", **json.loads(text_data)}
         await self.channel_layer.group_send(self.group, event)
+
+    async def chat_message(self, event):
+        await self.send_json({"message": event["message"]})
 
 
 websocket_urlpatterns += [

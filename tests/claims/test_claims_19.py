@@ -116,7 +116,7 @@ def test_address_behind_a_balancer(project, tmp_path):
 )
 @pytest.mark.live
 def test_what_comes_after_a_close(tmp_path):
-    lay_out(tmp_path)
+    lay_out(tmp_path, lesson=19)
     rooms = tmp_path / "myapp/rooms.py"
     assert "most_unread = 100" in rooms.read_text()
     rewrite(

@@ -3,12 +3,14 @@ from django.urls import path
 from . import (
     async_consumers,
     async_echo,
+    crowd,
     desk,
     door,
     echo,
     http_consumers,
     pictures,
     places,
+    profiles,
     raw,
     sync_consumers,
     tokens,
@@ -34,6 +36,8 @@ websocket_urlpatterns = [
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
     path("ws/pictures/", pictures.PictureConsumer.as_asgi()),
+    path("ws/profile/", profiles.ProfileConsumer.as_asgi()),
+    *(path(f"ws/crowd/{name}/", kind.as_asgi()) for name, kind in crowd.CONSUMERS.items()),
 ]
 
 http_urlpatterns = [

@@ -1,14 +1,18 @@
+import asyncio
 import hashlib
 import json
 import time
 from collections import deque
 from urllib.parse import parse_qs
 
-from asgiref.sync import sync_to_async
+from channels.db import aclose_old_connections, database_sync_to_async
 from channels.exceptions import DenyConnection, StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.layers import get_channel_layer
+from channels.utils import await_many_dispatch
 from django.utils.text import slugify
 
+from .hubs import Hub
 from .limits import count
 from .models import Message
 
@@ -45,16 +49,40 @@ def read_in(frame):
         return None
 
 
-async def event_of(message):
+def event_of(message):
     """Return the event that tells a message, and which one of its room was before it."""
     earlier = Message.objects.filter(room=message.room, pk__lt=message.pk).order_by("-pk")
-    before = await earlier.values_list("pk", flat=True).afirst()
-    return {
-        "type": "chat.message",
-        "id": message.pk,
-        "before": before or 0,
-        "message": message.text,
-    }
+    before = earlier.values_list("pk", flat=True).first() or 0
+    return {"type": "chat.message", "id": message.pk, "before": before, "message": message.text}
+
+
+def frames_of(number, text):
+    """Return a message for clients that do not count, and for those that do."""
+    return json.dumps({"message": text}), json.dumps({"id": number, "message": text})
+
+
+class RoomHub(Hub):
+    """Tells the members of a room each message, encoded once for all."""
+
+    def __init__(self, key, first_member):
+        super().__init__(key, first_member)
+        self.room = first_member.room
+
+    async def begin(self):
+        newest = Message.objects.filter(room=self.room).order_by("-pk")
+        self.last = await newest.values_list("pk", flat=True).afirst() or 0
+
+    async def chat_message(self, event):
+        if event["before"] > self.last:  # what was before it has not come, and may never come
+            await aclose_old_connections()
+            async for message in Message.objects.filter(room=self.room, pk__gt=self.last):
+                self.tell_message(message.pk, message.text)
+        elif event["id"] > self.last:
+            self.tell_message(event["id"], event["message"])
+
+    def tell_message(self, number, text):
+        self.last = number
+        self.tell((number, frames_of(number, text)))
 
 
 class RoomConsumer(AsyncJsonWebsocketConsumer):
@@ -62,11 +90,17 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
     rate_of_all, minute = 600, 60.0  # the same, for all connections of somebody
     history = 50  # messages for whoever joins
     most_unread = 100  # messages for whoever counts
-    group = None  # until the room is known
+    hub = None  # until there is one
+    hub_class = RoomHub
 
     async def __call__(self, scope, receive, send):
+        self.scope, self.base_send = scope, send
+        self.channel_layer = get_channel_layer()  # and no channel of its own
+        self.outbox, self.ready = asyncio.Queue(), asyncio.Event()
         try:
-            await super().__call__(scope, receive, send)
+            await await_many_dispatch([receive, self.write], self.dispatch)
+        except StopConsumer:
+            pass
         finally:  # after an exception too, where `disconnect` does not run
             await self.leave()
 
@@ -77,13 +111,43 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
         if len(self.room) > LONGEST_ROOM:
             raise DenyConnection
         self.group = group_of(self.room)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.hub = await self.hub_class.join(self.group, self)
         await self.accept()
         await self.send_history()
+        self.ready.set()
 
     async def leave(self):
-        if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.hub:
+            self.hub.leave(self)
+
+    async def write(self):
+        """Send what the hub tells. This never returns: where it raises, the consumer ends."""
+        await self.ready.wait()
+        while True:
+            if (item := await self.outbox.get()) is None:
+                await self.end()
+            number, frames = item
+            if number is None or number > self.last:  # and not in the history
+                await self.tell(number, frames)
+
+    async def tell(self, number, frames):
+        """Send a message, or if it has no number, something else."""
+        if number:
+            self.last = number
+        if number and self.counts:
+            if len(self.unread) == self.most_unread:
+                await self.hang_up()
+            self.unread.append(number)
+        await self.base_send({"type": "websocket.send", "text": frames[self.counts]})
+
+    async def end(self):
+        if self.hub.error:
+            raise self.hub.error
+        await self.hang_up()
+
+    async def hang_up(self):
+        await self.close(TRY_LATER)
+        raise StopConsumer
 
     async def receive(self, text_data=None, bytes_data=None):
         if (number := read_in(text_data)) is not None:
@@ -92,30 +156,24 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
             return
         try:
             self.check_rate()
-            await self.count_message()
-            text, key = message_in(text_data)
-            message = await self.save(text, key)
+            key, event = await database_sync_to_async(self.take)(text_data)
         except ValueError as error:
             await self.send_json({"error": str(error)})
         else:
-            await self.channel_layer.group_send(self.group, await event_of(message))
+            await self.channel_layer.group_send(self.group, event)
             if key:
                 await self.send_json({"saved": key})
 
-    async def save(self, text, key):
-        """Return the saved message: a new one, or the one that came with this key before."""
-        if not key:
-            return await Message.objects.acreate(room=self.room, text=text)
-        known = {"room": self.room, "key": key}
-        message, _ = await Message.objects.aget_or_create(**known, defaults={"text": text})
-        return message
-
-    async def chat_message(self, event):
-        if event["before"] > self.last:  # what was before it has not come, and may never come
-            async for message in Message.objects.filter(room=self.room, pk__gt=self.last):
-                await self.send_message(message.pk, message.text)
-        elif event["id"] > self.last:
-            await self.send_message(event["id"], event["message"])
+    def take(self, frame):
+        """Save the message in a frame. Return its key, and its event."""
+        count("message", self.scope, self.rate_of_all, self.minute)
+        text, key = message_in(frame)
+        if key:  # a new one, or the one that came with this key before
+            known = {"room": self.room, "key": key}
+            message, _ = Message.objects.get_or_create(**known, defaults={"text": text})
+        else:
+            message = Message.objects.create(room=self.room, text=text)
+        return key, event_of(message)
 
     async def send_history(self):
         """Send what somebody who comes back has missed, or the newest messages."""
@@ -133,23 +191,10 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
             if self.counts:
                 await self.send_json({"reload": True})
         for message in messages:
-            await self.send_message(message.pk, message.text)
-
-    async def send_message(self, pk, text):
-        self.last = pk
-        if not self.counts:
-            return await self.send_json({"message": text})
-        if len(self.unread) == self.most_unread:
-            await self.close(TRY_LATER)
-            raise StopConsumer
-        self.unread.append(pk)
-        await self.send_json({"id": pk, "message": text})
+            await self.tell(message.pk, frames_of(message.pk, message.text))
 
     def check_rate(self):
         now = time.monotonic()
         if len(self.times) == self.rate and now - self.times[0] < self.period:
             raise ValueError("too many messages, please wait")
         self.times.append(now)
-
-    async def count_message(self):
-        await sync_to_async(count)("message", self.scope, self.rate_of_all, self.minute)

@@ -1,5 +1,6 @@
 from unittest.mock import patch
 
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
@@ -76,4 +77,6 @@ class RoomLimitTests(TransactionTestCase):
 
 async def say_hello():
     message = await Message.objects.acreate(room="kitchen", text="hello")
-    await get_channel_layer().group_send(group_of("kitchen"), await event_of(message))
+    await get_channel_layer().group_send(
+        group_of("kitchen"), await sync_to_async(event_of)(message)
+    )

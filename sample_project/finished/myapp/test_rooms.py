@@ -1,5 +1,6 @@
 from contextlib import asynccontextmanager
 
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
@@ -130,7 +131,9 @@ class ReturnTests(TransactionTestCase):
         async with socket("/ws/chat/kitchen/?after=0") as anna:
             await next_of(anna, "reload")
             ids = await self.say(4)
-            events = [await event_of(message) async for message in Message.objects.all()]
+            events = [
+                await sync_to_async(event_of)(message) async for message in Message.objects.all()
+            ]
             for event in (events[1], events[0], events[3], events[3]):  # and 2 is lost
                 await get_channel_layer().group_send(group_of("kitchen"), event)
             self.assertEqual([await next_of(anna, "id") for _ in ids], ids)

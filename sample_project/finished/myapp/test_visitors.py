@@ -17,7 +17,6 @@ class VisitorTests(TransactionTestCase):
         async with socket("/ws/chat/kitchen/?name=Anna") as anna:
             self.assertEqual(await next_of(anna, "here"), ["Anna"])
             async with socket("/ws/chat/kitchen/?name=Ben") as ben, socket("/ws/chat/kitchen/"):
-                self.assertEqual(await next_of(ben, "here"), ["Ben"])
                 for visitor in (anna, ben):
                     self.assertEqual(await next_of(visitor, "here"), ["Anna", "Ben"])
             self.assertEqual(await next_of(anna, "here"), ["Anna"])

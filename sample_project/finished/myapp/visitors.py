@@ -1,50 +1,73 @@
+import asyncio
+import json
+import time
 from contextlib import suppress
 from urllib.parse import parse_qs
 
-from channels.exceptions import ChannelFull
+from .rooms import RoomConsumer, RoomHub
 
-from .rooms import RoomConsumer
+PAUSE = 0.1  # seconds: who comes or goes meanwhile is told together
+RENEW = 20.0  # seconds, after which it is told again; names that are not are soon forgotten
+
+
+class VisitorHub(RoomHub):
+    """Knows who is in a room. The hub of each process tells all of them its own visitors."""
+
+    def __init__(self, key, first_member):
+        super().__init__(key, first_member)
+        self.names, self.changed = {}, asyncio.Event()  # channel of a hub → names, and their end
+        self.tasks.append(asyncio.create_task(self.tell_names()))
+
+    async def end(self):
+        if self.channel in self.names:
+            await self.send_names()
+        await super().end()
+
+    async def tell_names(self):
+        try:
+            await self.ready.wait()
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.changed.wait(), RENEW)
+                self.changed.clear()
+                await self.send_names()
+                await asyncio.sleep(PAUSE)
+        except Exception as error:
+            self.close(error)
+
+    async def send_names(self):
+        names = [member.name for member in self.members if member.name]
+        event = {"type": "visitors.here", "hub": self.channel, "names": names}
+        await self.layer.group_send(self.group, event)
+
+    async def visitors_here(self, event):
+        now, hub = time.monotonic(), event["hub"]
+        if event["names"] and hub not in self.names:
+            self.changed.set()  # a new hub, which shall hear of ours
+        self.names[hub] = event["names"], now + 3 * RENEW
+        self.names = {hub: told for hub, told in self.names.items() if told[0] and told[1] > now}
+        names = sorted(name for names, _ in self.names.values() for name in names)
+        here = json.dumps({"here": names})
+        for member in list(self.members):
+            if member.name and member.shown != here:
+                member.shown = here
+                self.tell_one(member, (None, (here, here)))
 
 
 class VisitorConsumer(RoomConsumer):
     """A room that shows who is in it: the clients that gave a ?name=."""
 
-    name = ""  # until it is known
+    hub_class = VisitorHub
+    name = shown = ""  # until they are known
 
     async def connect(self):
         await super().connect()
         query = parse_qs(self.scope["query_string"].decode())
         self.name = query.get("name", [""])[0][:30]
-        self.visitors = {}  # channel name → name
         if self.name:
-            await self.channel_layer.group_add(f"here.{self.group}", self.channel_name)
-            await self.tell_visitors("visitor.came")
+            self.hub.changed.set()
 
     async def leave(self):
         await super().leave()
         if self.name:
-            await self.channel_layer.group_discard(f"here.{self.group}", self.channel_name)
-            await self.tell_visitors("visitor.left")
-
-    async def tell_visitors(self, kind):
-        await self.channel_layer.group_send(f"here.{self.group}", self.card(kind))
-
-    def card(self, kind):
-        return {"type": kind, "channel": self.channel_name, "name": self.name}
-
-    async def visitor_came(self, event):
-        if event["channel"] != self.channel_name:
-            with suppress(ChannelFull):
-                await self.channel_layer.send(event["channel"], self.card("visitor.here"))
-        await self.visitor_here(event)
-
-    async def visitor_here(self, event):
-        self.visitors[event["channel"]] = event["name"]
-        await self.show_visitors()
-
-    async def visitor_left(self, event):
-        self.visitors.pop(event["channel"], None)
-        await self.show_visitors()
-
-    async def show_visitors(self):
-        await self.send_json({"here": sorted(self.visitors.values())})
+            self.hub.changed.set()

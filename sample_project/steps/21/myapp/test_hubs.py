@@ -1,0 +1,120 @@
+import asyncio
+from unittest.mock import patch
+
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.core.cache import cache
+from django.test import SimpleTestCase, TransactionTestCase
+
+from myapp.hubs import HUBS, Hub
+from myapp.models import Message
+from myapp.rooms import event_of, group_of
+from myapp.test_rooms import next_of, socket
+
+
+class Member:
+    def __init__(self):
+        self.outbox = asyncio.Queue()
+
+    async def next(self):
+        return await asyncio.wait_for(self.outbox.get(), 5)
+
+
+class DemoHub(Hub):
+    most_waiting = 3
+
+    async def demo(self, event):
+        self.tell(event["text"])
+
+
+async def send(text, kind="demo"):
+    await get_channel_layer().group_send("demo", {"type": kind, "text": text})
+
+
+class HubTests(SimpleTestCase):
+    async def test_all_members_have_one_subscription(self):
+        members = [Member() for _ in range(5)]
+        hubs = {await DemoHub.join("demo", member) for member in members}
+        self.assertEqual(len(hubs), 1)
+        self.assertEqual(len(get_channel_layer().groups["demo"]), 1)
+        await send("hello")
+        self.assertEqual([await member.next() for member in members], ["hello"] * 5)
+        (hub,) = hubs
+        for member in members:
+            hub.leave(member)
+        await asyncio.wait(hub.tasks)
+        self.assertNotIn("demo", get_channel_layer().groups)
+        self.assertNotIn(hub.key, HUBS)
+
+    async def test_last_leaves_while_another_comes(self):
+        anna, ben = Member(), Member()
+        first = await DemoHub.join("demo", anna)
+        first.leave(anna)
+        second = await DemoHub.join("demo", ben)
+        await asyncio.wait(first.tasks)
+        await send("hello")
+        self.assertEqual(await ben.next(), "hello")
+        second.leave(ben)
+
+    async def test_who_is_too_slow_is_told_no_more(self):
+        slow, quick = Member(), Member()
+        for member in (slow, quick):
+            hub = await DemoHub.join("demo", member)
+        for number in range(5):
+            await send(number)
+            self.assertEqual(await quick.next(), number)
+        self.assertEqual([await slow.next() for _ in range(4)], [0, 1, 2, None])
+        for member in (slow, quick):
+            hub.leave(member)
+        self.assertNotIn(hub.key, HUBS)
+
+    async def test_members_hear_of_the_end_of_their_hub(self):
+        member = Member()
+        hub = await DemoHub.join("demo", member)
+        await send("no such method", "unknown")
+        self.assertIsNone(await member.next())
+        self.assertIsInstance(hub.error, AttributeError)
+        hub.leave(member)
+        again = await DemoHub.join("demo", member)
+        self.assertIsNot(again, hub)
+        again.leave(member)
+
+    async def test_who_cannot_join_is_told_why(self):
+        with (
+            patch.object(get_channel_layer(), "group_add", side_effect=ConnectionError("away")),
+            self.assertRaisesMessage(ConnectionError, "away"),
+        ):
+            await DemoHub.join("demo", member := Member())
+        hub = await DemoHub.join("demo", member)
+        hub.leave(member)
+
+
+class RoomHubTests(TransactionTestCase):
+    def setUp(self):
+        cache.clear()
+
+    async def test_who_joins_meanwhile_misses_nothing(self):
+        async def come(number):
+            await asyncio.sleep(number / 100)
+            async with socket("/ws/chat/kitchen/?after=0") as visitor:
+                await next_of(visitor, "reload")
+                return [await next_of(visitor, "message") for _ in range(20)]
+
+        async with socket("/ws/chat/kitchen/") as speaker:
+            coming = [asyncio.create_task(come(number)) for number in range(10)]
+            for number in range(20):
+                await speaker.send_json_to({"message": str(number)})
+            for heard in await asyncio.gather(*coming):
+                self.assertEqual(heard, [str(number) for number in range(20)])
+
+    async def test_what_is_lost_is_read_once_for_all(self):
+        async with socket("/ws/chat/kitchen/") as anna, socket("/ws/chat/kitchen/") as ben:
+            for text in ("lost", "told"):
+                message = await Message.objects.acreate(room="kitchen", text=text)
+            event = await sync_to_async(event_of)(message)
+            with patch("myapp.rooms.Message.objects.filter", wraps=Message.objects.filter) as read:
+                await get_channel_layer().group_send(group_of("kitchen"), event)
+                for visitor in (anna, ben):
+                    self.assertEqual(await next_of(visitor, "message"), "lost")
+                    self.assertEqual(await next_of(visitor, "message"), "told")
+            self.assertEqual(read.call_count, 1)
