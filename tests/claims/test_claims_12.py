@@ -337,3 +337,25 @@ def test_other_answer_to_12_3(tmp_path):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     assert another_answer("12.3", tmp_path, {path: text}).state == RIGHT
+
+
+@pytest.mark.claim(
+    "lesson 12",
+    "`receive_nothing()` waits for a tenth of a second, and is true if nothing has come.",
+)
+def test_how_long_nothing_is_waited_for():
+    parameters = inspect.signature(WebsocketCommunicator.receive_nothing).parameters
+    assert parameters["timeout"].default == 0.1
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+
+    async def nothing():
+        communicator = WebsocketCommunicator(application, "/")
+        await communicator.send_input({"type": "websocket.connect"})
+        there = await communicator.receive_nothing()
+        await communicator.receive_output(timeout=5)
+        return there, await communicator.receive_nothing()
+
+    assert asyncio.run(nothing()) == (False, True)

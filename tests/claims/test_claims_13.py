@@ -521,3 +521,34 @@ def test_now_you_shows_names(browser, tmp_path):
         page.close()
     with pytest.raises(subprocess.CalledProcessError):
         manage(tmp_path, "test", "myapp.test_live", "--noinput")
+
+
+TEST_THAT_SAVES = """
+from django.contrib.auth.models import User
+
+from myapp.models import Post, Topic
+from myapp.test_live import LiveTests as Base
+
+
+class SavingTests(Base):
+    def test_what_is_saved_here(self):
+        topic = Topic.objects.create(title="Lunch", slug="lunch")
+        author = User.objects.create_user("anna")
+        with self.socket("/ws/topics/lunch/") as reader:
+            Post.objects.create(topic=topic, author=author, text="Soup?")
+            with self.assertRaises(TimeoutError):
+                reader.recv(timeout=1)
+"""
+
+
+@pytest.mark.claim(
+    "lesson 13",
+    "And what the test itself saves is told to no socket of that daphne: its process has another "
+    "channel layer in memory.",
+)
+@pytest.mark.live
+def test_live_server_does_not_hear_the_test(tmp_path):
+    copy_project(SAMPLE / "finished", tmp_path)
+    (tmp_path / "myapp/test_saving.py").write_text(TEST_THAT_SAVES)
+    name = "myapp.test_saving.SavingTests.test_what_is_saved_here"
+    manage(tmp_path, "test", name, "--noinput")

@@ -441,7 +441,7 @@ def test_numbers_of_messages_go_up(finished):
 
 @pytest.mark.claim("lesson 14", "of two people who are both called Anna you see one.")
 def test_now_you_shows_each_name_once(tmp_path):
-    lay_out(tmp_path)
+    lay_out(tmp_path, lesson=14)
     visitors = "self.visitors.values()"
     rewrite(tmp_path / "myapp/visitors.py", (visitors, f"set({visitors})"))
     with Server(DAPHNE, tmp_path) as server:

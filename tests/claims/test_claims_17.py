@@ -1,5 +1,7 @@
 """Lesson 17, Let apps in: what no cell shows."""
 
+import socket
+import threading
 from urllib.parse import urlparse
 
 import pytest
@@ -7,6 +9,7 @@ from channels.security.websocket import OriginValidator
 from clients import DAPHNE
 from projects import another_answer, written
 from rooms import ORIGIN, UVICORN, closed_with, lay_out, manage, read, shell, visit
+from websockets.exceptions import InvalidHandshake
 from websockets.sync.client import connect
 
 from channels_live.progress import NOT_YET
@@ -247,3 +250,36 @@ print(json.dumps([seen, SessionStore(answer.cookies["sessionid"].value).get("vis
 )
 def test_a_view_need_not_save(folder):
     assert shell(folder, VIEW) == [[None], 1]
+
+
+@pytest.mark.claim("lesson 17", "A new password ends sessions, not tokens.")
+@pytest.mark.live
+def test_token_outlives_a_password(folder, server):
+    token = new_token(folder, "ben")
+    manage(
+        folder, "shell", "-c", "u = User.objects.get(username='ben'); u.set_password('x'); u.save()"
+    )
+    options = {"additional_headers": {"Authorization": f"Bearer {token}"}, "proxy": None}
+    with connect(server.ws("/ws/member/"), **options) as app:
+        assert read(app).keys() == {"unread"}
+
+
+@pytest.mark.claim("lesson 17", "over `ws://` everybody in between reads along.")
+def test_handshake_can_be_read_on_the_way():
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as between:
+
+        def hear():
+            with between.accept()[0] as line:
+                heard.append(line.recv(65_536))
+
+        listener = threading.Thread(target=hear)
+        listener.start()
+        with pytest.raises(InvalidHandshake):
+            connect(
+                f"ws://127.0.0.1:{between.getsockname()[1]}/",
+                additional_headers={"Authorization": "Bearer soup"},
+                proxy=None,
+            )
+        listener.join()
+    assert b"Authorization: Bearer soup" in heard[0]

@@ -16,7 +16,10 @@ from rooms import lay_out, manage, read, visit
 from websockets import InvalidHandshake, InvalidStatus, connect
 from websockets.sync.server import serve
 
+from channels_live import notebook
+from channels_live.notebook import lesson_paths
 from channels_live.server import Server
+from channels_live.server.network import Network
 from channels_live.workspace import SAMPLE
 
 ROOM = "/ws/chat/kitchen/"
@@ -246,3 +249,54 @@ def test_connect_comes_back_with_the_same_address():
 def test_nothing_is_deleted_without_an_error(folder):
     code = "from myapp.models import Message; print(Message.objects.filter(pk=0).delete()[0])"
     assert manage(folder, "shell", "--verbosity", "0", "-c", code).strip() == "0"
+
+
+@pytest.mark.claim("lesson 18", "our client does so every 20 seconds, and waits for 20 more")
+def test_how_patient_websockets_is():
+    parameters = inspect.signature(connect).parameters
+    assert [parameters[name].default for name in ("ping_interval", "ping_timeout")] == [20, 20]
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "An app does the same. What ends a connection is an exception here: `ConnectionClosed` if "
+    "it was open, `InvalidStatus` for an answer like 403 or 500, `InvalidHandshake` for any other that "
+    "is no handshake, `OSError` where nobody answers.",
+)
+@pytest.mark.live
+def test_app_that_comes_back(folder):
+    (path,) = (path for path in lesson_paths() if path.name.startswith("18_"))
+    (code,) = re.findall(r"```python\n(import asyncio\n.*?)```", texts_of(path), re.S)
+    app = {}
+    exec(code, app)
+    told = []
+
+    async def talk(server):
+        network = Network(server)
+        heard = asyncio.create_task(
+            app["follow"](network.ws("/ws/chat/app/"), told.append, origin="http://localhost")
+        )
+        for number in range(3):
+            if number:
+                await asyncio.to_thread(network.cut)
+            async with connect(server.ws("/ws/chat/app/"), origin="http://localhost") as anna:
+                await anna.send(json.dumps({"message": f"word {number}"}))
+                await anna.recv()
+            async with asyncio.timeout(20):
+                while len(told) <= number:
+                    await asyncio.sleep(0.05)
+        heard.cancel()
+        refused = app["follow"](server.ws("/ws/member/"), told.append)  # it sends no Origin
+        await asyncio.wait_for(refused, 10)
+        away = app["follow"]("ws://127.0.0.1:9/", told.append)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(away, 1)
+        network.end()
+
+    with Server(DAPHNE, folder) as server, ThreadPoolExecutor() as pool:
+        pool.submit(asyncio.run, talk(server)).result()
+    assert told == ["word 0", "word 1", "word 2"]
+
+
+def texts_of(path):
+    return "\n".join(cell.source for cell in notebook.read(path).cells if cell.kind == "markdown")

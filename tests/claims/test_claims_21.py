@@ -169,7 +169,7 @@ def test_ports_of_a_client():
 
 
 @pytest.mark.claim("lesson 21", "SQLite lets one write at a time.")
-@pytest.mark.claim("solutions 20", "or fail with `database is locked`.")
+@pytest.mark.claim("solutions 21", "or fail with `database is locked`.")
 def test_one_writes_at_a_time(tmp_path):
     first, second = (sqlite3.connect(tmp_path / "db", timeout=0) for _ in range(2))
     with contextlib.closing(first), contextlib.closing(second):
