@@ -259,9 +259,9 @@ def test_how_patient_websockets_is():
 
 @pytest.mark.claim(
     "lesson 18",
-    "An app does the same. What ends a connection is an exception here: `ConnectionClosed` if "
-    "it was open, `InvalidStatus` for an answer like 403 or 500, `InvalidHandshake` for any other that "
-    "is no handshake, `OSError` where nobody answers.",
+    "An app does the same. What ends a connection is an exception here: `ConnectionClosed` if it "
+    "was open, `InvalidStatus` for an answer like 403 or 500, `InvalidHandshake` for any other "
+    "that is no handshake, `OSError` where nobody answers.",
 )
 @pytest.mark.live
 def test_app_that_comes_back(folder):
