@@ -100,10 +100,10 @@ def test_typed_port_is_taken_where_it_is_free(start, folder, trusted, monkeypatc
 @pytest.mark.live
 @pytest.mark.parametrize("port", ["8443", "0"], ids=["another", "typed"])
 def test_fault_in_its_file_is_told_as_the_file_is_called(start, folder, trusted, port):
-    change(folder, "events {}", "evnts {}")
+    change(folder, "events {}", "thunder {}")
     with pytest.raises(ServerError) as caught:
         start(NGINX)
-    assert 'unknown directive "evnts" in run/../nginx.conf:2' in caught.value.reason
+    assert 'unknown directive "thunder" in run/../nginx.conf:2' in caught.value.reason
     assert "#" not in caught.value.log, "no numbers of processes"
 
 
