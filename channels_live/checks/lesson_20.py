@@ -59,7 +59,7 @@ def check_20_1(site: Site) -> None:
         said = f"192.0.2.{number(1, 254)}"
         headers = {"X-Forwarded-For": said}
         with site.client(path, opens, additional_headers=headers) as eve:
-            eve.sent = f"{eve.sent}, X-Forwarded-For: {said}"
+            eve.sent = f"GET {path}, X-Forwarded-For: {said}"
             eve.expect(here, believes)
         time.sleep(SILENCE)
         anna.send({})
