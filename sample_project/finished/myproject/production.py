@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from .settings import *  # noqa: F403
-from .settings import BASE_DIR
+from .settings import BASE_DIR, MIDDLEWARE, TEMPLATES
 
 
 def needed(name):
@@ -23,6 +23,8 @@ if not SITE.startswith("https://"):
 ALLOWED_HOSTS = [urlsplit(SITE).hostname]
 CSRF_TRUSTED_ORIGINS = SOCKET_ORIGINS = [SITE]  # scheme, host and port
 
+SOCKET_FRAMES = 200
+
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SECURE_HSTS_SECONDS = 3600  # browsers remember it: begin with an hour
@@ -37,3 +39,7 @@ CACHES = {  # what is counted, for all servers together
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "run/static"
+
+MIDDLEWARE = [*MIDDLEWARE, "myapp.policy.policy"]
+OPTIONS = {**TEMPLATES[0]["OPTIONS"], "loaders": ["myapp.policy.Loader"]}
+TEMPLATES = [{**TEMPLATES[0], "APP_DIRS": False, "OPTIONS": OPTIONS}]
