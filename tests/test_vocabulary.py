@@ -40,10 +40,10 @@ INTRODUCED = {
     "acknowledgements?": "lesson-18-19",
     "back-off": "lesson-18-36",
     "jitter": "lesson-18-36",
-    "TLS": "lesson-20-10",
-    "certificates?": "lesson-20-10",
-    "Unix sockets?": "lesson-20-12",
-    "supervisors?": "lesson-20-54",
+    "TLS": "lesson-22-10",
+    "certificates?": "lesson-22-10",
+    "Unix sockets?": "lesson-22-12",
+    "supervisors?": "lesson-22-54",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {

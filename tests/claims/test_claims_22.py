@@ -1,4 +1,4 @@
-"""What lesson 20 and its solutions state about nginx, daphne and what stands around them."""
+"""What lesson 22 and its solutions state about nginx, daphne and what stands around them."""
 
 import configparser
 import json
@@ -84,7 +84,7 @@ def heard(tmp_path):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 22",
     "nginx does not hand on the `Host` that the visitor asked for: it says the name of the "
     "`upstream`, `site`",
     "`Upgrade` and `Connection` are meant for the next program only, so a proxy drops them.",
@@ -92,7 +92,7 @@ def heard(tmp_path):
     "127.0.0.1`.",
 )
 @pytest.mark.claim(
-    "solutions 20", "The nginx of this course speaks 1.1 by itself; there you would not see"
+    "solutions 22", "The nginx of this course speaks 1.1 by itself; there you would not see"
 )
 def test_what_nginx_hands_on_by_itself(heard, proxy):
     said = {
@@ -114,7 +114,7 @@ def test_what_nginx_hands_on_by_itself(heard, proxy):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 22",
     "nginx hangs up where nothing comes for a while",
     "daphne's ping comes every 20 seconds, so daphne does not need it; a server that pings once a "
     "minute does.",
@@ -138,7 +138,7 @@ def test_idle_socket_behind_a_proxy(project, tmp_path, proxy):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 22",
     "There the proxy writes `/board`, and Django and Channels take that away from what is asked "
     "for.",
 )
@@ -158,7 +158,7 @@ def test_site_below_a_path(tmp_path):
 
 
 @pytest.mark.claim(
-    "lesson 20",
+    "lesson 22",
     "take 4.2.2 or newer, for older ones have no limit for the size of a message.",
     "and says goodbye when it is stopped: with close code 1012, *service restart*.",
 )
@@ -175,7 +175,7 @@ def test_servers_that_stop(tmp_path):
             assert closed_with(websocket) == code
 
 
-@pytest.mark.claim("lesson 20", "`RuntimeDirectoryMode` keeps other users of the computer away")
+@pytest.mark.claim("lesson 22", "`RuntimeDirectoryMode` keeps other users of the computer away")
 def test_what_a_supervisor_is_told():
     (page,) = NOTEBOOKS.glob("20_*.ipynb")
     text = "\n".join(cell.source for cell in notebook.read(page).cells)
@@ -194,4 +194,4 @@ def test_what_a_supervisor_is_told():
         assert program.endswith("daphne")
         assert typed.application == "myproject.asgi:application"
         assert typed.proxy_headers
-    assert "needed(" in stated("lesson 20") or "needed(" in text
+    assert "needed(" in stated("lesson 22") or "needed(" in text

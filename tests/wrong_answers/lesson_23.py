@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 21."""
+"""Wrong answers to the exercises of lesson 23."""
 
 from . import Wrong
 
@@ -14,7 +14,7 @@ RIGHT = """        if guess == WORD:
 """
 
 WRONG = {
-    "21.1": [
+    "23.1": [
         Wrong("leaves the text as it is", "none may end a line", LOST, "lost: %r", "lost: %s"),
         Wrong("leaves the place as it is", "none may end a line", LOST, "at %r", "at %s"),
         Wrong(
@@ -42,7 +42,7 @@ WRONG = {
             TEXT + '\n        content["lost"] = content["lost"].splitlines()[0]',
         ),
     ],
-    "21.2": [
+    "23.2": [
         Wrong("counts frames", "on all of its sockets", SCALES, "+= len(frame)", "+= 1"),
         Wrong(
             "forgets bytes",
@@ -84,7 +84,7 @@ WRONG = {
             "            del self.weights[client]\n            return True\n        return False\n",
         ),
     ],
-    "21.3": [
+    "23.3": [
         Wrong("asks nobody to wait", "on all of their sockets", VAULT, MAY, ""),
         Wrong(
             "counts for each socket",

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 20."""
+"""Wrong answers to the exercises of lesson 22."""
 
 from . import Wrong
 
@@ -15,7 +15,7 @@ TRY = """    try:
 """
 
 WRONG = {
-    "20.1": [
+    "22.1": [
         Wrong("hands on Upgrade alone", "two headers, not one", CONF, CONNECTION, ""),
         Wrong("hands on Connection alone", "two headers, not one", CONF, UPGRADE, ""),
         Wrong("hands on what the client says", "two headers, not one", CONF, '"upgrade"', "close"),
@@ -56,7 +56,7 @@ WRONG = {
             "            proxy_set_header Host site;\n",
         ),
     ],
-    "20.2": [
+    "22.2": [
         Wrong("goes on gathering", "it gathers, or hands it on", CONF, BUFFERS, ""),
         Wrong(
             "makes the buffers smaller",
@@ -95,7 +95,7 @@ WRONG = {
             BUFFERS,
         ),
     ],
-    "20.3": [
+    "22.3": [
         Wrong(
             "asks the database whether it lives",
             "It answers whatever else is broken",

@@ -1,4 +1,4 @@
-"""What is right in the exercises of lesson 20, Deploy it."""
+"""What is right in the exercises of lesson 22, Deploy it."""
 
 import json
 import shutil
@@ -11,20 +11,20 @@ from channels_live.checks import NotYet, Site, number, word
 from channels_live.checks.broker import BROKER
 
 HINTS = {
-    "20.1": [
+    "22.1": [
         "Three complaints, three lines. Which line tells daphne that a socket is to be opened, and "
         "what else must it be told? Which one has a time, and which one an address?",
         "`Upgrade` needs a second header beside it: `Connection`, with the word `upgrade`.",
         "Only what the proxy itself knows is true: `$remote_addr` is the address from which "
         "somebody has come to it. And 500 milliseconds are shorter than daphne's 20 seconds.",
     ],
-    "20.2": [
+    "22.2": [
         "Begin with what the other `location` has: without `proxy_pass` nothing reaches daphne.",
         "nginx gathers what comes from the server in buffers. It has a directive for that, with "
         "`proxy_` in front, that takes `on` or `off`.",
         "`proxy_buffering off;`",
     ],
-    "20.3": [
+    "22.3": [
         "`alive` asks nobody. Write it first: one line.",
         "`with connection.cursor() as cursor: cursor.execute(…)` asks the database, and "
         "`async_to_sync(get_channel_layer().group_send)(…)` the layer. What do they do when it "
@@ -36,7 +36,7 @@ HINTS = {
 NGINX = "nginx -p run -c ../nginx.conf"
 DAPHNE = "daphne -u run/one.sock --proxy-headers myproject.asgi:application"
 NO_BROKER = "the broker: without one nothing can be tried here. Your files are not at fault"
-SILENCE = 0.8  # seconds: longer than the time after which the proxy of 20.1 hangs up
+SILENCE = 0.8  # seconds: longer than the time after which the proxy of 22.1 hangs up
 PIECE = 1.5  # seconds in which a piece of news passes a proxy
 
 
@@ -46,7 +46,7 @@ def _serve_behind_nginx(site: Site) -> None:
     site.serve(NGINX)
 
 
-def check_20_1(site: Site) -> None:
+def check_22_1(site: Site) -> None:
     _serve_behind_nginx(site)
     site.page("/chat/", "whether pages are there as before: the `Host` that nginx hands on")
     path, here = "/ws/whoami/", {"address": "127.0.0.1"}
@@ -66,7 +66,7 @@ def check_20_1(site: Site) -> None:
         anna.expect(here, silent)
 
 
-def check_20_2(site: Site) -> None:
+def check_22_2(site: Site) -> None:
     _serve_behind_nginx(site)
     site.page("/chat/", "whether pages are there as before")
     name = word()
@@ -93,7 +93,7 @@ def check_20_2(site: Site) -> None:
         raise NotYet(reaches, sent="GET /whistle/", got=got, expected=last)
 
 
-def check_20_3(site: Site) -> None:
+def check_22_3(site: Site) -> None:
     broker = site.twin()
     site.serve(environment={"REDIS_URL": broker.serve(BROKER, NO_BROKER).url()})
     database = site.folder / "db.sqlite3"

@@ -1,23 +1,23 @@
-"""What is right in the exercises of lesson 21, Withstand attacks."""
+"""What is right in the exercises of lesson 23, Withstand attacks."""
 
 from urllib.parse import quote
 
 from channels_live.checks import NotYet, Site, number, word
 
 HINTS = {
-    "21.1": [
+    "23.1": [
         "Which parts of a line come from outside? Which of them can hold an end of a line, and "
         "which one should not be there at all?",
         "There are ten characters or so that end a line. Do not remove them one by one: let "
         "Python write the text as it would write it in a program.",
         "`%r` in place of `%s`, and no query.",
     ],
-    "21.2": [
+    "23.2": [
         "Take `is_too_much` of the lesson's gate. What does it add, and what must be added here?",
         'A frame is `event.get("text")` or, if that is nothing, `event.get("bytes")`.',
         "Add `len(frame)` to `self.weights[client]`, whether it is too much or not, and compare.",
     ],
-    "21.3": [
+    "23.3": [
         "Where must wrong guesses be counted, so that another socket does not begin anew? And "
         "what comes first: the guess, or the question whether they may guess?",
         "`cache.get(key, 0)` says how many wrong ones there were; `who(self.scope)` makes a key "
@@ -29,7 +29,7 @@ HINTS = {
 ENDS = ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028"]  # of lines, for Python
 
 
-def check_21_1(site: Site) -> None:
+def check_23_1(site: Site) -> None:
     site.serve()
     token, watchman = word(), f"{word()} {word()}"
     hidden = "what stands in the log of whoever comes: no token"
@@ -62,7 +62,7 @@ def _line(lines: list[str], text: str) -> str:
     return next(line for line in lines if text in line)
 
 
-def check_21_2(site: Site) -> None:
+def check_23_2(site: Site) -> None:
     site.serve()
     path, code = "/ws/heavy/", 4413
     back = "what is sent back: each frame, up to 10,000 characters in 10 seconds"
@@ -86,7 +86,7 @@ def check_21_2(site: Site) -> None:
         third.expect_close(code, stays)
 
 
-def check_21_3(site: Site) -> None:
+def check_23_3(site: Site) -> None:
     secret = word()
     site.serve(environment={"VAULT_WORD": secret})
     right, wrong, wait = {"open": True}, {"open": False}, {"error": "please wait"}
