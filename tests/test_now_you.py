@@ -18,7 +18,7 @@ NEEDED = {
     16: ("lesson-16-07", "lesson-16-08", "lesson-16-10", "lesson-16-19"),
     17: ("lesson-17-11", "lesson-17-40"),
     18: ("lesson-18-24",),
-    20: ("lesson-20-11",),
+    22: ("lesson-22-11",),
 }
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 
