@@ -17,7 +17,7 @@ _OURS = ".channels_live."  # the names of our own files begin so
 _MANIFEST = f"{_OURS}json"  # what was laid out: path → digest
 _SIGNATURE = f"{_OURS}db"  # of the databases, as a notebook's cells have left them
 _DATABASES = tuple(f"db.sqlite3{end}" for end in ("", "-journal", "-wal", "-shm"))
-_MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", *_DATABASES}
+_MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", ".nginx.conf", "run", *_DATABASES}
 
 
 class LessonError(Exception):

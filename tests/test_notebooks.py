@@ -24,6 +24,7 @@ PORTS = {"6379", "8000", "8001", "8002", "8003"}  # as typed in the lessons
 FENCE = re.compile(r"^ *(```+|~~~+).*?^ *\1 *$", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 NOTES = re.compile(r"<details><summary>For instructors</summary>.*?</details>", re.S)
+MAP = re.compile(r"<!-- made by make build -->.*?<!-- end -->", re.S)  # grows with each lesson
 FOLD = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.S)
 FOR_THE_EYE = "await asyncio.sleep(1)  # so that your eyes can follow"  # waits for nothing
 WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer, besides code
@@ -128,8 +129,7 @@ def test_half_of_the_sections_ask_to_predict(page):
 
 @every_lesson
 def test_prose_is_long_enough_and_not_too_long(page):
-    prose = NOTES.sub("", page.prose)
-    prose = re.sub(r"^\|.*\.ipynb\).*$", "", prose, flags=re.M)  # the map grows with each lesson
+    prose = MAP.sub("", NOTES.sub("", page.prose))
     prose = re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|https?://\S+", " ", prose)
     count = len(re.findall(r"[^\W\d_][\w’'-]*", prose))
     assert 400 <= count <= 1800, f"write 400 to 1800 words; there are {count}"

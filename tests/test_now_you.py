@@ -18,6 +18,7 @@ NEEDED = {
     16: ("lesson-16-07", "lesson-16-08", "lesson-16-10", "lesson-16-19"),
     17: ("lesson-17-11", "lesson-17-40"),
     18: ("lesson-18-24",),
+    22: ("lesson-22-11",),
 }
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 
@@ -43,7 +44,7 @@ def cells_of(lesson):
     texts = {
         path: file.read_text(encoding="utf-8")
         for path, file in files.items()
-        if file.suffix in (".py", ".html")
+        if file.suffix in (".py", ".html", ".conf")
     }
     for source in first_cells(lesson):
         yield source, None

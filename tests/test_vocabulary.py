@@ -41,6 +41,10 @@ INTRODUCED = {
     "back-off": "lesson-18-36",
     "jitter": "lesson-18-36",
     "profilers?": "lesson-21-07",
+    "TLS": "lesson-22-10",
+    "certificates?": "lesson-22-10",
+    "Unix sockets?": "lesson-22-12",
+    "supervisors?": "lesson-22-54",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {

@@ -22,7 +22,7 @@ from channels_live.workspace import project_files
 
 # By the end of a file's name. What Django leaves out of a template may stand anywhere in it, in a
 # script too. A change in a file of another kind is shown.
-MARKS = {".py": "# new", ".html": "{# new #}"}
+MARKS = {".py": "# new", ".conf": "# new", ".html": "{# new #}"}
 MOSTLY_NEW = 0.6  # of the lines that are not blank: from this on, marks are noise
 # Of a file with more lines than this, with at most this share of new ones, the change is shown.
 LONG, LITTLE = 40, 1 / 6

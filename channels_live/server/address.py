@@ -25,7 +25,8 @@ class Addressed:
 
     def ws(self, path: str = "/") -> str:
         """Return the address of a WebSocket on this server."""
-        return f"ws://{self._address()}{arguments.path(path)}"
+        scheme = "wss" if self._command.scheme == "https" else "ws"
+        return f"{scheme}://{self._address()}{arguments.path(path)}"
 
     def url(self, path: str = "/") -> str:
         """Return the address of a page on this server, or of a broker."""

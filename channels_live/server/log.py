@@ -18,7 +18,10 @@ _VOLATILE = [
     (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} +", re.M), ""),  # daphne's log
     (re.compile(r"^[A-Z][a-z]+ \d\d, \d{4} - \d\d:\d\d:\d\d\n", re.M), ""),  # runserver's banner
     (re.compile(r"^\d+:\w \d\d \w+ \d{4} \d\d:\d\d:\d\d\.\d{3} ", re.M), ""),  # a broker's log
-    (re.compile(r" - - \[\d\d/\w+/\d{4}:\d\d:\d\d:\d\d\]"), " - -"),  # daphne's access log
+    # daphne's access log, and nginx's
+    (re.compile(r"( - \S+) \[\d\d/\w+/\d{4}:\d\d:\d\d:\d\d(?: [+-]\d{4})?\]"), r"\1"),
+    (re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (\[\w+\]) \d+#\d+: (?:\*\d+ )?", re.M), r"\1 "),
+    (re.compile(r"(?<=/)\.(?=nginx\.conf:\d+$)", re.M), ""),  # its file, with another port
     (re.compile(r"^\[\d\d/\w+/\d{4} \d\d:\d\d:\d\d\] ", re.M), ""),  # runserver's, WSGI
     (re.compile(r" \[(?:\d+\.\d\d, )?127\.0\.0\.1:\d+\]$", re.M), ""),  # runserver's, ASGI
     (re.compile(r"\b127\.0\.0\.1:(?=[3-6]\d{4}\b)\d+(?= - )"), "127.0.0.1"),  # a client's port

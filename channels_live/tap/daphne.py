@@ -57,6 +57,8 @@ def _application_checker(*_: Any) -> None:
 def _listen_success(server: Any, *_: Any) -> None:
     for host, port in server.listening_addresses:
         record("listening", host=host, port=port)
+    if not server.listening_addresses:  # a Unix socket
+        record("ready")
     flush()  # somebody waits for it
     state.listening = True
 

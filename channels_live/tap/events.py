@@ -149,7 +149,7 @@ EVENTS = (
         "the server listens",
         {"host": Field(str, "the address"), "port": Field(int, "the port")},
     ),
-    Event("ready", "a worker listens on its channels", {}),
+    Event("ready", "a worker listens on its channels, or a server on a Unix socket", {}),
     Event("watching", "runserver's reloader has seen all files that were loaded", {}),
     Event(
         "crash",

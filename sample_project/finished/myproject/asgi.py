@@ -2,7 +2,7 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
-from channels.security.websocket import OriginValidator
+from channels.security.websocket import OriginValidator, WebsocketDenier
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
@@ -10,6 +10,7 @@ from django.urls import re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
 django_asgi_app = get_asgi_application()  # loads the apps, so that routing may use models
 
+from myapp.gate import Gate  # noqa: E402
 from myapp.routing import websocket_urlpatterns, workers  # noqa: E402
 from myapp.tokens import TokenDoor  # noqa: E402
 
@@ -19,8 +20,12 @@ if settings.DEBUG:
 
     http_urlpatterns = experiments.http_urlpatterns
     websocket_urlpatterns = [*websocket_urlpatterns, *experiments.websocket_urlpatterns]
+else:  # what is nowhere is refused, and is no error of ours
+    websocket_urlpatterns = [*websocket_urlpatterns, re_path(r"", WebsocketDenier.as_asgi())]
 
 sockets = URLRouter(websocket_urlpatterns)
+if settings.SOCKET_FRAMES:
+    sockets = Gate(sockets, settings.SOCKET_FRAMES)
 application = ProtocolTypeRouter(
     {
         "http": URLRouter([*http_urlpatterns, re_path(r"", django_asgi_app)]),

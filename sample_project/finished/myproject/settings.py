@@ -10,6 +10,7 @@ ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost").sp
 
 # Pages that may open a socket: hosts, or better, with scheme and port, https://board.example
 SOCKET_ORIGINS = os.environ.get("DJANGO_SOCKET_ORIGINS", ",".join(ALLOWED_HOSTS)).split(",")
+SOCKET_FRAMES = None  # so many of one client in 10 seconds; None: as many as it likes
 
 INSTALLED_APPS = [
     "daphne",  # first
@@ -80,4 +81,4 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 
 TIME_ZONE = "UTC"
-STATIC_URL = "static/"
+STATIC_URL = "/static/"

@@ -1,0 +1,35 @@
+import time
+from collections import Counter
+
+from .limits import who
+
+TOO_MANY = 4429  # a close code, as HTTP's 429
+
+
+class Gate:
+    """Hangs up on clients that send too much, on all of their sockets to this process together.
+
+    application: what stands behind it. most: frames in so many seconds.
+    """
+
+    def __init__(self, application, most, seconds=10.0):
+        self.application, self.most, self.seconds = application, most, seconds
+        self.frames, self.since = Counter(), float("-inf")
+
+    async def __call__(self, scope, receive, send):
+        async def receive_some():
+            event = await receive()
+            if event["type"] == "websocket.receive" and self.is_too_much(who(scope)):
+                await send({"type": "websocket.close", "code": TOO_MANY})
+                return {"type": "websocket.disconnect", "code": TOO_MANY}
+            return event
+
+        await self.application(scope, receive_some, send)
+
+    def is_too_much(self, client):
+        now = time.monotonic()
+        if now - self.since > self.seconds:
+            self.frames.clear()
+            self.since = now
+        self.frames[client] += 1
+        return self.frames[client] > self.most
