@@ -17,6 +17,7 @@ from channels_live.workspace import NOTEBOOKS, SOLUTIONS
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SOLUTION = "solution"  # tag of a cell that only those see who look at the solution
 LAID_OUT = "laid-out"  # tag of a file's cell: the learner finds the file, but no cell with it
+_NUMBERED = re.compile(r"[0-9]{2}_.*\.ipynb", re.S)
 _LESSON_TITLE = re.compile(r"^# \d+ · (.+)", re.M)
 _TASK_TITLE = re.compile(r"## (\d+\.\d+) · (.+)")
 # The beginning of the line below a title; the number is derived from the metadata by `make build`.
@@ -133,8 +134,16 @@ def _cell(stored: dict[str, Any]) -> Cell:
 
 
 def lesson_paths(folder: Path | None = None) -> list[Path]:
-    """Return the paths of a folder's numbered notebooks, in their order. None: of the lessons."""
-    return sorted((folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    """Return the paths of a folder's numbered notebooks, in their order. None: of the lessons.
+
+    Raises OSError if the folder is there and cannot be read, where `glob` finds nothing from Python
+    3.13 on.
+    """
+    folder = folder or NOTEBOOKS
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir())
+    return [folder / name for name in sorted(names) if _NUMBERED.fullmatch(name)]
 
 
 def exercises_name(page: Path) -> str:
@@ -144,7 +153,7 @@ def exercises_name(page: Path) -> str:
 
 def lesson_path(number: int) -> Path | None:
     """Return the path of a lesson's notebook, or None."""
-    return next(iter(sorted(NOTEBOOKS.glob(f"{number:02}_*.ipynb"))), None)
+    return next((path for path in lesson_paths() if path.name.startswith(f"{number:02}_")), None)
 
 
 def lesson(path: Path) -> Notebook:
@@ -179,7 +188,8 @@ def _title(heading: Cell) -> tuple[str, str]:
 
 def solution_path(lesson_number: int) -> Path | None:
     """Return the path of the notebook with the solutions of a lesson, or None."""
-    return next(iter(sorted(SOLUTIONS.glob(f"{lesson_number:02}_*.ipynb"))), None)
+    start = f"{lesson_number:02}_"
+    return next((path for path in lesson_paths(SOLUTIONS) if path.name.startswith(start)), None)
 
 
 def written_files(cells: Iterable[Cell]) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,9 @@ def check_23_2(site: Site) -> None:
 def check_23_3(site: Site) -> None:
     secret = word()
     site.serve(environment={"VAULT_WORD": secret})
-    right, wrong, wait = {"open": True}, {"open": False}, {"error": "please wait"}
+    right: dict[str, object] = {"open": True}
+    wrong: dict[str, object] = {"open": False}
+    wait: dict[str, object] = {"error": "please wait"}
     tells = "the answer to a guess: whether it is the word"
     counts = "what is counted: wrong guesses of somebody, on all of their sockets"
     first = "what comes first: after three wrong guesses the right word does not help either"
