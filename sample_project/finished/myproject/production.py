@@ -40,6 +40,6 @@ CACHES = {  # what is counted, for all servers together
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "run/static"
 
-MIDDLEWARE = [*MIDDLEWARE, "myapp.policy.policy"]
-OPTIONS = {**TEMPLATES[0]["OPTIONS"], "loaders": ["myapp.policy.Loader"]}
+MIDDLEWARE = [*MIDDLEWARE, "myproject.policy.policy"]
+OPTIONS = {**TEMPLATES[0]["OPTIONS"], "loaders": ["myproject.policy.Loader"]}
 TEMPLATES = [{**TEMPLATES[0], "APP_DIRS": False, "OPTIONS": OPTIONS}]

@@ -1,0 +1,122 @@
+"""What lesson 23 states about daphne, nginx, Django and browsers."""
+
+import os
+import re
+import secrets
+import ssl
+import sys
+
+import pytest
+import trustme
+from playwright.sync_api import expect
+from rooms import lay_out
+
+from channels_live.server import Server
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets"),
+]
+NGINX = "nginx -p run -c ../nginx.conf"
+DAPHNE = "daphne -u run/one.sock --proxy-headers myproject.asgi:application"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """Serve the finished site with its own settings for production, behind its own nginx.
+
+    Return its proxy, its daphne, and what trusts its certificate.
+    """
+    folder = lay_out(tmp_path_factory.mktemp("deployed"))
+    (folder / "run").mkdir()
+    authority, trusted = trustme.CA(), ssl.create_default_context()
+    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
+    pem.write_to_path(str(folder / "run/site.pem"))
+    authority.configure_trust(trusted)
+    with (
+        Server('valkey-server --port 6379 --save ""', folder) as broker,
+        Server(NGINX, folder) as proxy,
+    ):
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "myproject.production",
+            "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
+            "DJANGO_SITE": proxy.url(""),
+            "REDIS_URL": broker.url(),
+        }
+        with Server(DAPHNE, folder, environment=environment) as daphne:
+            yield proxy, daphne, trusted
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "daphne's own log has what follows the `?` of a page too, so it was started with `-v 0` here.",
+    "`$uri` is the path alone; with `$request`, which is nginx's default, the ticket would stand "
+    "there",
+)
+def test_what_stands_in_logs(deployed):
+    proxy, daphne, trusted = deployed
+    assert proxy.http("/chat/?ticket=top-secret", verify=trusted).status_code == 200
+    assert proxy.http("/chat/", verify=trusted).status_code == 200
+    assert "top-secret" in daphne.log()
+    log = proxy.folder / "run/access.log"
+    assert '"GET /chat/" 200' in log.read_text()
+    assert "top-secret" not in log.read_text()
+    with_request = proxy.folder / "nginx.conf"
+    text = with_request.read_text()
+    try:
+        with_request.write_text(text.replace("access_log access.log plain;", "access_log all.log;"))
+        with Server(NGINX, proxy.folder) as other:
+            for path in ("/chat/?ticket=top-secret", "/chat/"):
+                other.http(path, verify=trusted)
+        assert "top-secret" in (proxy.folder / "run/all.log").read_text()
+    finally:
+        with_request.write_text(text)
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "It would not run: it bears no nonce. Both scripts of the page bear it.",
+    "A test of this lesson tries it in a browser.",
+)
+@pytest.mark.browser
+def test_policy_in_a_browser(deployed, browser):
+    proxy, *_ = deployed
+    context = browser.new_context(ignore_https_errors=True)
+    try:
+        page = context.new_page()
+        refused = []
+        page.on(
+            "console",
+            lambda message: "Security Policy" in message.text and refused.append(message.text),
+        )
+        page.goto(proxy.url("/chat/lobby/"))
+        page.get_by_text("Connected.").wait_for(timeout=10_000)  # its own scripts run
+        page.fill("#chat-message-input", "hello")
+        page.click("#chat-message-submit")
+        expect(page.locator("#chat-log")).to_have_value("hello\n")
+        assert not refused
+        ran = page.evaluate(
+            "() => { const script = document.createElement('script');"
+            "script.textContent = 'window.stolen = true'; document.body.append(script);"
+            "return window.stolen === true; }"
+        )
+        assert not ran
+        assert len(refused) == 1
+    finally:
+        context.close()
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "Django puts the path of the site before that. And it does so **once**, when it is needed for "
+    "the first time, and keeps the result.",
+    "In lesson 22 the proxy removes the header.",
+)
+def test_header_does_not_pass_the_proxy(deployed):
+    proxy, _, trusted = deployed
+    headers = {"Daphne-Root-Path": "//evil.example", "X-Forwarded-Port": "1"}
+    proxy.http("//evil.example/", headers=headers, verify=trusted)
+    page = proxy.http("/admin/login/", verify=trusted)
+    assert page.status_code == 200
+    assert "evil.example" not in page.text
+    assert re.search('href="/static/admin', page.text)
