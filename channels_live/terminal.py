@@ -17,7 +17,7 @@ from channels_live.outcome import Outcome
 from channels_live.progress import NOT_YET, RIGHT
 from channels_live.workspace import LessonError
 
-_CODE = re.compile("(`+[^`]+`+)")
+_CODE = re.compile("`+([^`]+)`+")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 _BOLD, _ITALIC = re.compile(r"\*\*(\S[^*]*)\*\*"), re.compile(r"\*(\S[^*]*)\*")
 
@@ -183,7 +183,7 @@ def _lessons(words: list[str]) -> list[int]:
 
 
 def plain(markdown: str) -> str:
-    """Return a text as a terminal shows it: with no signs but those of code, blocks set in."""
+    """Return a text as a terminal shows it: without signs, and with code set in."""
     lines, in_code = [], False
     for line in markdown.splitlines():
         if line.startswith("```"):

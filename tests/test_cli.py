@@ -80,7 +80,7 @@ def test_next_says_what_is_asked_and_lays_it_out(run, workspace):
     status, out, err = run("next")
     assert (status, err) == (0, "")
     assert out.startswith("5.2 · Count what is said\n")
-    assert "\nGoal. `/ws/count/`" in out
+    assert "\nGoal. /ws/count/" in out
     assert "Exercise 5.2: your files are in workspace/exercises/05/5.2" in out
     (lesson,) = re.findall(r"^  lesson  (.+)$", out, re.M)
     (change,) = re.findall(r"^  change  (.+)$", out, re.M)
@@ -140,7 +140,7 @@ def test_schedule_says_when_everything_begins_and_what_does_not_fit(run):
 
 def test_markdown_is_plain_in_a_terminal():
     assert plain("## A *b* **c d** `e*f*g` [h](i.md)\n```py\nx = `1`\n```\n2 * 3 * 4") == (
-        "A b c d `e*f*g` h\n    x = `1`\n2 * 3 * 4"
+        "A b c d e*f*g h\n    x = `1`\n2 * 3 * 4"
     )
 
 
@@ -306,7 +306,7 @@ def test_hints_say_more_each_time_and_end(run, workspace):
     said = [run("hint 5.1")[1].splitlines() for _ in range(count + 1)]
     assert [len(lines) for lines in said] == [*range(1, count), count + 1, count + 1]
     assert said[0][0] == f"Hint 1 of {count}: {task('5.1').hints[0]}"
-    assert said[-1][-1].endswith("`channels-live solution 5.1` shows how we did it.")
+    assert said[-1][-1].endswith("channels-live solution 5.1 shows how we did it.")
     assert said[-1] == said[-2]
     assert not (workspace / "exercises").exists()
 
@@ -316,9 +316,9 @@ def test_solution_is_plain_text_and_leaves_files_alone(run, workspace):
     before = everything(workspace)
     status, out, _ = run("solution 5.1")
     assert status == 0
-    assert "`5.1/myapp/answer.py`:\n\n    from channels" in out
-    assert "Why so. Channels looks for methods by their name. `recieve` is only" in out
-    assert "*" not in out.replace("*args", "") and "```" not in out
+    assert "5.1/myapp/answer.py:\n\n    from channels" in out
+    assert "Why so. Channels looks for methods by their name. recieve is only" in out
+    assert not {"`", "*"} & set(out.replace("*args", ""))
     assert everything(workspace) == before
     assert folder.is_dir()
 

@@ -177,7 +177,7 @@ def test_servers_that_stop(tmp_path):
 
 @pytest.mark.claim("lesson 22", "`RuntimeDirectoryMode` keeps other users of the computer away")
 def test_what_a_supervisor_is_told():
-    (page,) = NOTEBOOKS.glob("20_*.ipynb")
+    (page,) = NOTEBOOKS.glob("*_deploy_it.ipynb")
     text = "\n".join(cell.source for cell in notebook.read(page).cells)
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str
