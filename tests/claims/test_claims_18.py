@@ -128,8 +128,8 @@ def test_when_a_page_comes_back(browser):
 @pytest.mark.claim(
     "lesson 18",
     "On each connection it asks for what comes after the one, and sends the other.",
-    "What was written meanwhile arrives in both windows, each message once. Which of the two is "
-    "first, the server decides, and both windows agree.",
+    "What was written meanwhile arrives on both pages, each message once. Which of the two is "
+    "first, the server decides, and both pages agree.",
 )
 @pytest.mark.live
 def test_what_is_written_while_the_server_is_away(browser, folder):
@@ -245,8 +245,8 @@ def test_nothing_is_deleted_without_an_error(folder):
 
 @pytest.mark.claim(
     "lesson 18",
-    "our client does so every 20 seconds, and waits for 20 more, but we have switched that off with "
-    "`ping_interval=None`.",
+    "our client does so every 20 seconds, and waits for 20 more, but we have switched that off "
+    "with `ping_interval=None`.",
 )
 def test_how_patient_websockets_is():
     parameters = inspect.signature(connect).parameters
