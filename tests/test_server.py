@@ -102,9 +102,7 @@ def test_server_is_not_opened_to_other_computers(start, line):
         start(line)
 
 
-@pytest.mark.parametrize(
-    "options", ["-e tcp:8000", "--endpoint tcp:8000", "-u /tmp/socket", "--fd 3"]
-)
+@pytest.mark.parametrize("options", ["-e tcp:8000", "--endpoint tcp:8000", "--fd 3"])
 def test_daphne_listens_on_a_port_and_nowhere_else(start, options):
     with pytest.raises(ServerError, match=r"say it with -p"):
         start(f"daphne {options} {WEB}")

@@ -20,11 +20,11 @@ if settings.DEBUG:
 
     http_urlpatterns = experiments.http_urlpatterns
     websocket_urlpatterns = [*websocket_urlpatterns, *experiments.websocket_urlpatterns]
-else:  # what is nowhere is refused, and is no error of ours
-    websocket_urlpatterns = [*websocket_urlpatterns, re_path(r"", WebsocketDenier.as_asgi())]
 
 sockets = URLRouter(websocket_urlpatterns)
-if settings.SOCKET_FRAMES:
+if settings.SOCKET_FRAMES:  # in production
+    nowhere = re_path(r"", WebsocketDenier.as_asgi())
+    sockets = URLRouter([*websocket_urlpatterns, nowhere])  # no route is no error of ours
     sockets = Gate(sockets, settings.SOCKET_FRAMES)
 application = ProtocolTypeRouter(
     {
