@@ -23,8 +23,6 @@ LIVE = {
     "server",
     "start",
 }
-
-
 MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30  # bytes that a run may need there
 
 

@@ -64,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     # None where it was closed before the start, as in `channels-live list >&-`
     sys.stdout = sys.stdout or open(os.devnull, "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")
-    for stream in (sys.stdout, sys.stderr):
+    sys.stdin = sys.stdin or open(os.devnull)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every terminal knows every character
     options = _parser().parse_args(arguments)

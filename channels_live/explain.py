@@ -17,6 +17,7 @@ _NAMES_MATTER = {"AttributeError", "KeyError", "NameError"}  # without them, the
 LIKE = 0.8  # from this similarity on, 0 to 1, an error looks like another one
 ALMOST = 0.95  # ... where names matter
 MOST = 5  # errors of one log that are explained
+LONGEST = 1000  # characters of a line that are looked at
 _NAME = (
     r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Warning|Timeout|Full)|ImproperlyConfigured)"
 )
@@ -85,12 +86,19 @@ def _errors_of(lesson: Notebook) -> Iterator[Shown]:
                 section = heading[1]
             continue
         text = _text_below(lesson.cells[at + 1 :])
-        for line in _printed(cell).splitlines():
-            if len(text.split()) >= _FEWEST and (
-                match := _ERROR.search(line) or _CHECK.search(line)
-            ):
-                name = match["name"].rpartition(".")[2] if match.re is _ERROR else match["name"]
-                yield Shown(name, match["message"].strip(), lesson, section, text)
+        if len(text.split()) >= _FEWEST:
+            for line in _printed(cell).splitlines():
+                if error := _error_in(line):
+                    yield Shown(*error, lesson, section, text)
+
+
+def _error_in(line: str) -> tuple[str, str] | None:
+    """Return name and message of the error that a line tells; a class without its module."""
+    if match := _ERROR.search(line):
+        return match["name"].rpartition(".")[2], match["message"].strip()
+    if match := _CHECK.search(line):
+        return match["name"], match["message"].strip()
+    return None
 
 
 def _printed(cell: Cell) -> str:
@@ -118,42 +126,44 @@ def explain(said: str) -> list[Found]:
     message without the name of its class will do.
     """
     found: dict[str, Found] = {}
-    lines = [line for line in said.splitlines() if line.strip()]
-    for line in lines:
-        if match := _ERROR.search(line) or _CHECK.search(line) or _LOGGED.search(line):
-            named = match.groupdict().get("name", "")
-            answer = _most_like(named.rpartition(".")[2], match["message"])
-        elif len(lines) == 1:
-            answer = _most_like("", line.strip())
+    lines = [line[:LONGEST] for line in said.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if error := _error_in(line):
+            answer = _most_like(*error)
+        elif logged := _LOGGED.match(line):
+            answer = _most_like("", logged["message"])
         else:
-            answer = None
+            answer = _most_like("", line.strip()) if len(lines) == 1 else None
         if answer:
-            found.pop(answer.shown.line, None)  # the last time counts
-            found[answer.shown.line] = answer
-    return list(found.values())[-MOST:]
+            found.setdefault(answer.shown.line, answer)
+            if len(found) == MOST:
+                break
+    return list(found.values())[::-1]
 
 
-@cache
 def _most_like(name: str, message: str) -> Found | None:
     best, likeness = None, 0.0
-    for shown in errors():
-        if name and name.rpartition(".")[2] != shown.name.rpartition(".")[2]:
-            continue  # another class: another error, whatever it says
-        named = shown.name in _NAMES_MATTER
-        alike = 1.0 if named else _alike(_plain(message), _plain(shown.message))
+    for alike, shown in _like(name, _plain(message)):
         exact = _alike(message, shown.message)
-        if named and exact < ALMOST:
+        if shown.name in _NAMES_MATTER and exact < ALMOST:
             continue
         # of those that differ in names only, the one with the same names
-        if alike >= LIKE and alike + exact > likeness:
+        if alike + exact > likeness:
             best, likeness = shown, alike + exact
     if best is None:
         return None
-    line = f"{name}: {message}" if name else message
-    same = message.strip() == best.message or (
+    same = message == best.message or (
         best.name not in _NAMES_MATTER and _plain(message) == _plain(best.message)
     )
-    return Found(line, best, sure=same)
+    return Found(f"{name}: {message}" if name else message, best, sure=same)
+
+
+@cache  # a log says the same again and again, with other names
+def _like(name: str, plain_message: str) -> list[tuple[float, Shown]]:
+    """Return the errors that are like one, and how much. name: "" is any."""
+    those = (shown for shown in errors() if name in ("", shown.name))
+    alike = ((_alike(plain_message, _plain(shown.message)), shown) for shown in those)
+    return [(much, shown) for much, shown in alike if much >= LIKE]
 
 
 def _alike(one: str, other: str) -> float:

@@ -164,6 +164,8 @@ def _schedule(options: argparse.Namespace) -> int:
         if not dash:
             raise LessonError(f"--lunch {options.lunch} says no end. Write it like 12:30-13:30.")
         lunch = schedule.minutes_of(begin), schedule.minutes_of(end)
+        if lunch[0] >= lunch[1]:
+            raise LessonError(f"--lunch {options.lunch} ends before it begins.")
     items = schedule.items_of(_lessons(options.lessons), not options.no_exercises)
     start = schedule.minutes_of(options.start)
     table = schedule.timetable(items, start, options.block, options.pause, until, lunch)
@@ -173,13 +175,19 @@ def _schedule(options: argparse.Namespace) -> int:
 
 def _lessons(words: list[str]) -> list[int]:
     """Return the numbers of lessons as they are typed: 5, or 0-7; of all where there are none."""
+    known = [int(path.name[:2]) for path in notebook.lesson_paths()]
     numbers: list[int] = []
     for word in words:
         first, dash, last = word.partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise LessonError(f"{word!r} names no lessons. Write 5, or 0-7.")
-        numbers += range(int(first), int(last or first) + 1)
-    return numbers or [int(path.name[:2]) for path in notebook.lesson_paths()]
+        begin, end = int(first), int(last or first)
+        if begin > end:
+            raise LessonError(f"{word!r} ends before it begins. Write {end}-{begin}.")
+        if missing := {begin, end} - {*known}:
+            raise LessonError(f"There is no lesson {max(missing)}.")
+        numbers += range(begin, end + 1)
+    return numbers or known
 
 
 def plain(markdown: str) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ _OURS = ".channels_live."  # the names of our own files begin so
 _MANIFEST = f"{_OURS}json"  # what was laid out: path → digest
 _SIGNATURE = f"{_OURS}db"  # of the databases, as a notebook's cells have left them
 _DATABASES = tuple(f"db.sqlite3{end}" for end in ("", "-journal", "-wal", "-shm"))
-_MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", ".nginx.conf", "run", *_DATABASES}
+_MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", ".nginx.conf", *_DATABASES}
+# below a project's own `run`, and nothing else there: it might be a learner's
+_LEFT_IN_RUN = re.compile(r"run/(?:static|logs|\w+_temp)/.*|run/[\w.-]+\.(?:pem|pid|log)", re.S)
 
 
 class LessonError(Exception):
@@ -79,7 +82,8 @@ def copy_project(source: Path, target: Path) -> None:
         within.mkdir(exist_ok=True)
         for file in files:
             # no devices, no pipes, no editor's mark that a file is open
-            if file not in _MADE_BY_PROGRAMS and (folder / file).is_file():
+            made = _is_made_by_programs((folder / file).relative_to(source))
+            if not made and (folder / file).is_file():
                 _copy(folder / file, within / file)
 
 
@@ -249,9 +253,14 @@ def project_files(folder: Path) -> Iterator[str]:
     """Yield the paths of a project's files, from its folder on, without what programs made."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        ours = _MADE_BY_PROGRAMS & set(name.parts) or path.name.startswith(_OURS)
+        ours = _is_made_by_programs(name) or path.name.startswith(_OURS)
         if path.is_file() and not ours:
             yield name.as_posix()
+
+
+def _is_made_by_programs(path: Path) -> bool:
+    """Tell whether a file is a program's, which nobody misses. path: within the project."""
+    return bool(_MADE_BY_PROGRAMS & set(path.parts) or _LEFT_IN_RUN.fullmatch(path.as_posix()))
 
 
 def digest_of(file: Path) -> str:

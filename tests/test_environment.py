@@ -126,6 +126,17 @@ def test_learners_and_developers_have_one_lock():
     assert needed("channels-live", ["dev"]) - {"channels-live"} <= locked
 
 
+# The code
+
+
+def test_modules_are_short():
+    modules = [
+        path for path in (ROOT / "channels_live").rglob("*.py") if "checks" not in path.parts
+    ]
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
+    assert {name: count for name, count in lines.items() if count > 300} == {}
+
+
 # environment.yml
 
 

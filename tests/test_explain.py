@@ -1,6 +1,11 @@
 """An error out of anybody's log leads to the lesson that shows it; nothing else is explained."""
 
 import io
+import os
+import random
+import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -78,6 +83,30 @@ def test_log_is_read_to_its_end_and_each_error_told_once():
     ]
     long = "\n".join(shown.line for shown in errors()) + "\n"
     assert [found.shown for found in explain(long * 3)] == list(errors())[-MOST:]
+
+
+@pytest.mark.timeout(20)
+def test_garbage_is_read_to_its_end():
+    rubbish = "".join(random.Random(7).choices("aA1 .:/'(", k=300_000))
+    for said in ("a" * 300_000, "ERROR " * 50_000, "'" * 300_000, rubbish, f"{rubbish}\n" * 20):
+        assert places(f"{said}\n{said}") == []
+    many = "".join(f"ERROR Exception inside application: at {n} 'x{n}'\n" for n in range(50_000))
+    assert places(f"{LOG}{many}") == [(3, True), (4, True)]
+
+
+def test_log_that_is_no_text_or_not_there():
+    command = [sys.executable, "-m", "channels_live", "explain"]
+    log = b"\xff\xfe\nValueError: No route found for path 'ws/\xff'.\n"
+    done = subprocess.run(command, input=log, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Shown in lesson" in done.stdout
+    closed = subprocess.run(
+        [*command, "<&-"] if os.name == "nt" else ["sh", "-c", f"{shlex.join(command)} <&-"],
+        capture_output=True,
+        check=False,
+    )
+    assert closed.returncode == 1
+    assert b"Traceback" not in closed.stderr
 
 
 def test_every_error_finds_itself_and_comes_from_a_lesson_that_stands_there():

@@ -49,11 +49,34 @@ def test_changed_new_and_missing_files_are_named_in_order(copy):
 
 def test_line_ends_and_what_programs_make_are_no_change(copy):
     (copy / "manage.py").write_bytes(b"one\r\n")
-    for name in ("db.sqlite3", "app/__pycache__/views.pyc", ".ipynb_checkpoints/manage.py"):
-        (copy / name).parent.mkdir(exist_ok=True)
+    for name in (
+        *("db.sqlite3", "app/__pycache__/views.pyc", ".ipynb_checkpoints/manage.py"),
+        *(
+            "run/site.pem",
+            "run/access.log",
+            "run/static/site.css",
+            "run/proxy_temp/1",
+            ".nginx.conf",
+        ),
+    ):
+        (copy / name).parent.mkdir(exist_ok=True, parents=True)
         (copy / name).write_text("made")
     (copy / "empty").mkdir()
     assert changed_files(copy) == missing_files(copy) == []
+
+
+def test_folder_called_run_may_be_a_learners(copy, workspace, tmp_path):
+    own = ("app/run/start.py", "app/run/site.pem", "run/notes.py", "run/more/site.pem", "run.py")
+    for name in (*own, "run/site.pem"):
+        (copy / name).parent.mkdir(exist_ok=True, parents=True)
+        (copy / name).write_text("mine")
+    assert sorted(changed_files(copy)) == sorted(own)
+    copy_project(copy, tmp_path / "copy")
+    assert {*own} <= {*everything(tmp_path / "copy")}
+    assert "run/site.pem" not in everything(tmp_path / "copy")
+    clear(copy, [])
+    (folder,) = kept(workspace).values()
+    assert {*own} <= {*everything(folder)}
 
 
 def test_all_is_changed_where_it_is_not_known_what_was_laid_out(copy):

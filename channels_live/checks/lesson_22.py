@@ -41,7 +41,7 @@ PIECE = 1.5  # seconds in which a piece of news passes a proxy
 
 
 def _serve_behind_nginx(site: Site) -> None:
-    (site.folder / "run").mkdir()
+    (site.folder / "run").mkdir(exist_ok=True)
     site.twin().serve(DAPHNE)
     site.serve(NGINX)
 

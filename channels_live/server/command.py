@@ -1,10 +1,8 @@
 """A typed command, understood as far as needed to run it safely on another port."""
 
 import argparse
-import errno
 import os
 import re
-import shlex
 import shutil
 import sys
 import sysconfig
@@ -17,12 +15,11 @@ from channels_live.server import nginx
 from channels_live.server.asgi_servers import LISTENS, SERVERS
 from channels_live.server.diagnosis import ServerError
 from channels_live.server.ports import LOOPBACK, OPEN_TO_OTHERS, is_loopback
-from channels_live.trouble import in_words, short
+from channels_live.server.typed import taken_apart
 
 DEFAULT_PORT = 8000  # of daphne and of runserver
 BROKER_PORT = 6379
 BROKER_READY = "Ready to accept connections"
-LONGEST_LINE = 100_000  # characters; Linux takes 131,072 bytes for one word
 ONE_PORT = "Here a server listens on one port of 127.0.0.1: say it with {}."
 NO_BROKER = (
     "There is no 'valkey-server' for this computer in the course; on Windows there is none. "
@@ -33,16 +30,6 @@ NO_NGINX = (
     "There is no 'nginx' for this computer in the course. Install one, on macOS with "
     "`brew install nginx`. On Windows, work in WSL: daphne listens on Unix sockets there."
 )
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
-_RUNNERS = {"uv", "poetry", "pipenv"}  # `uv run daphne …`: here the kernel's Python runs it anyway
-_NO_MATTER = {"nohup", "time", "exec", "env"}  # in front of a command, they change nothing here
-_NO_SHELL = "There is no shell here, so `{}` cannot be used. "
-_INSTEAD = {  # of what only a shell understands
-    "&": "A server runs in the background anyway: leave it out.",
-    "&&": "Start one command at a time. It runs in the folder of your files, so leave a `cd` out.",
-    "|": "What the server prints is in `server.log()`: leave it out.",
-}
-_PROMPT = re.compile(r"\s*(?:([$%])\s+|(!)\s*)(?=\S)")  # of a terminal, or of a notebook's cell
 _RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
 _RUNSERVER_NUMBERS = {
     "-v",
@@ -99,17 +86,7 @@ def parse(line: str, folder: Path | None = None) -> Command:
 
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
-    words, variables = _words(line), {}
-    while words and (words[0] in _NO_MATTER or _ASSIGNMENT.fullmatch(words[0])):
-        if assignment := _ASSIGNMENT.fullmatch(words[0]):
-            variables[assignment[1]] = assignment[2]
-        words = words[1:]
-    if words[:1] == ["sudo"]:
-        raise ServerError("No server of this course needs another user's rights: leave `sudo` out.")
-    if words[:1] and words[0] in _RUNNERS and words[1:2] == ["run"]:
-        words = words[2:]
-    if not words:
-        raise ServerError("There is no command to start: the text is empty.")
+    words, variables = taken_apart(line)
     name, *arguments = words
     program = _executable(name, folder or Path())
     module = arguments[1] if arguments[:1] == ["-m"] and arguments[1:] else None
@@ -121,32 +98,6 @@ def parse(line: str, folder: Path | None = None) -> Command:
         if known == name or known in _MANAGED and known in arguments:
             return read(replace(command, name=known))
     return _other(command) if "--port" in arguments[:-1] else command
-
-
-def _words(line: str) -> list[str]:
-    if not isinstance(line, str):
-        raise ServerError(f"A command is a text, as typed in a terminal, not {short(repr(line))}.")
-    if "\0" in line:
-        raise ServerError("A command cannot hold the character \\0. Type it anew.")
-    if len(line) > LONGEST_LINE:  # reading it would take seconds
-        raise ServerError(in_words(OSError(errno.E2BIG, os.strerror(errno.E2BIG))))
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
-    lexer.commenters = ""
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError as error:
-        raise ServerError(f"`{short(line)}` cannot be read: {error}.") from error
-    if prompt := _PROMPT.match(line):
-        raise ServerError(
-            f"The `{prompt[1] or prompt[2]}` in front is no part of the command: leave it out. "
-            f"Write `{short(line[prompt.end() :])}`."
-        )
-    for word in words:
-        if word and not word.strip("|&;<>"):
-            instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word
-            raise ServerError(_NO_SHELL.format(word) + _INSTEAD[instead])
-    return words
 
 
 def starts_broker(line: str) -> bool:

@@ -30,9 +30,8 @@ MOST_IN_LINE, LONGEST_LINE = 50, 2**18  # events, characters; a longer line is s
 SEND_LIMIT = 2  # seconds that a kernel may take to read
 CHECKED = "CHANNELS_LIVE_CHECK_EVENTS"  # set in tests
 
-_encode = json.JSONEncoder(
-    separators=(",", ":")
-).encode  # json.dumps() would make an encoder for each
+# json.dumps() would make an encoder each time
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def record(kind: str, **fields: Any) -> float:

@@ -31,9 +31,7 @@ class Row:
     consumer: str = ""
     by_server: bool = False  # daphne says it by itself, not at the word of a consumer
     notes: list[str] = field(default_factory=list)
-    begins: Event | None = (
-        None  # what it begins with, where that does not follow from the row above
-    )
+    begins: Event | None = None  # with what, where that does not follow from the row above
     of_call: Event | None = None  # the call that it shows
     sends: Event | None = None  # the message that it gives to the channel layer
     group: str | None = None  # the group that it uses, or that brings it
@@ -62,7 +60,7 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     connections: dict[tuple[int, int | None], list[Event]] = {}
     ended = set()
     for event in events:
-        if event["kind"] == "exit" or event["kind"] == "gap" and event["why"] == "killed":
+        if event["kind"] == "exit" or event.get("why") == "killed":
             ended.add(event["process"])
         if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
@@ -74,8 +72,10 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
         first = its_events[0]
         protocol = str(first.get("protocol"))
         kind = BACKGROUND if first["conn"] is None else KINDS.get(protocol, protocol)
+        unfinished = CUT_OFF if first["process"] in ended else RUNNING
+        story = Story(its_events, threads, unfinished)
         if first["kind"] == "restarted":
-            clients.append(Client(SERVER, SERVER, Story(its_events).rows))
+            clients.append(Client(SERVER, SERVER, story.rows))
             continue
         counts[kind] += 1
         name = f"{kind} {counts[kind]}"
@@ -85,8 +85,6 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
             name = given if count == 1 else f"{given} {count}"
         elif kind == BACKGROUND:
             name = kind
-        unfinished = CUT_OFF if first["process"] in ended else RUNNING
-        story = Story(its_events, threads, unfinished)
         clients.append(Client(name, kind, story.rows, first.get("server")))
     return clients
 
@@ -140,9 +138,7 @@ class Story:
     unfinished: what is said of a call that has not returned.
     """
 
-    def __init__(
-        self, events: Sequence[Event], threads: bool = False, unfinished: str = RUNNING
-    ) -> None:
+    def __init__(self, events: Sequence[Event], threads: bool, unfinished: str) -> None:
         self.rows: list[Row] = []
         self._arrived: list[Row] = []  # rows of what no consumer has taken up yet
         self._running: dict[int, Row] = {}  # call → its row
