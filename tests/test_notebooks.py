@@ -128,6 +128,14 @@ def test_half_of_the_sections_ask_to_predict(page):
 
 
 @every_lesson
+def test_number_at_the_beginning_of_a_line_is_a_lists(page):
+    """Markdown would make a list of one, whose number stands in the margin."""
+    numbers = [int(number) for number in re.findall(r"^ *(\d+)[.)] ", page.prose, re.M)]
+    for before, number in zip([0, *numbers], numbers, strict=False):
+        assert number in (1, before + 1), f"a paragraph begins with {number}."
+
+
+@every_lesson
 def test_prose_is_long_enough_and_not_too_long(page):
     prose = MAP.sub("", NOTES.sub("", page.prose))
     prose = re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|https?://\S+", " ", prose)

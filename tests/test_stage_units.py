@@ -182,7 +182,7 @@ def test_output_is_the_same_wherever_and_whenever(kernel):
             ("The conversation is", [f"conversation {command}"]),
             ("The page /chat/ is", [f"page {command} /chat/"]),
             (
-                "The pages /chat/ and / and the conversation are",
+                "The pages /chat/, twice, and / and the conversation are",
                 [
                     f"conversation {command}",
                     f"page {command} /chat/",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from channels_live.timeline import Which
 
 TARGET = "channels-live"  # the comm's, as lab/extension/static/stage.js knows it
 MEDIA_TYPE = "application/vnd.channels-live+json"
+_TIMES = {1: "", 2: ", twice,"}
 ANSWER = 5.0  # seconds in which JupyterLab says that it can show panels
 
 
@@ -123,8 +125,9 @@ class Stage:
 
 
 def _in_words(paths: Iterable[str]) -> str:
-    different = list(dict.fromkeys(paths))
-    return f"The page{'s' if len(different) > 1 else ''} {' and '.join(different)}"
+    often = Counter(paths)
+    named = [path + _TIMES.get(times, f", {times} times,") for path, times in often.items()]
+    return f"The page{'s' if len(often) > 1 else ''} {' and '.join(named)}"
 
 
 STAGE = Stage()

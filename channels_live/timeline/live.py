@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from channels_live.timeline.story import BACKGROUND, KINDS, Event, Row, Story
+from channels_live.timeline.story import BACKGROUND, KINDS, RUNNING, Event, Row, Story
 
 PATIENCE = 1.0  # seconds; what came and is not taken up is told then
 KEPT = 8  # rows of a connection that something may still be added to
@@ -60,7 +60,7 @@ class _Connection(Story):
     """One connection. name: of its client. first: its first event."""
 
     def __init__(self, name: str, first: Event, text_of: Callable[[str], str]) -> None:
-        super().__init__([], threads=False)
+        super().__init__([], False, RUNNING)
         self._name, self._path, self._text_of = name, str(first.get("path") or ""), text_of
         self._event = first  # the last one
         # a page may have a consumer, but mostly it has none; a WebSocket mostly has one

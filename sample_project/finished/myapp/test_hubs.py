@@ -46,6 +46,15 @@ class HubTests(SimpleTestCase):
         self.assertNotIn("demo", get_channel_layer().groups)
         self.assertNotIn(hub.key, HUBS)
 
+    async def test_who_goes_away_while_joining_is_no_member(self):
+        with patch.object(DemoHub, "begin", asyncio.Event().wait):  # which never comes
+            joining = asyncio.create_task(DemoHub.join("demo", Member()))
+            await asyncio.sleep(0)  # let it begin
+            (key,) = [key for key in HUBS if key[1] is DemoHub]
+            joining.cancel()
+            await asyncio.wait([joining, *HUBS[key].tasks], timeout=5)
+        self.assertNotIn(key, HUBS)
+
     async def test_last_leaves_while_another_comes(self):
         anna, ben = Member(), Member()
         first = await DemoHub.join("demo", anna)

@@ -20,7 +20,11 @@ class Hub:
         key = asyncio.get_running_loop(), cls, group
         hub = HUBS[key] = HUBS.get(key) or cls(key, member)
         hub.members[member] = None
-        await hub.ready.wait()
+        try:
+            await hub.ready.wait()
+        except asyncio.CancelledError:  # the client has gone meanwhile
+            hub.leave(member)
+            raise
         if hub.error:
             raise hub.error
         return hub
