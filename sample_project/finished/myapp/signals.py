@@ -14,7 +14,7 @@ from .models import Notification, Post
 def announce(sender, instance, created, raw, **kwargs):
     if created and not raw:  # raw: from a fixture
         slug, url = instance.topic.slug, instance.get_absolute_url()
-        event = {"type": "post.created", "topic": slug, "url": url}
+        event = {"type": "post.created", "topic": slug, "post": instance.pk, "url": url}
         transaction.on_commit(lambda: group_send(f"topic.{slug}", event), robust=True)
         notify(instance)
 

@@ -29,7 +29,9 @@ def topic_detail(request, slug):
         return redirect(form.save())
 
     posts = topic.posts.select_related("author")
-    return render(request, "myapp/topic.html", {"topic": topic, "posts": posts, "form": form})
+    after = max((post.pk for post in posts), default=0)
+    context = {"topic": topic, "posts": posts, "after": after, "form": form}
+    return render(request, "myapp/topic.html", context)
 
 
 @login_required
