@@ -16,7 +16,7 @@ from channels_live.tap.state import state
 from channels_live.tap.texts import limited, name_of, plain, short
 from channels_live.tap.wire import flush, harmless, record, tell_gap
 
-_mro = type.__dict__["__mro__"].__get__
+_mro, _module = type.__dict__["__mro__"].__get__, type.__dict__["__module__"].__get__
 LOOP = "the event loop"  # as the thread of a call
 _METHODS = {  # the generic consumers hand on to these
     "websocket.connect": "connect",
@@ -38,7 +38,7 @@ class Call:
         self.kind, self.handler, self.known = "", "", False
         self.code: int | None = None
         self.text: str | None = None
-        self.consumer = name_of(type(consumer))
+        self.consumer, self.module = name_of(type(consumer)), ""
         self.mark = mark_of(message)
         try:
             self._read(type(consumer), message)
@@ -47,6 +47,7 @@ class Call:
         state.calls.add(self.number)
 
     def _read(self, consumer: type, message: Any) -> None:
+        self.module = limited(plain(_module(consumer)) or "")
         message = message if isinstance(message, dict) else {}
         kind = message.get("type", "")
         self.kind = limited(plain(kind) or repr(kind))
@@ -77,6 +78,7 @@ class Call:
             conn=self.conn,
             call=self.number,
             consumer=self.consumer,
+            module=self.module,
             handler=self.handler,
             known=self.known,
             type=self.kind,

@@ -107,6 +107,7 @@ EVENTS = (
             "conn": _ANY_CONN,
             "call": _CALL,
             "consumer": Field(str, "the class of the consumer"),
+            "module": Field(str, "the module of that"),
             "handler": Field(str, "the method"),
             "known": Field(bool, "whether the consumer has it"),
             "type": Field(str, "the type of the message"),
