@@ -9,7 +9,7 @@ from channels_live.checks import NotYet, Site, number, word
 
 HINTS = {
     "5.1": [
-        "`check()` says how far it came. Channels finds a method by its name, and calls it with "
+        "The check says how far it came. Channels finds a method by its name, and calls it with "
         "what belongs to it: compare both with the lesson, letter by letter.",
         "If nothing came back: `receive` is spelt with `ei`. If there was an exception at the end: "
         "what does Channels hand to `disconnect`?",

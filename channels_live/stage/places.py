@@ -4,50 +4,26 @@ import ast
 import contextlib
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 _SKIPPED = {"__pycache__", "migrations", "node_modules", "site-packages"}
 
 
-def place_of(
-    folder: Path, consumer: str, handler: str, module: str = ""
-) -> tuple[str, int] | None:
+def place_of(folder: Path, owner: str, handler: str) -> tuple[str, int] | None:
     """Return the file of a method, relative to the folder, and its line; or None.
 
-    Where the class inherits the method, it is that of the base; where no base is in the project, it
-    is the line of the class. module: of the class, where several modules have one of that name.
+    owner: the class in which it stands, with its module. Where it does not, that is the line of the
+    class.
     """
-    classes: dict[str, tuple[Path, _Class]] = {}
+    module, _, name = owner.rpartition(".")
+    path = module.replace(".", "/")
     for file in _files(folder):
-        with contextlib.suppress(OSError):
-            for name, known in _classes(str(file), file.stat().st_mtime_ns).items():
-                classes.setdefault(name, (file, known))
-    if consumer not in classes:
-        return None
-    own = folder.joinpath(*module.split("."))
-    for file in (own.with_suffix(".py"), own / "__init__.py") if module else ():
-        with contextlib.suppress(OSError, KeyError):
-            classes[consumer] = file, _classes(str(file), file.stat().st_mtime_ns)[consumer]
-    file, known = classes[consumer]
-    line, waiting, seen = known.line, [consumer], set[str]()
-    while waiting:
-        name = waiting.pop(0)
-        if name in classes and name not in seen:
-            seen.add(name)
-            owner, its = classes[name]
-            if handler in its.methods:
-                file, line = owner, its.methods[handler]
-                break
-            waiting[:0] = its.bases
-    return file.relative_to(folder).as_posix(), line
-
-
-class _Class(NamedTuple):
-    """A class: its line, its methods and their lines, the names of its bases."""
-
-    line: int
-    methods: dict[str, int]
-    bases: list[str]
+        inner = file.relative_to(folder).as_posix()
+        # the folder need not be where imports begin
+        if f"/{inner}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
+            with contextlib.suppress(OSError):
+                if lines := _classes(str(file), file.stat().st_mtime_ns).get(name):
+                    return inner, lines.get(handler, lines[""])
+    return None
 
 
 def _files(folder: Path) -> list[Path]:
@@ -62,22 +38,19 @@ def _files(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=1000)
-def _classes(file: str, changed: int) -> dict[str, _Class]:
-    """Return the classes of a file by name."""
+def _classes(file: str, changed: int) -> dict[str, dict[str, int]]:
+    """Return for each class of a file: method → its line, and "" → that of the class."""
     try:
         tree = ast.parse(Path(file).read_bytes())
     except (SyntaxError, ValueError):
         return {}
     return {
-        node.name: _Class(
-            node.lineno,
-            {
-                part.name: part.lineno
-                for part in node.body
-                if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
-            },
-            [ast.unparse(base).rpartition(".")[2] for base in node.bases],
-        )
+        node.name: {"": node.lineno}
+        | {
+            part.name: part.lineno
+            for part in node.body
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
     }
