@@ -111,8 +111,9 @@ class Task:
                     f"[lesson {lesson.number} · {lesson.title}](../notebooks/{lesson.path.name})"
                     for lesson in lessons
                 ]
+                name = f"{following.number} · {following.title}"
                 page = f"../exercises/{notebook.exercises_name(following.page.path)}"
-                steps += [f"[{following.number} · {following.title}]({page})"]
+                steps += [f"[{name}]({page}#{name.replace(' ', '-')})"]
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 

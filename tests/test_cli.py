@@ -116,7 +116,11 @@ def test_next_names_the_lessons_in_between(run):
     steps = ["lesson 6 · Update the URLs", "6.1 · Bring the pages back"]
     assert str(outcome).endswith(f"  next     {', then '.join(steps)}")
     files = ["../notebooks/06_update_urls.ipynb", "../exercises/06_exercises.ipynb"]
-    links = [f'<a href="{file}">{step}</a>' for file, step in zip(files, steps, strict=True)]
+    places = ["", "#6.1-·-Bring-the-pages-back"]
+    links = [
+        f'<a href="{file}{place}">{step}</a>'
+        for file, place, step in zip(files, places, steps, strict=True)
+    ]
     assert ", then ".join(links) in outcome._repr_html_()
     assert all((ROOT / "exercises" / file).exists() for file in files)
     Progress().set_state("6.1", NOT_YET)  # begun: its lesson was read
