@@ -405,8 +405,8 @@ def test_diagram_survives_every_sign_in_a_frame():
         assert STATEMENT.fullmatch(line), line
         text = re.sub(r"#\d+;", "", line).removeprefix("%%{init:")
         if ": " in text and not line.startswith(("%%", "  acc", "    ")):
-            text = text.replace("<br/>", "")
-            assert not set(text.partition(": ")[2]) & set("#;<>{}\n")
+            text = text.partition(": ")[2].replace("<br/>", "")
+            assert not set(text) & set("#;<>\n") and "%%{" not in text
     assert source.count("⏎") == 4, "two frames, each in the diagram and in its description"
 
 

@@ -16,6 +16,7 @@ _LOOK = (
     '"width": 110, "actorMargin": 36}',
 )
 _CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
+_BRACES = {ord(sign): sign for sign in "{}"}  # mermaid reserves the room of a code for each code
 
 
 def mermaid(steps: Sequence[Step], server: str, description: str) -> str:
@@ -103,9 +104,10 @@ class _Lanes:
 def _lines(text: str) -> str:
     """Return a text in lines that are not too long."""
     lines = textwrap.wrap(text, LONGEST_LINE, break_on_hyphens=False, drop_whitespace=False)
-    return "<br/>".join(_escape(line.rstrip()) for line in lines)
+    codes = _CODES if "%%" in text else _CODES | _BRACES
+    return "<br/>".join(_escape(line.rstrip(), codes) for line in lines)
 
 
-def _escape(text: str) -> str:
+def _escape(text: str, codes: dict[int, str] = _CODES) -> str:
     # a first word that mermaid would take for itself
-    return re.sub("^( *(?:no)?wrap):", r"\1#58;", text.translate(_CODES))
+    return re.sub("^( *(?:no)?wrap):", r"\1#58;", text.translate(codes))
