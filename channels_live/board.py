@@ -33,10 +33,7 @@ def run(host: str, port: int, new: bool = False) -> int:
     try:
         socket.create_server((host, port)).close()
         folder = workspace_folder() / "board"
-        if new and folder.is_dir():
-            folder.rename(folder.with_name(f"board-{time.strftime('%Y-%m-%d-%H%M%S')}"))
-        folder.mkdir(parents=True, exist_ok=True)
-        known = _class(folder / "class.json")
+        known = open_class(folder, new)
     except OSError as error:
         raise LessonError(
             f"The board cannot be started on {host}:{port}. {in_words(error)}"
@@ -73,8 +70,16 @@ def run(host: str, port: int, new: bool = False) -> int:
     return 0
 
 
-def _class(file: Path) -> dict[str, str]:
-    """Return what lets people in, made the first time. Raises OSError."""
+def open_class(folder: Path, new: bool = False) -> dict[str, str]:
+    """Return what lets people into a class: `code`, `word`, `helper_word`, `secret`.
+
+    folder: where it is stored; it is made the first time. new: whether to begin another class, and
+    keep what is stored under another name. Raises OSError if it cannot be written.
+    """
+    if new and folder.is_dir():
+        folder.rename(folder.with_name(f"{folder.name}-{time.strftime('%Y-%m-%d-%H%M%S')}"))
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "class.json"
     try:
         known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
         if {"code", "word", "helper_word", "secret"} <= known.keys():

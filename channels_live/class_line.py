@@ -24,7 +24,7 @@ from channels_live.workspace import LessonError, in_our_words
 ANSWER = 5.0  # seconds in which a board answers somebody who joins, or raises a hand
 LAST = 1.0  # seconds that a terminal's command waits at its end for what is not sent yet
 _ENDED = {1000, 1008, *range(4400, 4500)}  # close codes after which a client does not come back
-_FAULTS = (OSError, LessonError, ValueError, KeyError, TypeError)  # of the file
+_FAULTS = (OSError, LessonError, ValueError, LookupError, TypeError, AttributeError)  # of the file
 
 WHAT_IS_SENT = """\
 From now on your notebooks, and `channels-live`, send to {address}:
@@ -51,6 +51,7 @@ class Line:
         self.failed = False  # the last attempt to connect, or the connection
         self.left = threading.Event()
         self.connected = threading.Event()
+        self.answered = threading.Event()  # the board has, or it is known that it does not
         self.idle = threading.Event()  # nothing waits to be sent
         self._said: list[dict[str, Any]] = []  # to be sent, besides reports
         self._thread: threading.Thread | None = None
@@ -114,11 +115,13 @@ class Line:
                 code = closed.rcvd.code if closed.rcvd else 1006
             except InvalidURI:
                 self.refused = f"{state['address']} is no address of a board"
+                self.answered.set()
                 return
             except (OSError, InvalidHandshake, TimeoutError, EOFError):
                 pass
             self.failed = True
             self.connected.clear()
+            self.answered.set()
             if code in _ENDED:
                 self.refused = self.refused or "it has closed the line"
                 return
@@ -137,6 +140,7 @@ class Line:
                 if kind == "joined":
                     self.name, self.refused, self.failed = answer["name"], None, False
                     self.connected.set()
+                    self.answered.set()
                     sender = asyncio.create_task(self._send(websocket))
                 elif kind == "saved":
                     membership.saved(answer["number"])
@@ -148,6 +152,7 @@ class Line:
                     self.left.set()
                 elif kind == "error" and not self.connected.is_set():
                     self.refused = answer["reason"]
+                    self.answered.set()
         finally:
             if sender:
                 sender.cancel()
@@ -260,9 +265,10 @@ def join_class(address: str, code: str, name: str = "") -> Text:
     before = membership.path().exists()
     membership.join(address, code.strip(), " ".join(name.split())[:30])
     _restart()
-    if not LINE.connected.wait(ANSWER):
+    if not (LINE.answered.wait(ANSWER) and LINE.connected.is_set()):
         why = LINE.refused
         if not before:
+            LINE.end()
             membership.leave()
         if why:
             raise LessonError(f"You have not joined: {why}.")
@@ -310,7 +316,7 @@ def _hand(up: bool, why: str, done: str) -> Text:
     if not membership.read():
         raise LessonError('You have joined no class. `join_class("address", "code")` does.')
     LINE.say({"do": "hand", "up": up, "why": why[:200]})
-    if LINE.connected.wait(ANSWER):
+    if LINE.answered.wait(ANSWER) and LINE.connected.is_set():
         LINE.idle.wait(ANSWER)
         return Text(done)
     if LINE.refused:

@@ -59,7 +59,13 @@ class PageTests(TestCase):
         text = self.client.get("/class.csv").content.decode("utf-8-sig")
         head, *rows = csv.reader(io.StringIO(text))
         self.assertEqual(head[:4], ["learner", "exercise", "state", "tries"])
-        self.assertEqual([row[:2] for row in rows], [
-            ["'=1+1", "5.1"], ["'=1+1", "12.1"], ["anna", "5.1"], ["anna", "12.1"],
-        ])
-        self.assertEqual(rows[0][2:], ["not yet", "2", "1", "10", "'-1, \"two\"\nthree"])
+        self.assertEqual(
+            [row[:2] for row in rows],
+            [
+                ["'=1+1", "5.1"],
+                ["'=1+1", "12.1"],
+                ["anna", "5.1"],
+                ["anna", "12.1"],
+            ],
+        )
+        self.assertEqual(rows[0][2:], ["not yet", "2", "1", "10", '\'-1, "two"\nthree'])

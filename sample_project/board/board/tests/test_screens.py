@@ -20,7 +20,9 @@ class ScreenTests(SocketTestCase):
                 await next_of(board, "here", lambda here: here["learners"] == [row["id"]])
                 await report(anna, 1, state="not attempted", seconds=120)
                 await report(anna, 2, tries=1, hints=2, message="got: nothing")
-                row = await next_of(board, "row", lambda row: row["works"].get("5.1", {}).get("tries"))
+                row = await next_of(
+                    board, "row", lambda row: row["works"].get("5.1", {}).get("tries")
+                )
                 work = row["works"]["5.1"]
                 self.assertEqual((work["state"], work["hints"]), ("not yet", 2))
                 self.assertEqual((work["message"], row["on"]), ("got: nothing", "5.1"))
