@@ -33,6 +33,7 @@ From now on your notebooks, and `channels-live`, send to {address}:
 - whether it is right, how often you have checked it, how many hints you have had;
 - what the last check told you, up to 600 characters. That may hold lines of your code's output and
   of your log.
+
 And when you raise your hand, that, and what you write with it. Nothing else: no file of yours.
 `leave_class()`, or `channels-live leave`, ends it, and lets the board forget all of that."""
 
@@ -345,4 +346,5 @@ def _stage() -> Any:
 
 
 def _in_notebook(sent: str) -> Text:
-    return Text(f"From your instructor:\n{sent}" if sent else "")
+    words = f"**From your instructor**\n{sent}" if sent else ""
+    return Text(words, words.replace("\n", "\n\n"))

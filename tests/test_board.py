@@ -73,15 +73,19 @@ class Board:
         self.process.stdout.close()
         return self.process.wait(30)
 
-    def table(self):
-        """Return the rows of the export."""
-        with httpx.Client(base_url=self.page, follow_redirects=True) as client:
-            client.get("/")
-            token = client.cookies["board-csrf"]
-            word = self.you.partition("#")[2]
-            client.post("/", data={"word": word, "csrfmiddlewaretoken": token})
-            text = client.get("/class.csv").content.decode("utf-8-sig")
-        return [*csv.DictReader(io.StringIO(text))]
+    def log_in(self):
+        """Return a client of the instructor's, whose log-in outlives the server."""
+        client = httpx.Client(base_url=self.page, follow_redirects=True)
+        client.get("/")
+        word, token = self.you.partition("#")[2], client.cookies["board-csrf"]
+        client.post("/", data={"word": word, "csrfmiddlewaretoken": token})
+        return client
+
+
+def exported(client):
+    """Return the exercises in the export."""
+    text = client.get("/class.csv").content.decode("utf-8-sig")
+    return [row["exercise"] for row in csv.DictReader(io.StringIO(text))]
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +185,7 @@ def test_a_class_outlives_its_board_and_a_learner_who_worked_meanwhile(tmp_path,
     board = Board(tmp_path / "instructor")
     code, you = board.code, board.you
     try:
+        instructor = board.log_in()
         class_line.join_class(board.page, board.code, "anna")
         work_on("5.1", {ANSWER: WRONG_5_1})
         board.end(signal.SIGKILL)
@@ -188,10 +193,10 @@ def test_a_class_outlives_its_board_and_a_learner_who_worked_meanwhile(tmp_path,
         assert eventually(lambda: class_line.LINE.failed, 30)
         board.start()
         assert (board.code, board.you) == (code, you)
-        assert eventually(lambda: [row["exercise"] for row in board.table()] == ["5.1"], 30)
-        assert not membership.reports(membership.read())
+        assert eventually(lambda: exported(instructor) == ["5.1"], 30)
+        assert eventually(lambda: not membership.reports(membership.read()), 10)
         assert "forgotten you" in str(class_line.leave_class())
-        assert board.table() == []
+        assert exported(instructor) == []
         assert board.end(signal.SIGINT) == 0
     finally:
         if board.process.poll() is None:
@@ -274,15 +279,19 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
         expect(page.locator(".Toastify")).to_contain_text("Compare the name of the method.")
         sent = folders[1] / "workspace/from_instructor/names.txt"
         assert sent.read_text(encoding="utf-8") == "receive\n"
-    expect(instructor.locator("#state")).to_have_text("2 have joined, 1 are here.")
 
     # everybody can use it, whatever the light and the size
     mine.emulate_media(color_scheme="dark")
     for page in (instructor, helper, mine):
         assert_usable(page)
+    mine.close()
+    expect(instructor.locator("#state")).to_have_text("2 have joined, 1 are here.")
+    instructor.screenshot(path="/tmp/two_1920.png")
+    helper.screenshot(path="/tmp/two_helper.png")
     instructor.emulate_media(color_scheme="dark")
     instructor.set_viewport_size({"width": 900, "height": 900})
     assert_usable(instructor)
+    instructor.screenshot(path="/tmp/two_900.png", full_page=True)
     wide = "() => document.documentElement.scrollWidth - innerWidth"
     assert instructor.evaluate(wide) <= 0, "the page itself does not scroll sideways"
 

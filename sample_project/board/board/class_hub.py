@@ -7,7 +7,7 @@ from channels.layers import get_channel_layer
 
 from . import register
 from .hubs import Hub
-from .protocol import Here, encode
+from .protocol import Here, Rows, encode
 
 GROUP = "class"
 PAUSE = 0.1  # seconds: what changes meanwhile is read, and told, together
@@ -62,12 +62,14 @@ class ClassHub(Hub):
 
     async def read(self):
         rows, hints = await database_sync_to_async(self.news)()
-        for row in rows:
-            self.version = max(self.version, row.version)
-            frame = encode(row)
-            for member in list(self.members):
-                if member.learner in (None, row.id):
-                    self.tell_one(member, frame)
+        changed = {row.id: row for row in rows}
+        frame = encode(Rows(rows))
+        for member in list(self.members) if rows else ():
+            if member.learner is None:
+                self.tell_one(member, frame)
+            elif row := changed.get(member.learner):
+                self.tell_one(member, encode(row))
+        self.version = max([self.version, *(row.version for row in rows)])
         for hint, learners in hints:
             self.push = max(self.push, hint.number)
             for member in list(self.members):

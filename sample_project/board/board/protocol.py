@@ -110,6 +110,12 @@ class Row(Answer):
     version: int
 
 
+class Rows(Answer):
+    """All learners who have changed, for screens: one frame, however many they are."""
+
+    rows: list[Row]
+
+
 class Hint(Answer):
     """A push, as learners get it."""
 

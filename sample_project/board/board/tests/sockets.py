@@ -56,11 +56,15 @@ async def report(socket, number, exercise="5.1", state="not yet", **more):
 
 
 async def next_of(socket, kind, true=lambda answer: True):
-    """Return the next answer of this kind of which something is true; what is between is skipped."""
+    """Return the next answer of this kind of which something is true; what is between is skipped.
+
+    Screens get rows by the frame.
+    """
     while True:
-        answer = json.loads(await socket.receive_from(PATIENCE))
-        if answer["is"] == kind and true(answer):
-            return answer
+        frame = json.loads(await socket.receive_from(PATIENCE))
+        for answer in frame["rows"] if frame["is"] == "rows" else [frame]:
+            if answer["is"] == kind and true(answer):
+                return answer
 
 
 class SocketTestCase(TransactionTestCase):

@@ -1,12 +1,15 @@
 import asyncio
+import json
 from unittest.mock import patch
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
-from board import learners
+from board import learners, register
+from board.class_hub import ClassHub, tell_all
 from board.hubs import HUBS
 from board.models import Learner, Work
+from board.protocol import Join
 
 from .sockets import KEYS, SocketTestCase, connected, learner, next_of, report, say, screen
 
@@ -124,3 +127,18 @@ class HubTests(SocketTestCase):
             await report(anna, 2, exercise="5.2")
             row = await next_of(board, "row", lambda row: row["works"])
             self.assertEqual(sorted(row["works"]), ["5.1", "5.2"])
+
+    async def test_a_whole_class_at_once_is_not_too_much_for_a_screen(self):
+        def join():
+            for number in range(20):
+                register.join(Join("code", f"key-{number:030}"))
+
+        with patch.object(ClassHub, "most_waiting", 5):
+            async with screen("word") as board:
+                await next_of(board, "table")
+                await database_sync_to_async(join)()
+                await tell_all()
+                frame = {"is": ""}
+                while frame["is"] != "rows":
+                    frame = json.loads(await board.receive_from(10))
+                self.assertEqual(len(frame["rows"]), 20)

@@ -25,9 +25,9 @@ const send = openSocket("/ws/screen/", {
       role = data.role;
       ahead = data.now - Date.now() / 1000;
     }
-    if (data.is === "row") {
-      if (data.gone) learners.delete(data.id);
-      else if (!(learners.get(data.id)?.version > data.version)) learners.set(data.id, data);
+    for (const row of data.is === "rows" ? data.rows : []) {
+      if (row.gone) learners.delete(row.id);
+      else if (!(learners.get(row.id)?.version > row.version)) learners.set(row.id, row);
     }
     if (data.is === "here") here = new Set(data.learners);
     if (data.is === "pushed") tell(`Sent. On ${data.exercise} and not right: ${data.learners}.`);
