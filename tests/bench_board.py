@@ -78,13 +78,13 @@ async def measure(page, code, cookie, process, count):
     await until(lambda: len(joined) == count and len(rows) == count)
     took = time.monotonic() - begin
     print(f"all {count} joined, and on the screen: {took:.1f} s, cpu {cpu(process) - used:.1f} s")
-    for round in range(ROUNDS):
+    for tries in range(1, ROUNDS + 1):
         used, begin = cpu(process), time.monotonic()
         times.clear()
-        go[round].set()
+        go[tries - 1].set()
         await until(lambda: len(times) == count)
         acknowledged = time.monotonic() - begin
-        await until(lambda: [*rows.values()].count(round + 1) == count)
+        await until(lambda tries=tries: [*rows.values()].count(tries) == count)
         print(
             f"all report at once: acknowledged in {acknowledged:.1f} s "
             f"(median {statistics.median(times):.1f} s), on the screen in "

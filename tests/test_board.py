@@ -2,30 +2,38 @@
 
 import csv
 import io
+import json
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import sysconfig
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 from answers import WRONG_5_1, work_on
 from axe_playwright_python.sync_playwright import Axe
 from clients import eventually
 from playwright.sync_api import expect
 from running_lab import run_all, running_lab
+from websockets.sync.client import connect
 
 from channels_live import class_line, membership
 from channels_live.board import open_class
 from channels_live.cli import main
+from channels_live.server import Server
 from channels_live.server.ports import free_port
 from channels_live.workspace import SAMPLE, copy_project
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
 ANSWER = "myapp/answer.py"
+DAPHNE_UNIX = "daphne -u run/{}.sock --proxy-headers boardsite.asgi:application"
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "boardsite.production",
     "DJANGO_SECRET_KEY": "a-secret-of-fifty-characters-for-this-test-0123456789",
@@ -168,12 +176,88 @@ def manage(folder, *arguments, **environment):
     return subprocess.run(command, cwd=folder, **options)
 
 
+@pytest.mark.live
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
+def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
+    copy_project(SAMPLE / "board", tmp_path)
+    (tmp_path / "run").mkdir()
+    authority, trusted = trustme.CA(), ssl.create_default_context()
+    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
+    pem.write_to_path(str(tmp_path / "run/site.pem"))
+    authority.configure_trust(trusted)
+    with ExitStack() as stack:
+
+        def start(command):
+            server = Server(command, tmp_path)
+            stack.callback(server.stop)
+            return server
+
+        broker = start('valkey-server --port 6379 --save ""')
+        proxy = start("nginx -p run -c ../nginx.conf")
+        site = {"DJANGO_SITE": proxy.url(""), "REDIS_URL": broker.url()}
+        for name, value in (PRODUCTION | site).items():
+            monkeypatch.setenv(name, value)
+        for command in ("migrate", "collectstatic"):
+            command = [sys.executable, "manage.py", command, "-v0"]
+            subprocess.run(command, cwd=tmp_path, check=True)
+        one, _ = (start(DAPHNE_UNIX.format(name)) for name in ("one", "two"))
+        proxy.restart()
+        instructor = stack.enter_context(
+            httpx.Client(
+                base_url=proxy.url(""), verify=trusted, headers={"Referer": proxy.url("/")}
+            )
+        )
+        token = {"csrfmiddlewaretoken": instructor.get("/") and instructor.cookies["board-csrf"]}
+        answer = instructor.post("/", data={"word": PRODUCTION["BOARD_WORD"], **token})
+        assert answer.headers["location"] == "/board/"
+        assert instructor.get("/static/board/board.css").status_code == 200
+        cookie = f"board-session={instructor.cookies['board-session']}"
+        options = {"ssl": trusted, "proxy": None, "open_timeout": 30}
+
+        def screen():
+            headers = {"Cookie": cookie}
+            own = {"origin": proxy.url(""), "additional_headers": headers}
+            return stack.enter_context(connect(proxy.ws("/ws/screen/"), **own, **options))
+
+        def learner(number, **more):
+            own = stack.enter_context(connect(proxy.ws("/ws/learner/"), **options))
+            key = f"key-{number:030}"
+            join = {"do": "join", "code": PRODUCTION["BOARD_CODE"], "key": key, **more}
+            own.send(json.dumps(join))
+            heard(own, "joined")
+            return own
+
+        # nginx hands them out in turn, so two of each are on both servers
+        screens = [screen(), screen()]
+        learners = [learner(0, name="Anna"), learner(1, name="Ben")]
+        for board in screens:
+            heard(board, "here", lambda here: len(here["learners"]) == 2)
+        report = {"do": "report", "number": 1, "exercise": "5.1", "state": "not yet"}
+        for own in learners:
+            own.send(json.dumps(report))
+            heard(own, "saved")
+        screens[0].send(json.dumps({"do": "push", "exercise": "5.1", "text": "for both"}))
+        assert [heard(own, "hint")["text"] for own in learners] == ["for both"] * 2
+        # one server is taken away: its clients come back, and have missed nothing
+        one.stop()
+        board, again = screen(), learner(0, after=1)
+        heard(board, "here", lambda here: here["learners"])
+        board.send(json.dumps({"do": "push", "exercise": "5.1", "text": "one server less"}))
+        assert heard(again, "hint")["text"] == "one server less"
+
+
+def heard(client, kind, true=lambda answer: True):
+    """Return the next answer of this kind of which something is true."""
+    while True:
+        answer = json.loads(client.recv(timeout=30))
+        if answer["is"] == kind and true(answer):
+            return answer
+
+
 # The command
 
 
 def test_a_port_that_is_taken_is_named(workspace, capsys):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["board", "--port", str(port)]) == 2
@@ -265,7 +349,7 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
         row.get_by_role("button", name="Lower").click()
         expect(row).to_have_count(0)
         mine.get_by_role("button", name="Raise my hand").click()
-        expect(instructor.get_by_role("listitem").filter(has_text="✋ Anna")).to_be_visible()
+        expect(instructor.get_by_role("listitem").filter(has_text="☝ Anna")).to_be_visible()
 
         # a hint for both, and a file
         instructor.get_by_label("Exercise", exact=True).select_option("5.1")
@@ -286,12 +370,9 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
         assert_usable(page)
     mine.close()
     expect(instructor.locator("#state")).to_have_text("2 have joined, 1 are here.")
-    instructor.screenshot(path="/tmp/two_1920.png")
-    helper.screenshot(path="/tmp/two_helper.png")
     instructor.emulate_media(color_scheme="dark")
     instructor.set_viewport_size({"width": 900, "height": 900})
     assert_usable(instructor)
-    instructor.screenshot(path="/tmp/two_900.png", full_page=True)
     wide = "() => document.documentElement.scrollWidth - innerWidth"
     assert instructor.evaluate(wide) <= 0, "the page itself does not scroll sideways"
 

@@ -61,7 +61,7 @@ def test_a_board_that_is_away_costs_a_word(joined):
 
 def test_nobody_answers_who_is_asked_to_let_somebody_in(workspace, monkeypatch):
     monkeypatch.setattr(class_line, "ANSWER", 0.2)
-    with pytest.raises(LessonError, match="no board answers at http://127.0.0.1:"):
+    with pytest.raises(LessonError, match=r"no board answers at http://127\.0\.0\.1:"):
         class_line.join_class(f"http://127.0.0.1:{free_port()}", "CODE")
     assert state() is None, "who has not got in sends nothing later"
 

@@ -47,7 +47,7 @@ function forget(why) {
 function show(row) {
   raised = row.hand !== null;
   get("raise").textContent = raised ? "Lower my hand" : "Raise my hand";
-  const text = !raised ? "" : row.attended ? "Somebody is on the way." : "✋ Your hand is up.";
+  const text = !raised ? "" : row.attended ? "Somebody is on the way." : "☝ Your hand is up.";
   if (get("hand-state").textContent !== text) get("hand-state").textContent = text;
   const works = Object.entries(row.works).map(([exercise, work]) =>
     element("li", `${exercise}: ${work.state}, tries: ${work.tries}, hints: ${work.hints}. ${work.message}`));

@@ -68,7 +68,7 @@ function drawHands() {
   const raised = everybody().filter((row) => row.hand !== null).sort((a, b) => a.hand - b.hand);
   const items = raised.map((row) => {
     const item = element("li");
-    item.append(element("strong", `✋ ${row.name}`));
+    item.append(element("strong", `☝ ${row.name}`));
     const on = row.on ? ` · on ${row.on}` : "";
     item.append(element("span", `${on} · ${minutes(row.hand)} min${row.why ? ` · “${row.why}”` : ""}`));
     item.append(button(row.attended ? "Somebody is on the way" : "I am on my way", `go-${row.id}`,
@@ -111,8 +111,9 @@ function drawTable() {
   for (const exercise of chosen) head.append(element("th", exercise, { scope: "col" }));
   const rows = everybody().map((row) => {
     const line = element("tr");
-    const name = element("th", row.hand === null ? row.name : `✋ ${row.name}`, { scope: "row" });
-    name.append(element("small", here.has(row.id) ? "● here" : "○ away"));
+    const name = element("th", row.name, { scope: "row" });
+    const hand = row.hand === null ? "" : " · ☝ hand up";
+    name.append(element("small", (here.has(row.id) ? "● here" : "○ away") + hand));
     line.append(name);
     for (const exercise of chosen) line.append(cell(row, exercise));
     return line;
