@@ -1,5 +1,6 @@
 """`channels-live board`: starts the board of a class, which is a Django project of its own."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -8,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from channels_live.server.ports import is_free, is_loopback
 from channels_live.trouble import in_words
@@ -113,13 +116,18 @@ def _addresses(host: str) -> list[str]:
     """Return the addresses under which the board is reached, the best one first."""
     if host not in ("0.0.0.0", "::"):
         return [host]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # nothing is sent: it tells which address would be used
-            own = [probe.getsockname()[0]]
-        except OSError:
-            own = []
-    return [*own, socket.gethostname()]
+    family = socket.AF_INET
+    own = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == family and not is_loopback(address.address)
+    ]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: it tells which address would be used
+        own.insert(0, probe.getsockname()[0])
+    name = socket.gethostname()
+    return [*dict.fromkeys(own), name, f"{name}.local"]
 
 
 def _migrate() -> None:

@@ -92,14 +92,16 @@ class Line:
     # --- in the thread
 
     def _run(self) -> None:
-        with contextlib.suppress(*_FAULTS):
+        with contextlib.suppress(*_FAULTS):  # what answers may be no board at all
             asyncio.run(self._stay())
+        self.failed = True
         self.connected.clear()
+        self.answered.set()
         self._loop = self._wake = None
 
     async def _stay(self) -> None:
         from websockets import connect
-        from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+        from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         quiet = logging.getLogger("channels_live.class")  # and a timeline hears nothing of it
@@ -116,9 +118,8 @@ class Line:
                 code = closed.rcvd.code if closed.rcvd else 1006
             except InvalidURI:
                 self.refused = f"{state['address']} is no address of a board"
-                self.answered.set()
                 return
-            except (OSError, InvalidHandshake, TimeoutError, EOFError):
+            except (OSError, WebSocketException, EOFError):
                 pass
             self.failed = True
             self.connected.clear()

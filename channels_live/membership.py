@@ -16,6 +16,7 @@ from channels_live import locks
 from channels_live.workspace import LessonError, workspace_folder
 
 LONGEST = 600  # characters of a message, as the board takes it
+PATIENCE = 1.0  # seconds that another program may hold the file: no check waits longer
 MOST_PUSHES = 100  # that are remembered
 _UNSAFE = re.compile(r"[^\w. -]+")
 
@@ -65,7 +66,7 @@ def join(address: str, code: str, name: str) -> None:
 
 def leave() -> None:
     """Forget the class. Raises OSError if it cannot be written."""
-    with locks.lock(path().with_name(".class.lock")):
+    with locks.lock(path().with_name(".class.lock"), PATIENCE):
         path().unlink(missing_ok=True)
 
 
@@ -165,7 +166,7 @@ def _change(change: Callable[[State], None], new: bool = False) -> None:
     file = path()
     if not new and not file.exists():
         return
-    with locks.lock(file.with_name(".class.lock")):
+    with locks.lock(file.with_name(".class.lock"), PATIENCE):
         state = read()
         if state is None and not new:
             return

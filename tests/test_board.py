@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from answers import WRONG_5_1, work_on
+from answers import RIGHT_5_1, WRONG_5_1, work_on
 from axe_playwright_python.sync_playwright import Axe
 from clients import eventually
 from playwright.sync_api import expect
@@ -25,7 +25,7 @@ from running_lab import run_all, running_lab
 from websockets.sync.client import connect
 
 from channels_live import class_line, membership
-from channels_live.board import open_class
+from channels_live.board import _addresses, open_class
 from channels_live.cli import main
 from channels_live.server import Server
 from channels_live.server.ports import free_port
@@ -264,6 +264,13 @@ def test_a_port_that_is_taken_is_named(workspace, capsys):
     assert f"Port {port} is taken" in capsys.readouterr().err
 
 
+def test_an_open_board_is_reached_by_address_and_by_name():
+    assert _addresses("127.0.0.1") == ["127.0.0.1"]
+    everywhere = _addresses("0.0.0.0")
+    assert socket.gethostname() in everywhere
+    assert "127.0.0.1" not in everywhere
+
+
 @pytest.mark.live
 def test_a_class_outlives_its_board_and_a_learner_who_worked_meanwhile(tmp_path, workspace):
     board = Board(tmp_path / "instructor")
@@ -318,13 +325,21 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
 
     # Ben works in a terminal
     assert main(["join", board.page, board.code, "--name", "Ben"]) == 0
-    work_on("5.1", {ANSWER: WRONG_5_1})
+    own = work_on("5.1", {ANSWER: WRONG_5_1})
     assert main(["check", "5.1"]) == 1
     expect(cell(instructor, "Ben")).to_contain_text("✎ not yet")
     expect(cell(instructor, "Ben")).to_contain_text("1 try")
     cell(instructor, "Ben").get_by_role("button").click()
     expect(instructor.get_by_label("Last message")).to_contain_text("got")
     instructor.get_by_role("button", name="Close").click()
+    known = json.loads(membership.path().read_text())
+    known["works"]["5.1"]["begun"] -= 15 * 60
+    membership.path().write_text(json.dumps(known))
+    assert main(["check", "5.1"]) == 1
+    expect(cell(instructor, "Ben")).to_contain_text("⚑")
+    expect(cell(instructor, "Ben")).to_contain_text("15 min · 2 tries")
+    stuck = helper.get_by_role("listitem").filter(has_text="⚑ Ben")
+    expect(stuck).to_contain_text("5.1 · 15 min · 2 tries")
 
     # Anna in a notebook
     with running_lab(*folders) as lab:
@@ -363,6 +378,11 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
         expect(page.locator(".Toastify")).to_contain_text("Compare the name of the method.")
         sent = folders[1] / "workspace/from_instructor/names.txt"
         assert sent.read_text(encoding="utf-8") == "receive\n"
+    (own / ANSWER).write_text(RIGHT_5_1, encoding="utf-8")
+    assert main(["check", "5.1"]) == 0
+    expect(cell(instructor, "Ben")).to_contain_text("✓ right")
+    expect(instructor.locator("tfoot")).to_contain_text("1 of 2")
+    expect(stuck).to_have_count(0)
 
     # everybody can use it, whatever the light and the size
     mine.emulate_media(color_scheme="dark")

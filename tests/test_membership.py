@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from answers import RIGHT_5_1, work_on
+from websockets.sync.server import serve
 
 from channels_live import Exercise, LessonError, class_line, membership
 from channels_live.exercise import task
@@ -64,6 +65,26 @@ def test_nobody_answers_who_is_asked_to_let_somebody_in(workspace, monkeypatch):
     with pytest.raises(LessonError, match=r"no board answers at http://127\.0\.0\.1:"):
         class_line.join_class(f"http://127.0.0.1:{free_port()}", "CODE")
     assert state() is None, "who has not got in sends nothing later"
+
+
+@pytest.mark.parametrize("answers", ["[]", "{", '{"is": "joined"}', '{"is": "hint"}', None])
+def test_what_answers_is_no_board(workspace, answers, capfd):
+    """Nobody gets in there, and no thread of ours says anything."""
+
+    def talk(socket):
+        if answers:
+            socket.send(answers)
+
+    refuse = {} if answers else {"process_request": lambda socket, _: socket.respond(404, "no")}
+    with serve(talk, "127.0.0.1", 0, **refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        with pytest.raises(LessonError, match="You have not joined: "):
+            class_line.join_class(f"127.0.0.1:{port}", "CODE")
+        class_line.LINE.end()
+        server.shutdown()
+    assert state() is None
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
