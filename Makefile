@@ -49,7 +49,7 @@ format: $(TOOLS) ## repair what lint can repair by itself
 	$(RUN) ruff format
 
 lock: $(TOOLS) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)
-	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --extra class --extra dev \
 		--annotation-style line --custom-compile-command "make lock" \
 		--output-file requirements.txt pyproject.toml $(ARGS)
 
