@@ -204,6 +204,14 @@ def _parser() -> argparse.ArgumentParser:
         "--offline", action="store_true", help="there is no internet: pip in a cell says so at once"
     )
     class_.add_argument(
+        "--tls", action="store_true", help="encrypted, with a certificate of its own"
+    )
+    for option, help in (
+        ("--cert", "encrypted, with this certificate, in PEM"),
+        ("--key", "its key"),
+    ):
+        class_.add_argument(option, type=Path, metavar="FILE", help=help)
+    class_.add_argument(
         "--check", action="store_true", help="start nothing; measure how many this computer holds"
     )
     class_.add_argument("--anyway", action="store_true", help="start though memory may not do")
@@ -240,6 +248,8 @@ def _class(options: argparse.Namespace) -> int:
     for name, value, least in (("--users", options.users, 1), ("--memory", options.memory, 256)):
         if value is not None and value < least:
             options.parser.error(f"argument {name}: {least} or more")
+    if bool(options.cert) != bool(options.key):
+        options.parser.error("--cert and --key go together")
     workshop: Any = import_module("channels_live.workshop.command")
     try:
         return workshop.run(options)

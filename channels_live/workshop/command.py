@@ -1,14 +1,17 @@
 """What `channels-live class` does: tell, start, watch over, end."""
 
 import argparse
+import contextlib
 import secrets
 import time
 from typing import Any
 
+import httpx
+
 from channels_live.locks import try_lock
 from channels_live.server.ports import free_port, is_free
-from channels_live.workshop import plan
-from channels_live.workshop.room import Room, new_code
+from channels_live.workshop import certificate, front, plan
+from channels_live.workshop.room import INSTRUCTOR, Room, new_code
 from channels_live.workspace import LessonError
 
 _SHORTEST = 30  # seconds: a hub that dies sooner, again and again, is not started for ever
@@ -44,21 +47,27 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _facts(room: Room, address: str, options: argparse.Namespace) -> dict[str, Any]:
-    facts = {
+    facts: dict[str, Any] = {
         "code": new_code(),
         "instructor_code": new_code(),
         "hub_port": free_port(),
         "token": secrets.token_hex(32),
-        "proxy_token": secrets.token_hex(32),
     } | room.facts
     if not is_free(facts["hub_port"]):  # servers that run know their hub by it
         raise LessonError(
             f"Port {facts['hub_port']} is the hub's, for the servers of this class, and another "
             "program has taken it. End that, then try again."
         )
+    tls: dict[str, str] = {}
+    if options.cert:
+        tls = certificate.given(options.cert, options.key)
+    elif options.tls:
+        tls = certificate.own(room.folder, plan.hosts(address))
     return facts | {
-        "bind_url": f"http://{address}:{options.port}",
-        "proxy_port": free_port(),
+        "tls": tls,
+        "bind_url": f"http{'s' * bool(tls)}://{address}:{options.port}",
+        "listen": f"[{address}]:{options.port}" if ":" in address else f"{address}:{options.port}",
+        "ports": plan.ports([INSTRUCTOR, *room.seats], facts.get("ports", {})),
         "offline": options.offline,
         "memory": options.memory,
     }
@@ -69,24 +78,31 @@ def _serve(room: Room, port: int, address: str) -> int:
     from channels_live.workshop.shown import welcome
 
     hub = Hub(room)
+    nginx = front.start(room)
     failed = 0
     print(welcome(room, address, port), flush=True)
     try:
         while True:
             begin = time.monotonic()
-            hub.start_seats()
-            _tell_ready(hub, len(room.seats))
-            status = hub.process.wait()
+            with contextlib.suppress(httpx.TransportError):  # it has died meanwhile
+                hub.start_seats()
+                _tell_ready(hub, len(room.seats))
+            while hub.process.poll() is None:
+                time.sleep(0.5)
+                if nginx.poll() is not None:
+                    nginx = front.start(room)
             failed = failed + 1 if time.monotonic() - begin < _SHORTEST else 0
             if failed == _TRIES:
                 raise LessonError(f"The hub ends again and again. Its log is in {hub.log}.")
-            print(f"The hub has ended ({status}). It starts again; all servers go on.", flush=True)
+            print("The hub has ended. It starts again; all servers go on.", flush=True)
             hub = Hub(room)
     except KeyboardInterrupt:
         return 0
     finally:
         print(f"\nThe class ends. All work is in {room.folder / 'learners'}.", flush=True)
         hub.end()
+        nginx.terminate()
+        nginx.wait()
 
 
 def _tell_ready(hub: Any, seats: int) -> None:

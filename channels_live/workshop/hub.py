@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 from jupyterhub.auth import Authenticator
+from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import wait_for_server
 
@@ -17,7 +18,6 @@ from channels_live.workshop.room import FOLDER, INSTRUCTOR, Room
 ROOM = Room(Path(os.environ[FOLDER]))
 AT_ONCE = 2 * (os.cpu_count() or 1)  # servers that start together; the others wait their turn
 FIRST = "/lab/tree/notebooks/00_start_here.ipynb"
-_PROXY = "from configurable_http_proxy.cli import main; main()"
 _SEAT = "channels_live.workshop.seat"
 _BOOT = 120  # seconds that a server may need to listen, on a computer that is busy
 
@@ -32,6 +32,25 @@ class Door(Authenticator):
         return username  # a name may be written in any way: the room tells who is meant
 
 
+class Front(Proxy):
+    """Stands for nginx, whose file has the routes of all seats already: see front.py."""
+
+    should_start = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._routes: dict[str, dict[str, Any]] = {}
+
+    async def add_route(self, routespec: str, target: str, data: Any) -> None:
+        self._routes[routespec] = {"routespec": routespec, "target": target, "data": data}
+
+    async def delete_route(self, routespec: str) -> None:
+        self._routes.pop(routespec, None)
+
+    async def get_all_routes(self) -> dict[str, dict[str, Any]]:
+        return self._routes
+
+
 class Seat(SimpleLocalProcessSpawner):
     """A learner's server. It waits for its turn, and outlives the hub."""
 
@@ -40,6 +59,7 @@ class Seat(SimpleLocalProcessSpawner):
 
     async def start(self) -> tuple[str, int]:
         ROOM.workspace(self.user.name).mkdir(parents=True, exist_ok=True)
+        self.port = ROOM.port(self.user.name)
         self.waits = True
         async with self.turns:
             self.waits = False
@@ -59,9 +79,9 @@ class Seat(SimpleLocalProcessSpawner):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Adopt a server that the last hub has left; no other process that has got its number."""
+        if not _is_a_seat(state.get("pid", 0)):
+            state = {}
         super().load_state(state)
-        if self.pid and not _is_a_seat(self.pid):
-            self.pid = 0
 
 
 def _is_a_seat(pid: int) -> bool:
@@ -98,11 +118,7 @@ def configure(c: Any) -> None:
             "services": ["class"],
         }
     ]
-    c.ConfigurableHTTPProxy.command = [sys.executable, "-c", _PROXY]
-    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{facts['proxy_port']}"
-    c.ConfigurableHTTPProxy.auth_token = facts["proxy_token"]
-    c.ConfigurableHTTPProxy.pid_file = str(ROOM.folder / "proxy.pid")
-
+    c.JupyterHub.proxy_class = Front
     c.JupyterHub.authenticator_class = Door
     c.Authenticator.allow_all = True  # whom the door has let in
     c.Authenticator.admin_users = {INSTRUCTOR}

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ _END = 60  # seconds that all servers of a class may need to end
 
 
 class Hub:
-    """A running hub, and its proxy. room: that of the class, with all its facts.
+    """A running hub. room: that of the class, with all its facts.
 
     Raises LessonError if it does not come up.
     """
@@ -92,9 +91,9 @@ class Hub:
             users += page
 
     def end(self) -> None:
-        """End the hub, its proxy and all servers in order: what is saved stays."""
+        """End the hub and all servers in order: what is saved stays."""
         with contextlib.suppress(httpx.HTTPError):
-            self._api.post("/shutdown", json={"servers": True, "proxy": True})
+            self._api.post("/shutdown", json={"servers": True, "proxy": False})
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(_END)
         self.process.kill()
@@ -102,19 +101,25 @@ class Hub:
 
 
 def end_former(room: Room) -> bool:
-    """End the hub that a killed command has left. Return whether there was one.
+    """End the hub and the nginx that a killed command has left. Return whether there was a hub.
 
-    Its servers go on: the next hub adopts them.
+    The learners' servers go on: the next hub adopts them.
     """
+    _end(room, "nginx")
+    return _end(room, "hub")
+
+
+def _end(room: Room, name: str) -> bool:
     try:
-        process = psutil.Process(int((room.folder / "hub.pid").read_text()))
-        if process.cwd() != str(room.folder) or "jupyterhub" not in process.cmdline():
-            return False
-        process.send_signal(signal.SIGTERM)
+        process = psutil.Process(int((room.folder / f"{name}.pid").read_text()))
+        if process.cwd() != str(room.folder) or name not in " ".join(process.cmdline()):
+            return False  # another has got its number
+    except (OSError, ValueError, psutil.Error):
+        return False
+    with contextlib.suppress(psutil.Error):
+        process.terminate()
         with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(20)
         process.kill()
         process.wait(5)
-    except (OSError, ValueError, psutil.NoSuchProcess):
-        return False
     return True

@@ -76,7 +76,8 @@ def _lesson(environment: dict[str, str]) -> Iterator[int]:
             raise LessonError(
                 f"Lesson 5 does not run here. {content['ename']}: {content['evalue']}"
             )
-        yield manager.provisioner.pid
+        # what there is of it is the local one, which has a pid
+        yield manager.provisioner.pid  # type: ignore[union-attr]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

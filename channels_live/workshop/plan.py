@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +12,13 @@ from pathlib import Path
 import psutil
 
 from channels_live.examination import PIP
+from channels_live.server.ports import is_free
 from channels_live.workspace import ROOT, LessonError
 
 LEARNER, REST = 0.3, 1.0  # GB: for a learner, measured with a margin; for the hub and the system
 EVERYWHERE = "0.0.0.0"
-_EXTRA = ("jupyterhub", "configurable_http_proxy", "segno")
+_EXTRA = ("jupyterhub", "segno")
+_PORTS = 20_000, 32_000  # the system hands out those from 32,768 on, and macOS from 49,152
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -46,6 +48,11 @@ def addresses() -> list[str]:
     )
 
 
+def hosts(address: str) -> list[str]:
+    """Return how learners name what listens on an address, the best first."""
+    return (addresses() or ["127.0.0.1"]) if address == EVERYWHERE else [address]
+
+
 def check_address(address: str, port: int) -> None:
     """Raise LessonError if nothing can listen there, and say why."""
     if not 0 < port < 65536:
@@ -67,6 +74,15 @@ def _cannot_listen(address: str, port: int, error: OSError) -> str:
         return f"Only the system may use port {port}. Name one from 1024 on, such as --port 8080"
     ours = "".join(f"\n  --address {own}" for own in addresses())
     return f"{address} is no address of this computer. It has:{ours}\n  --address all"
+
+
+def ports(seats: Iterable[str], known: dict[str, int]) -> dict[str, int]:
+    """Return a port for each seat's server: the one that is known, or a new one.
+
+    Not from those that the system hands out, where a learner's own server could take it.
+    """
+    free = (port for port in range(*_PORTS) if port not in known.values() and is_free(port))
+    return {seat: known.get(seat) or next(free) for seat in seats}
 
 
 def memory() -> float:

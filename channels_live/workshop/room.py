@@ -18,7 +18,8 @@ class Room:
     """A class, as its folder remembers it.
 
     folder: where that is. `facts` are what the hub needs to know: `code` and `instructor_code`, to
-    log in with; `hub_port`, `proxy_port`, `tokens`; and what the command line has said.
+    log in with; `hub_port`, `token`; `ports`, seat → port of its server; and what the command line
+    has said.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,6 +71,10 @@ class Room:
             seats[found] = name
             _write(self._seats, seats)
         return found
+
+    def port(self, user: str) -> int:
+        """Return the port of a user's server. Raises KeyError if there is no such seat."""
+        return self.facts["ports"][user]
 
     def role(self, name: str, code: str) -> str | None:
         """Return the user of the hub that a name and a code stand for, or None."""
