@@ -1,5 +1,6 @@
 """A learner of a class without a browser: logs in as one does, and runs cells by Jupyter's API."""
 
+import contextlib
 import json
 import re
 import ssl
@@ -13,6 +14,7 @@ class Learner:
     """A learner who has come in. running: a Class. user: the name that the hub has for them."""
 
     def __init__(self, running, name, code=None):
+        self._stack = contextlib.ExitStack()
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.running, self.tls = running, context
@@ -54,7 +56,7 @@ class Learner:
             for c in self.http.cookies.jar
             if self.base.startswith(c.path.rstrip("/"))
         )
-        self.socket = connect(
+        opened = connect(
             f"{'wss' if url.scheme == 'https' else 'ws'}://{url.netloc.decode()}{self.base}/api/kernels/{self.kernel}/channels",
             additional_headers={"Cookie": cookies},
             origin=str(url).rstrip("/"),
@@ -62,9 +64,10 @@ class Learner:
             max_size=None,
             proxy=None,
         )
+        self.socket = self._stack.enter_context(opened)
 
     def run(self, source, timeout=120):
-        """Run a cell. Return its text outputs and what it displays, as one text. An error raises."""
+        """Run a cell. Return what it says and displays, as one text. An error raises."""
         message = uuid.uuid4().hex
         header = {
             "msg_id": message,
@@ -113,5 +116,5 @@ class Learner:
         self._ask("PUT", f"/api/contents/{path}", json=body)
 
     def close(self):
-        self.socket.close()
+        self._stack.close()
         self.http.close()
