@@ -28,6 +28,7 @@ _LOGGED = re.compile(  # the last of these in a line
 )
 _HEADING, _ANY_HEADING = re.compile(r"## (.+)"), re.compile("#+ ")
 _FOLD = re.compile(r"</?details>|<summary>.*?</summary>|^```mermaid$.*?^```$", re.S | re.M)
+_PREDICT = re.compile(r"^\*\*Predict\.\*\*.*", re.M | re.S)
 _FEWEST = 20  # words of a text that explains something
 _OWN = re.compile(  # what differs from project to project
     r"'[^']*'|\"[^\"]*\"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
@@ -49,6 +50,11 @@ class Shown:
         """As the last line of a traceback has it, or Django's system of checks."""
         name = f"({self.name})" if "." in self.name else f"{self.name}:"
         return f"{name} {self.message}"
+
+    @property
+    def anchor(self) -> str:
+        """Where it stands on the site's page of errors."""
+        return re.sub(r"[\W_]+", "-", self.line.lower(), flags=re.ASCII).strip("-")
 
     @property
     def place(self) -> str:
@@ -110,12 +116,15 @@ def _printed(cell: Cell) -> str:
 
 
 def _text_below(cells: list[Cell]) -> str:
-    """Return the texts between a cell and what begins next, without a fold's marks."""
+    """Return the texts between a cell and what begins next, without a fold's marks.
+
+    And without a question that asks to predict what the cell after them does.
+    """
     texts = []
     for cell in cells:
         if cell.kind != "markdown" or _ANY_HEADING.match(cell.source):
             break
-        texts.append(_FOLD.sub("", cell.source).strip())
+        texts.append(_PREDICT.sub("", _FOLD.sub("", cell.source)).strip())
     return "\n\n".join(filter(None, texts))
 
 
