@@ -1,9 +1,12 @@
 """How Sphinx makes the site; `make site` stages what it reads."""
 
 import re
+from importlib import metadata
 
 project = "Django Channels, Live"
 author = "the authors of Django Channels, Live"
+copyright = f"{author}, CC BY 4.0"
+version = metadata.version("channels-live")
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["files/**"]  # notebooks to download
 templates_path = ["_templates"]
