@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from channels_live import notebook
 from channels_live.authoring import AuthoringError, pages, site
 from channels_live.explain import errors
-from channels_live.workspace import EXERCISES, NOTEBOOKS, SOLUTIONS
+from channels_live.workspace import CLINIC, EXERCISES, NOTEBOOKS, SOLUTIONS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # Sphinx takes 10 s of its own
 WIDTHS = (390, 768, 1280, 1920)
@@ -75,7 +75,7 @@ def test_every_page_opens_drawn_offline_and_no_wider_than_a_phone(made, context)
     assert not trouble
     assert not asked
     assert count >= 40
-    for folder in (NOTEBOOKS, EXERCISES, SOLUTIONS):
+    for folder in (NOTEBOOKS, EXERCISES, SOLUTIONS, CLINIC):
         for path in notebook.lesson_paths(folder):
             assert (made / folder.name / f"{path.stem}.html").exists()
     page.close()
@@ -155,7 +155,7 @@ def test_every_error_has_a_place_and_links_to_its_lesson(made):
     text = (made / "errors.html").read_text("utf-8")
     for shown in errors():
         assert f'id="{shown.anchor}"' in text, shown.line
-    for target, anchor in set(re.findall(r'href="(notebooks/[^"#]+)#([^"]+)"', text)):
+    for target, anchor in set(re.findall(r'href="((?:notebooks|clinic)/[^"#]+)#([^"]+)"', text)):
         assert f'id="{anchor}"' in (made / target).read_text("utf-8"), f"{target}#{anchor}"
 
 

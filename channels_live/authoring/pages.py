@@ -11,7 +11,7 @@ from typing import Any
 
 from channels_live import explain, notebook, schedule
 from channels_live.notebook import Notebook
-from channels_live.workspace import EXERCISES, NOTEBOOKS, ROOT, SOLUTIONS
+from channels_live.workspace import CLINIC, EXERCISES, NOTEBOOKS, ROOT, SOLUTIONS
 
 BINDER = "https://mybinder.org/v2/gh/{}/HEAD?urlpath=lab/tree/workspace/{}"
 _FENCE = re.compile(r"^```mermaid\n(.*?)^```$", re.M | re.S)
@@ -31,7 +31,7 @@ def write(source: Path, repository: str = "") -> None:
 
     repository: "owner/name" on GitHub, for links to Binder; "": there are none.
     """
-    for folder in (NOTEBOOKS, EXERCISES, SOLUTIONS):
+    for folder in (NOTEBOOKS, EXERCISES, SOLUTIONS, CLINIC):
         for path in notebook.lesson_paths(folder):
             _write_page(path, source, repository)
     lessons = [notebook.lesson(path) for path in notebook.lesson_paths()]
@@ -42,7 +42,7 @@ def write(source: Path, repository: str = "") -> None:
         page.write_text(_FENCE.sub(lambda fence: _drawing(fence[1]), text), "utf-8")
     errors = source / "errors.md"
     errors.write_text(errors.read_text("utf-8") + "".join(_errors()), "utf-8")
-    for folder in (EXERCISES, SOLUTIONS):
+    for folder in (EXERCISES, SOLUTIONS, CLINIC):
         names = [path.stem for path in notebook.lesson_paths(folder)]
         title = folder.name.capitalize()
         text = f"# {title}\n\n{_toctree('', names)}"
@@ -63,13 +63,13 @@ def _toctree(caption: str, names: list[str]) -> str:
 
 
 def _errors() -> Iterator[str]:
-    """Yield what the lessons say of each error, as `channels-live explain` knows it."""
+    """Yield what lessons and clinic say of each error, as `channels-live explain` knows it."""
     anchors: set[str] = set()
-    for number, those in groupby(explain.errors(), lambda shown: shown.lesson.number):
+    for page, those in groupby(explain.errors(), lambda shown: shown.page):
         errors = list(those)
-        yield f"\n## Lesson {number} · {errors[0].lesson.title}\n"
+        yield f"\n## {page.capitalize()} · {errors[0].lesson.title}\n"
         for shown in errors:
-            place = f"notebooks/{shown.lesson.path.name}#{slug(shown.section)}"
+            path = shown.lesson.path.relative_to(ROOT).as_posix()
             text = _LINK.sub(lambda link: f"]({_from_root(link[1])}", shown.text)
             ticks = "`" * (1 + max(map(len, re.findall("`+", shown.line)), default=0))
             space = " " * (len(ticks) > 1)
@@ -77,7 +77,7 @@ def _errors() -> Iterator[str]:
             anchors.add(shown.anchor)
             yield (
                 f"{label}\n### {ticks}{space}{shown.line}{space}{ticks}\n\n{text}\n\n"
-                f"Shown in [lesson {number}, “{shown.section}”](<{place}>).\n"
+                f"Shown in [{page}, “{shown.section}”](<{path}#{slug(shown.section)}>).\n"
             )
 
 
