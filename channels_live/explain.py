@@ -36,7 +36,8 @@ _FOLD = re.compile(r"</?details>|<summary>.*?</summary>|^```mermaid$.*?^```$", r
 _PREDICT = re.compile(r"^\*\*Predict\.\*\*.*", re.M | re.S)
 _FEWEST = 20  # words of a text that explains something
 _OWN = re.compile(  # what differs from project to project
-    r"<.*>|'[^']*'|\"[^\"]*\"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
+    r"<.*>|(?<!argument )'[^']*'|\"[^\"]*\""
+    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
 )
 
 

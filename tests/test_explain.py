@@ -80,6 +80,9 @@ def test_what_people_have_published_and_nothing_shows_is_not_said_to_be_shown(li
 def test_what_only_looks_alike_is_not_said_to_be_the_same():
     assert places("TypeError: object method can't be used in 'await' expression") == [(4, False)]
     assert places("AttributeError: 'NoneType' object has no attribute 'group_ad'") == [(12, False)]
+    line = "TypeError: create_connection() got an unexpected keyword argument '{}'"
+    assert places(line.format("extra_headers")) == [(3, True)]  # of the clinic
+    assert places(line.format("timeout")) == [(3, False)]
 
 
 @pytest.mark.parametrize(
