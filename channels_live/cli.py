@@ -12,6 +12,14 @@ from typing import Any
 
 from channels_live.trouble import in_words
 
+CLASS = """\
+Serve the course to a class in a room, from this computer: learners need a browser only. Each gets a
+workspace and a share of the memory; servers start before people come. It prints the address and
+the class code, and runs until Control-C. The same command in the same folder goes on with the same
+class, whatever has ended it.
+
+Without --address only this computer reaches it. All learners are one user of this computer.
+"""
 STATUS = """\
 exit status:
   0  it was done, and all that was checked is right
@@ -205,6 +213,35 @@ def _parser() -> argparse.ArgumentParser:
     join.add_argument("code", metavar="CODE", help="of the class")
     join.add_argument("--name", default="", help="on the board; it need not be yours")
     command("leave", "leave the class; its board forgets you")
+    class_ = command("class", "serve the course to a class, in one command", CLASS)
+    class_.add_argument("--users", type=int, metavar="N", help="how many learners; names are free")
+    class_.add_argument("--names", type=Path, metavar="FILE", help="who may come: one name a line")
+    class_.add_argument(
+        "--address", default="127.0.0.1", help="this computer's, as learners reach it; or all"
+    )
+    class_.add_argument("--port", type=int, default=8080, help="8080")
+    class_.add_argument(
+        "--folder", type=Path, default=Path("class"), metavar="DIR", help="of its files: class"
+    )
+    class_.add_argument(
+        "--memory", type=int, default=768, metavar="MB", help="a learner's share: 768"
+    )
+    class_.add_argument(
+        "--offline", action="store_true", help="there is no internet: pip in a cell says so at once"
+    )
+    class_.add_argument(
+        "--tls", action="store_true", help="encrypted, with a certificate of its own"
+    )
+    for option, help in (
+        ("--cert", "encrypted, with this certificate, in PEM"),
+        ("--key", "its key"),
+    ):
+        class_.add_argument(option, type=Path, metavar="FILE", help=help)
+    class_.add_argument(
+        "--check", action="store_true", help="start nothing; measure how many this computer holds"
+    )
+    class_.add_argument("--anyway", action="store_true", help="start though memory may not do")
+    class_.set_defaults(run=_class)
     doctor = command("doctor", "try whether all works that the course needs, and say what to mend")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -238,6 +275,19 @@ def _board(options: argparse.Namespace) -> int:
     try:
         return board.run(options.host, options.port, options.new)
     except board.LessonError as error:
+        raise Refused(error) from None
+
+
+def _class(options: argparse.Namespace) -> int:
+    for name, value, least in (("--users", options.users, 1), ("--memory", options.memory, 256)):
+        if value is not None and value < least:
+            options.parser.error(f"argument {name}: {least} or more")
+    if bool(options.cert) != bool(options.key):
+        options.parser.error("--cert and --key go together")
+    workshop: Any = import_module("channels_live.workshop.command")
+    try:
+        return workshop.run(options)
+    except workshop.LessonError as error:
         raise Refused(error) from None
 
 

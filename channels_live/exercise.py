@@ -107,8 +107,13 @@ class Task:
             advice = {"compare": "`solution()` shows how we did it, and what else would do"}
             if following := next_task(self):
                 lessons = lessons_until(following, self.lesson)
-                steps = [*(f"lesson {lesson.number} · {lesson.title}" for lesson in lessons)]
-                steps += [f"{following.number} · {following.title}"]
+                steps = [
+                    f"[lesson {lesson.number} · {lesson.title}](../notebooks/{lesson.path.name})"
+                    for lesson in lessons
+                ]
+                name = f"{following.number} · {following.title}"
+                page = f"../exercises/{notebook.exercises_name(following.page.path)}"
+                steps += [f"[{name}]({page}#{name.replace(' ', '-')})"]
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 

@@ -116,6 +116,8 @@ class Stage:
         panel = self._panels.get(said.get("panel", ""))
         if said["say"] == "hello":  # it has been loaded, perhaps anew
             self._heard.set()
+            # the window that has spoken last shows the pages
+            self._send({"do": "window", "window": said.get("window")})
             for panel in list(self._panels.values()):
                 if not panel.closed:
                     panel.open()
