@@ -14,6 +14,7 @@ from . import (
     raw,
     sync_consumers,
     tokens,
+    uploads,
     visits,
     wall,
 )
@@ -31,6 +32,7 @@ websocket_urlpatterns = [
     path("ws/desk/", desk.DeskConsumer.as_asgi()),
     path("ws/places/", places.PlacesConsumer.as_asgi()),
     path("ws/tokens/", tokens.tokens),
+    path("ws/uploads/", uploads.UploadConsumer.as_asgi()),
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/wall/", wall.WallConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),

@@ -1,3 +1,5 @@
+from functools import partial
+
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
@@ -15,7 +17,8 @@ def announce(sender, instance, created, raw, **kwargs):
     if created and not raw:  # raw: from a fixture
         slug, url = instance.topic.slug, instance.get_absolute_url()
         event = {"type": "post.created", "topic": slug, "post": instance.pk, "url": url}
-        transaction.on_commit(lambda: group_send(f"topic.{slug}", event), robust=True)
+        for group in (f"topic.{slug}", "posts"):
+            transaction.on_commit(partial(group_send, group, event), robust=True)
         notify(instance)
 
 
