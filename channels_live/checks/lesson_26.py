@@ -1,4 +1,4 @@
-"""What is right in the exercises of lesson 25, Send while it happens."""
+"""What is right in the exercises of lesson 26, Send while it happens."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any
 from channels_live.checks import WAIT, Client, NotYet, Site, number, word
 
 HINTS = {
-    "25.1": [
+    "26.1": [
         "Read the stream yourself: `curl -N`, or `httpx.stream`, as in the lesson. What ends a "
         "line, and what ends an event? What may stand in a text?",
         "An event that can be asked for again has an `id:` line. And `last` is handed over to "
@@ -18,7 +18,7 @@ HINTS = {
         "`json.dumps` makes one line of any text. And what a reader takes in at its beginning, it "
         "gives back in a `finally`.",
     ],
-    "25.2": [
+    "26.2": [
         "`FILMS` outlives a connection, `self` does not. `FILMS.setdefault(name, bytearray())` is "
         "what is there of a film, or a new one.",
         "`self.film += piece` adds at the end, and changes what lies in `FILMS`. Look at the "
@@ -26,7 +26,7 @@ HINTS = {
         "`hashlib.sha256(self.film).hexdigest()` is the hash of what is there, `self.film.clear()` "
         "throws it away.",
     ],
-    "25.3": [
+    "26.3": [
         "Three methods: `connect`, `receive_json`, and one for the event that tells all clients. "
         "And something that runs later, and belongs to no consumer.",
         "`asyncio.create_task(forget(name))` runs beside all else; `forget` sleeps for `LIFE`, "
@@ -87,7 +87,7 @@ def _read(site: Site, last: int | None = None) -> Iterator[Reader]:
         yield Reader(answer.iter_lines(), sent)
 
 
-def check_25_1(site: Site) -> None:
+def check_26_1(site: Site) -> None:
     site.serve()
     one = "how many events a text becomes: one, whatever stands in it"
     new = "what is sent to who is there: each new text, at once"
@@ -131,7 +131,7 @@ def check_25_1(site: Site) -> None:
     left(0)
 
 
-def check_25_2(site: Site) -> None:
+def check_26_2(site: Site) -> None:
     site.serve()
     let_in = "what who connects reads: how many bytes the server has of this film"
     adds = "what is said after each piece: how many bytes there are now"
@@ -190,7 +190,7 @@ def check_25_2(site: Site) -> None:
 LIFE = 0.5  # seconds
 
 
-def check_25_3(site: Site) -> None:
+def check_26_3(site: Site) -> None:
     site.serve()
     path = "/ws/machines/"
     first = "what who connects reads first: which machines are running, also if there are none"

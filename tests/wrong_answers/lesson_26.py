@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 25."""
+"""Wrong answers to the exercises of lesson 26."""
 
 from . import Wrong
 
@@ -6,7 +6,7 @@ TICKER, FILMS, MACHINES = "myapp/ticker.py", "myapp/films.py", "myapp/machines.p
 DATA = "json.dumps(NEWS[number - 1])"
 
 WRONG = {
-    "25.1": [
+    "26.1": [
         Wrong(
             "puts the text in as it is",
             "as its `id`, and the text as JSON",
@@ -52,7 +52,7 @@ WRONG = {
             "pass",
         ),
     ],
-    "25.2": [
+    "26.2": [
         Wrong(
             "begins anew with each connection",
             "it stays, for who comes back",
@@ -102,7 +102,7 @@ WRONG = {
         ),
         Wrong("is too strict", "100,000 bytes", FILMS, "> LARGEST", ">= LARGEST"),
     ],
-    "25.3": [
+    "26.3": [
         Wrong(
             "forgets nobody",
             "what becomes of a machine that says nothing",

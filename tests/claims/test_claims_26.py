@@ -1,4 +1,4 @@
-"""What lesson 25 and its solutions state about daphne, Django, nginx and an `EventSource`."""
+"""What lesson 26 and its solutions state about daphne, Django, nginx and an `EventSource`."""
 
 import socket
 import sys
@@ -20,8 +20,8 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Return the folder of the site as lesson 25 leaves it, with a page that tells the groups."""
-    folder = lay_out(tmp_path_factory.mktemp("streams"), lesson=25)
+    """Return the folder of the site as lesson 26 leaves it, with a page that tells the groups."""
+    folder = lay_out(tmp_path_factory.mktemp("streams"), lesson=26)
     with (folder / "myproject/urls.py").open("a") as urls:
         urls.write(
             "\nfrom channels.layers import get_channel_layer\n"
@@ -33,7 +33,7 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "daphne takes no message above 1 MiB, so a piece has a million bytes at most.",
 )
 def test_largest_message(site):
@@ -56,7 +56,7 @@ def first_of(server, path="/posts/stream/", wait=10.0):
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "An ASGI server has to be given the pieces by an *async* iterator. Django makes one of any "
     "other in a simple way: it reads it to its end, and then begins. So a stream that never ends "
     "never begins, and its thread is busy for ever, whether the reader is there or not.",
@@ -65,8 +65,8 @@ def first_of(server, path="/posts/stream/", wait=10.0):
     "daphne's shows nothing.",
 )
 def test_iterator_that_is_not_async(tmp_path):
-    folder = lay_out(tmp_path, lesson=25)
-    text = written(25, "myapp/streams.py")[0].replace("range(20)", "iter(int, 1)")  # for ever
+    folder = lay_out(tmp_path, lesson=26)
+    text = written(26, "myapp/streams.py")[0].replace("range(20)", "iter(int, 1)")  # for ever
     text += "\n\ndef latest(request):\n    import threading\n\n"
     text += '    from django.http import HttpResponse\n\n    names = "events" in str(\n'
     text += "        [frame.f_code.co_name for frame in frames()]\n    )\n"
@@ -84,13 +84,13 @@ def test_iterator_that_is_not_async(tmp_path):
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "As soon as it hangs up, Django cancels the view: `finally` runs, and the last reader's hub "
     "leaves its group.",
     "It behaves so under daphne, under `runserver` with daphne, and under uvicorn.",
 )
 @pytest.mark.claim(
-    "solutions 25", "Django cancels the generator when a reader leaves, so a `finally` runs."
+    "solutions 26", "Django cancels the generator when a reader leaves, so a `finally` runs."
 )
 @pytest.mark.parametrize("command", [DAPHNE, RUNSERVER, UVICORN], ids=["d", "r", "u"])
 def test_reader_that_leaves(site, command):
@@ -103,12 +103,12 @@ def test_reader_that_leaves(site, command):
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "(Without daphne, `runserver` is WSGI: there it is the async generator that Django reads to "
     "its end.)",
 )
 def test_stream_under_wsgi(tmp_path):
-    folder = lay_out(tmp_path, lesson=25)
+    folder = lay_out(tmp_path, lesson=26)
     rewrite(folder / "myproject/settings.py", ('    "daphne",  # first\n', ""))
     with Server(RUNSERVER, folder) as server:
         assert first_of(server, wait=1.0) is None
@@ -118,7 +118,7 @@ def test_stream_under_wsgi(tmp_path):
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "HTTP has no ping, and proxies hang up on silence (the nginx of lesson 22 after 90 seconds).",
     "`X-Accel-Buffering: no` tells nginx to hand on each piece as it comes. By itself it gathers "
     "them.",
@@ -197,7 +197,7 @@ SEVENTH = """async address => {
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "`Last-Event-ID` is sent by a browser's `EventSource` when it comes back by itself, with the "
     "last `id` that it has read. On its first visit there is none, so the page says `?after=`.",
     "A line feed in a stranger's text would end the line, and an empty line the event: what comes "
@@ -205,7 +205,7 @@ SEVENTH = """async address => {
     "`: …` is a **comment**, which every reader leaves out.",
 )
 @pytest.mark.claim(
-    "solutions 25",
+    "solutions 26",
     "To give each line of a text a `data:` of its own, as the format allows; a reader puts them "
     "together again.",
 )
@@ -249,7 +249,7 @@ def test_how_a_browser_reads_a_stream(browser):
 
 
 @pytest.mark.claim(
-    "lesson 25",
+    "lesson 26",
     "with HTTP/1.1 a browser opens six connections to a site and no more, for all its windows "
     "together. Six streams, and the seventh page does not load. Sockets are counted apart.",
 )
