@@ -13,6 +13,7 @@ urlpatterns = [
     path("posts/stream/", streams.posts),
     path("notifications/", views.notifications, name="notifications"),
     path("ticket/", tokens.ticket),
+    path("tokens/", tokens.page, name="tokens"),
     path("live/schema.json", views.live_schema, name="live-schema"),
     path("chat/", index, name="index"),
     re_path(r"^chat/(?P<room_name>[^/]{1,50})/$", room, name="room"),
