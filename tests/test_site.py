@@ -72,6 +72,7 @@ import sys
 from myproject.asgi import application  # loads the apps
 import myproject.urls
 from channels.consumer import AsyncConsumer
+from myapp.health import inside_urlpatterns
 from myapp.routing import websocket_urlpatterns, workers
 
 
@@ -82,6 +83,7 @@ def family(consumer):
 
 
 routed = [route.callback for route in websocket_urlpatterns] + list(workers.values())
+routed += [one.callback for one in inside_urlpatterns if hasattr(one.callback, "consumer_class")]
 reached = {one for callback in routed for one in callback.consumer_class.__mro__}
 idle = {one.__name__ for one in family(AsyncConsumer) if one.__module__.startswith("myapp.")}
 print(json.dumps([list(sys.modules), sorted(idle - {one.__name__ for one in reached})]))
