@@ -5,6 +5,7 @@ from channels.exceptions import ChannelFull
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from .limits import count
+from .metrics import FULL
 
 
 class ReportConsumer(AsyncJsonWebsocketConsumer):
@@ -17,7 +18,9 @@ class ReportConsumer(AsyncJsonWebsocketConsumer):
         try:
             await sync_to_async(count)("order", self.scope, self.most, self.minute)
             await self.channel_layer.send("reports", order)
-        except (ChannelFull, ValueError):
+        except (ChannelFull, ValueError) as error:
+            if isinstance(error, ChannelFull):
+                FULL.inc()
             await self.send_json({"error": "too many orders, please wait"})
         else:
             await self.send_json({"status": "ordered"})

@@ -11,6 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
 django_asgi_app = get_asgi_application()  # loads the apps, so that routing may use models
 
 from myapp.gate import Gate  # noqa: E402
+from myapp.health import only_inside  # noqa: E402
+from myapp.metrics import Metered  # noqa: E402
 from myapp.routing import websocket_urlpatterns, workers  # noqa: E402
 from myapp.tokens import TokenDoor  # noqa: E402
 
@@ -26,9 +28,10 @@ if settings.SOCKET_FRAMES:  # in production
     nowhere = re_path(r"", WebsocketDenier.as_asgi())
     sockets = URLRouter([*websocket_urlpatterns, nowhere])  # no route is no error of ours
     sockets = Gate(sockets, settings.SOCKET_FRAMES)
+sockets = Metered(sockets)
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter([*http_urlpatterns, re_path(r"", django_asgi_app)]),
+        "http": only_inside(URLRouter([*http_urlpatterns, re_path(r"", django_asgi_app)])),
         "websocket": TokenDoor(
             apps=sockets,
             browsers=OriginValidator(AuthMiddlewareStack(sockets), settings.SOCKET_ORIGINS),
@@ -36,3 +39,7 @@ application = ProtocolTypeRouter(
         "channel": ChannelNameRouter(workers),
     }
 )
+if settings.SOCKET_FRAMES:
+    from myproject.draining import Draining
+
+    application = Draining(application, settings.DRAIN_SECONDS)

@@ -43,3 +43,13 @@ STATIC_ROOT = BASE_DIR / "run/static"
 MIDDLEWARE = [*MIDDLEWARE, "myproject.policy.policy"]
 OPTIONS = {**TEMPLATES[0]["OPTIONS"], "loaders": ["myproject.policy.Loader"]}
 TEMPLATES = [{**TEMPLATES[0], "APP_DIRS": False, "OPTIONS": OPTIONS}]
+
+DRAIN_SECONDS = float(os.environ.get("DJANGO_DRAIN", 10))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "myproject.logs.JsonFormatter"}},
+    "handlers": {"log": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["log"], "level": "WARNING"},
+    "loggers": {"sockets": {"level": "INFO"}},
+}
