@@ -12,6 +12,14 @@ from typing import Any
 
 from channels_live.trouble import in_words
 
+CLASS = """\
+Serve the course to a class in a room, from this computer: learners need a browser only. Each gets a
+workspace and a share of the memory; servers start before people come. It prints the address and
+the class code, and runs until Control-C. The same command in the same folder goes on with the same
+class, whatever has ended it.
+
+Without --address only this computer reaches it. All learners are one user of this computer.
+"""
 STATUS = """\
 exit status:
   0  it was done, and all that was checked is right
@@ -47,6 +55,15 @@ SCHEDULE = """\
 Make a timetable for a class: the sections of lessons, each lesson followed by its exercises, with
 breaks. Minutes are what somebody needs who reads and tries everything. The exit status is 1 where
 something does not fit.
+"""
+BOARD = """\
+Start the board of a class: a page that shows, live, who is on which exercise and who is stuck. It
+prints its address, the code of the class, and two words that let an instructor and helpers in.
+Only learners who join are on it: channels-live join ADDRESS CODE. What it knows lies in the folder
+board of your workspace, and is there again when it is started again. Control-C ends it.
+"""
+JOIN = """\
+Join a class. Its board is told of your exercises from then on; what exactly, this command prints.
 """
 WATCH = """\
 Run a server, as typed after --, and tell the conversation with it as it happens: who connects,
@@ -179,6 +196,52 @@ def _parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     watch.set_defaults(run=_watch)
+    board = command("board", "start the board of a class, for its instructor", BOARD)
+    board.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where it listens: 127.0.0.1, or 0.0.0.0 to be reached from your network",
+    )
+    board.add_argument("--port", type=int, default=8400, help="8400")
+    board.add_argument(
+        "--new", action="store_true", help="a new class; what was there of another is kept"
+    )
+    board.set_defaults(run=_board)
+    join = command("join", "join a class, for a learner", JOIN)
+    join.add_argument("address", metavar="ADDRESS", help="of the board")
+    join.add_argument("code", metavar="CODE", help="of the class")
+    join.add_argument("--name", default="", help="on the board; it need not be yours")
+    command("leave", "leave the class; its board forgets you")
+    class_ = command("class", "serve the course to a class, in one command", CLASS)
+    class_.add_argument("--users", type=int, metavar="N", help="how many learners; names are free")
+    class_.add_argument("--names", type=Path, metavar="FILE", help="who may come: one name a line")
+    class_.add_argument(
+        "--address", default="127.0.0.1", help="this computer's, as learners reach it; or all"
+    )
+    class_.add_argument("--port", type=int, default=8080, help="8080")
+    class_.add_argument(
+        "--folder", type=Path, default=Path("class"), metavar="DIR", help="of its files: class"
+    )
+    class_.add_argument(
+        "--memory", type=int, default=768, metavar="MB", help="a learner's share: 768"
+    )
+    class_.add_argument(
+        "--offline", action="store_true", help="there is no internet: pip in a cell says so at once"
+    )
+    class_.add_argument(
+        "--tls", action="store_true", help="encrypted, with a certificate of its own"
+    )
+    for option, help in (
+        ("--cert", "encrypted, with this certificate, in PEM"),
+        ("--key", "its key"),
+    ):
+        class_.add_argument(option, type=Path, metavar="FILE", help=help)
+    class_.add_argument(
+        "--check", action="store_true", help="start nothing; measure how many this computer holds"
+    )
+    class_.add_argument("--anyway", action="store_true", help="start though memory may not do")
+    class_.set_defaults(run=_class)
     doctor = command("doctor", "try whether all works that the course needs, and say what to mend")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -204,6 +267,27 @@ def _watch(options: argparse.Namespace) -> int:
     try:
         return watching.watch(options)
     except watching.ServerError as error:
+        raise Refused(error) from None
+
+
+def _board(options: argparse.Namespace) -> int:
+    board: Any = import_module("channels_live.board")
+    try:
+        return board.run(options.host, options.port, options.new)
+    except board.LessonError as error:
+        raise Refused(error) from None
+
+
+def _class(options: argparse.Namespace) -> int:
+    for name, value, least in (("--users", options.users, 1), ("--memory", options.memory, 256)):
+        if value is not None and value < least:
+            options.parser.error(f"argument {name}: {least} or more")
+    if bool(options.cert) != bool(options.key):
+        options.parser.error("--cert and --key go together")
+    workshop: Any = import_module("channels_live.workshop.command")
+    try:
+        return workshop.run(options)
+    except workshop.LessonError as error:
         raise Refused(error) from None
 
 

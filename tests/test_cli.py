@@ -401,7 +401,7 @@ def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
     commands = ["list", "next", "check", "hint", "solution", "reset", "fresh"]
-    commands += ["explain", "schedule", "watch", "doctor"]
+    commands += ["explain", "schedule", "watch", "board", "join", "leave", "doctor"]
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == commands
     for command in commands:
         status, out, _ = run(f"{command} --help")

@@ -22,7 +22,9 @@ from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DEV = PROJECT["optional-dependencies"]["dev"]
+EXTRAS = ["class", "dev", "site"]
+DEV = [line for extra in EXTRAS[1:] for line in PROJECT["optional-dependencies"][extra]]
+CLASS = PROJECT["optional-dependencies"]["class"]  # what an instructor installs
 LOCK = (ROOT / "requirements.txt").read_text()
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 PIP_PART = next(part["pip"] for part in ENVIRONMENT["dependencies"] if isinstance(part, dict))
@@ -46,7 +48,7 @@ def pins():
 
 def direct():
     """Return what pyproject.toml itself asks for."""
-    wanted = PROJECT["dependencies"] + DEV
+    wanted = PROJECT["dependencies"] + DEV + CLASS
     return [Requirement(line) for line in wanted]
 
 
@@ -94,7 +96,7 @@ def test_daphne_is_of_the_version_whose_methods_the_tap_wraps():
 
 # What learners install
 
-TOOLS = {canonicalize_name(Requirement(line).name) for line in DEV}
+TOOLS = {canonicalize_name(Requirement(line).name) for line in DEV + CLASS}
 
 
 def needed(name, extras=(), seen=None):
@@ -118,12 +120,12 @@ def test_learners_install_no_tools():
     assert installed >= TAUGHT
     # what comes with other packages all the same: nbval needs coverage, JupyterLab pyyaml
     assert installed & TOOLS <= {"coverage", "pyyaml"}
-    assert needed("channels-live", ["dev"]) >= TOOLS
+    assert needed("channels-live", EXTRAS) >= TOOLS
 
 
 def test_learners_and_developers_have_one_lock():
     locked = {canonicalize_name(pin.name) for pin, _ in pins()}
-    assert needed("channels-live", ["dev"]) - {"channels-live"} <= locked
+    assert needed("channels-live", EXTRAS) - {"channels-live"} <= locked
 
 
 # The code

@@ -31,6 +31,7 @@ WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer
 OFFICIAL = {
     "asgi.readthedocs.io": "/en/latest/",
     "channels.readthedocs.io": "/en/stable/",
+    "coverage.readthedocs.io": "/en/latest/",
     "developer.mozilla.org": "/en-US/docs/",
     "docs.celeryq.dev": "/en/stable/",
     "docs.djangoproject.com": f"/en/{'.'.join(version('django').split('.')[:2])}/",
@@ -40,6 +41,7 @@ OFFICIAL = {
     "htmx.org": "/",
     "json-schema.org": "/understanding-json-schema/",
     "msgspec.dev": "/",
+    "pytest-django.readthedocs.io": "/en/latest/",
     "valkey.io": "/topics/",
     "websockets.readthedocs.io": "/en/stable/",
     "www.rfc-editor.org": "/rfc/",

@@ -19,6 +19,7 @@ NEEDED = {
     17: ("lesson-17-11", "lesson-17-40"),
     18: ("lesson-18-24",),
     22: ("lesson-22-11",),
+    27: ("lesson-27-18", "lesson-27-19"),
 }
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 

@@ -1,11 +1,18 @@
 """A timetable for a class says when everything begins, and what does not fit."""
 
+import re
+
 import pytest
 
 from channels_live import LessonError, notebook
+from channels_live.cli import main
 from channels_live.exercise import tasks
 from channels_live.schedule import Item, clock, items_of, minutes_of, sections, timetable
+from channels_live.workspace import ROOT
 
+PLANS = re.findall(
+    r"^channels-live (schedule .+)$", (ROOT / "INSTRUCTORS.md").read_text("utf-8"), re.MULTILINE
+)
 LESSONS = [notebook.lesson(path) for path in notebook.lesson_paths()]
 BLOCK = 45  # minutes, as in a workshop
 
@@ -65,3 +72,12 @@ def test_times_of_day():
     for text in ("", "nine", "24:00", "9:60", "9", "٩:00", "-1:00"):
         with pytest.raises(LessonError, match=r"is no time of day\. Write it like 9:00"):
             minutes_of(text)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_plan_for_instructors_fits_into_its_day(plan, capsys):
+    assert main(plan.split()) == 0, capsys.readouterr().out
+
+
+def test_plans_are_for_a_day_two_half_days_and_a_week():
+    assert len(PLANS) == 1 + 2 + 5

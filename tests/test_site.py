@@ -72,6 +72,7 @@ import sys
 from myproject.asgi import application  # loads the apps
 import myproject.urls
 from channels.consumer import AsyncConsumer
+from myapp.health import inside_urlpatterns
 from myapp.routing import websocket_urlpatterns, workers
 
 
@@ -82,6 +83,7 @@ def family(consumer):
 
 
 routed = [route.callback for route in websocket_urlpatterns] + list(workers.values())
+routed += [one.callback for one in inside_urlpatterns if hasattr(one.callback, "consumer_class")]
 reached = {one for callback in routed for one in callback.consumer_class.__mro__}
 idle = {one.__name__ for one in family(AsyncConsumer) if one.__module__.startswith("myapp.")}
 print(json.dumps([list(sys.modules), sorted(idle - {one.__name__ for one in reached})]))
@@ -437,6 +439,18 @@ def test_visitors_are_shown(window):
 
 
 @pytest.mark.browser
+def test_who_is_writing_is_shown_and_forgotten(window):
+    anna, ben = window("/chat/writing/"), window("/chat/writing/")
+    for page in (anna, ben):
+        expect(page.locator("#chat-here")).to_have_text("Here: guest, guest")
+    anna.keyboard.type("soup")
+    expect(ben.locator("#chat-writing")).to_have_text("guest is writing …")
+    expect(ben.locator("#chat-writing")).to_have_text("")  # after four seconds
+    expect(anna.locator("#chat-writing")).to_have_text("")
+    expect_log(ben)
+
+
+@pytest.mark.browser
 def test_markup_is_shown_as_text(window):
     name, script = '"><img src=x onerror=alert(1)>', "<script>alert(1)</script>"
     anna, ben = window("/chat/"), window("/chat/")
@@ -503,6 +517,21 @@ def test_topic_grows_while_it_is_read(window, anna, server):
     submit(anna, "/topics/lunch/", text="Missed it?")
     expect(posts).to_have_count(number + 2)
     expect(posts.last).to_contain_text("Missed it?")
+
+
+@pytest.mark.browser
+def test_newest_posts_are_streamed_and_none_is_missed(window, anna, server):
+    reader = window("/latest/")
+    posts = reader.locator("#latest li")
+    number = posts.count()
+    submit(anna, "/topics/lunch/", text="Stew.")
+    expect(posts).to_have_count(number + 1)
+    expect(posts.first).to_have_text("anna Lunch")
+    server.stop()
+    server.restart()
+    submit(anna, "/topics/lost-and-found/", text="While it was away")
+    expect(posts).to_have_count(number + 2)
+    expect(posts.first).to_have_text("anna Lost and found")
 
 
 @pytest.mark.browser

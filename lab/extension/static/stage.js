@@ -132,6 +132,10 @@ class Stage {
     if (data.do === "open") this.open(data);
     const part = this.panels.get(data.panel)?.part;
     if (data.do === "rows") part?.take(data);
+    if (data.do === "notify") {
+      const options = { autoClose: false };
+      this.lab.app.commands.execute("apputils:notify", { message: data.words, type: "info", options });
+    }
     if (data.do === "ended") {
       part?.ended("The server has ended.", "Run the cell that starts it.");
       this.tidy();

@@ -1,0 +1,63 @@
+"""What the instructor of a class is told, and shows to the class."""
+
+import io
+
+import segno
+
+from channels_live.server.ports import is_loopback
+from channels_live.workshop import certificate, plan
+from channels_live.workshop.room import INSTRUCTOR, Room
+
+TRUST = """\
+Who knows the code can come in, under any name. All learners are one user of this computer: with a
+cell of Python each can read and change what the others write, and whatever you can here. So it is
+for a room in which you trust everybody, and best run by a user that owns nothing else.
+"""
+_PLAIN = (
+    "What passes between them and this computer can be read in their network: --tls hides it.\n"
+)
+_OWN = """\
+The certificate is this class's own, so each browser warns once. Its SHA-256, to compare:
+{}"""
+_ALONE = """\
+Only this computer reaches that. Learners reach it when you end this and say which address to
+listen on, for example
+{}"""
+
+
+def welcome(room: Room, address: str, port: int) -> str:
+    """Return what to show as a class begins. address: on which it listens."""
+    facts = room.facts
+    alone = is_loopback(address)
+    hosts = plan.hosts(address)
+    tls = facts["tls"]
+    scheme = "https" if tls else "http"
+    urls = [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/" for host in hosts]
+    lines = [f"A class for {len(room.seats)} learners", ""]
+    lines += [f"  {'come to' if url is urls[0] else '     or'}  {url}" for url in urls]
+    lines += [f"     code  {facts['code']}", ""]
+    if alone:
+        ways = [f"  channels-live class --address {own}" for own in [*plan.addresses(), "all"]]
+        lines += [_ALONE.format("\n".join(ways)), ""]
+    else:
+        lines += [picture(urls[0]), ""]
+    if tls.get("own"):
+        lines += [_OWN.format(certificate.fingerprint(tls["certificate"])), ""]
+    lines += [
+        f"     you   come in as {INSTRUCTOR}, with the code {facts['instructor_code']};",
+        f"           {urls[0]}hub/admin shows whose server runs, and ends or starts it",
+        f"    work   {room.folder / 'learners'}: a folder for each learner",
+        "",
+        TRUST
+        + ("" if tls else _PLAIN)
+        + "Control-C ends the class. The same command, in this folder, goes on with it.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def picture(url: str) -> str:
+    """Return an address as a picture for a terminal, to be scanned."""
+    drawn = io.StringIO()
+    segno.make(url, micro=False).terminal(drawn, compact=True)
+    return drawn.getvalue().rstrip("\n")
