@@ -92,7 +92,7 @@ SIGNS = [
     "c1->>s: x",
     "a⏎b",
     "é 👋 \\n",
-    "**bold** [link](http://x) `code`",
+    "**b** [link](http://x) `code`",
 ]
 
 

@@ -201,12 +201,11 @@ class Learner:
     def interrupt(self):
         """In the middle of something."""
         sources = [self.cell, "ex1.reset()", "lesson = Lesson(5)", "ex1.check()"]
-        number = self.client.execute(self.chance.choice(sources))
+        self.client.execute(self.chance.choice(sources))
         time.sleep(self.chance.uniform(0, 0.15))
         self.manager.interrupt_kernel()
-        while self.client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != number:
-            pass
-        self.run("os.chdir(ex1.folder.parent)")
+        # what waits behind an interrupted cell is not run
+        assert any(self.run("os.chdir(ex1.folder.parent)")[0] for _ in range(20))
 
     def full_disk(self):
         """A file gets no longer than so many bytes: a write fails in its middle."""
