@@ -1,4 +1,4 @@
-"""What a kit says where it does not fit. CI makes one, and installs it: see `kit` in its workflow."""
+"""What a kit says where it does not fit. CI makes one and installs it: `kit` in its workflow."""
 
 import json
 import runpy
