@@ -9,7 +9,7 @@ READY = $(VENV)/.installed
 TOOLS = $(VENV)/.tools
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test quick coverage lint format lock build new picture bench bench-class kit
+.PHONY: help lab test quick coverage lint format lock build new picture bench bench-class kit site
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,7 +49,7 @@ format: $(TOOLS) ## repair what lint can repair by itself
 	$(RUN) ruff format
 
 lock: $(TOOLS) ## renew requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)
-	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --extra class --extra dev \
+	$(RUN) uv pip compile --quiet --universal --python-version 3.11 --extra class --extra dev --extra site \
 		--annotation-style line --custom-compile-command "make lock" \
 		--output-file requirements.txt pyproject.toml $(ARGS)
 
@@ -62,6 +62,9 @@ new: $(READY) ## cut a lesson from the frame: make new N=14 TITLE="Run many serv
 
 picture: $(TOOLS) ## renew the picture in the README, moving and still
 	$(VENV)/bin/python tests/picture.py lab
+
+site: $(TOOLS) ## build the site to read into build/site, with EPUB and PDF (ARGS=--html: without)
+	$(RUN) channels_live.authoring.site $(ARGS)
 
 bench: $(READY) ## measure what watching a server costs, and how fast a room is
 	$(VENV)/bin/python tests/bench.py $(ARGS)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors
+    from channels_live.class_line import join_class, leave_class, lower_hand, raise_hand
     from channels_live.course import overview
     from channels_live.exercise import Exercise
     from channels_live.lesson import Lesson
@@ -19,12 +20,28 @@ _HOMES = {
     "Exercise": "exercise",
     "Lesson": "lesson",
     "LessonError": "workspace",
+    "join_class": "class_line",
+    "leave_class": "class_line",
+    "lower_hand": "class_line",
     "overview": "course",
     "Project": "project",
+    "raise_hand": "class_line",
     "Server": "server",
     "ServerError": "server",
 }
-__all__ = ["Exercise", "Lesson", "LessonError", "Project", "Server", "ServerError", "overview"]
+__all__ = [
+    "Exercise",
+    "Lesson",
+    "LessonError",
+    "Project",
+    "Server",
+    "ServerError",
+    "join_class",
+    "leave_class",
+    "lower_hand",
+    "overview",
+    "raise_hand",
+]
 
 
 def __getattr__(name: str) -> Any:

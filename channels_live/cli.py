@@ -56,6 +56,15 @@ Make a timetable for a class: the sections of lessons, each lesson followed by i
 breaks. Minutes are what somebody needs who reads and tries everything. The exit status is 1 where
 something does not fit.
 """
+BOARD = """\
+Start the board of a class: a page that shows, live, who is on which exercise and who is stuck. It
+prints its address, the code of the class, and two words that let an instructor and helpers in.
+Only learners who join are on it: channels-live join ADDRESS CODE. What it knows lies in the folder
+board of your workspace, and is there again when it is started again. Control-C ends it.
+"""
+JOIN = """\
+Join a class. Its board is told of your exercises from then on; what exactly, this command prints.
+"""
 WATCH = """\
 Run a server, as typed after --, and tell the conversation with it as it happens: who connects,
 each frame, the methods of consumers, exceptions. Nothing in the project changes. The server's own
@@ -187,6 +196,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     watch.set_defaults(run=_watch)
+    board = command("board", "start the board of a class, for its instructor", BOARD)
+    board.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where it listens: 127.0.0.1, or 0.0.0.0 to be reached from your network",
+    )
+    board.add_argument("--port", type=int, default=8400, help="8400")
+    board.add_argument(
+        "--new", action="store_true", help="a new class; what was there of another is kept"
+    )
+    board.set_defaults(run=_board)
+    join = command("join", "join a class, for a learner", JOIN)
+    join.add_argument("address", metavar="ADDRESS", help="of the board")
+    join.add_argument("code", metavar="CODE", help="of the class")
+    join.add_argument("--name", default="", help="on the board; it need not be yours")
+    command("leave", "leave the class; its board forgets you")
     class_ = command("class", "serve the course to a class, in one command", CLASS)
     class_.add_argument("--users", type=int, metavar="N", help="how many learners; names are free")
     class_.add_argument("--names", type=Path, metavar="FILE", help="who may come: one name a line")
@@ -241,6 +267,14 @@ def _watch(options: argparse.Namespace) -> int:
     try:
         return watching.watch(options)
     except watching.ServerError as error:
+        raise Refused(error) from None
+
+
+def _board(options: argparse.Namespace) -> int:
+    board: Any = import_module("channels_live.board")
+    try:
+        return board.run(options.host, options.port, options.new)
+    except board.LessonError as error:
         raise Refused(error) from None
 
 

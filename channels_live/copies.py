@@ -11,7 +11,14 @@ from typing import Any
 
 from channels_live import locks
 from channels_live.kept import move_to_kept
-from channels_live.workspace import EXERCISES, NOTEBOOKS, LessonError, shown, workspace_folder
+from channels_live.workspace import (
+    CLINIC,
+    EXERCISES,
+    NOTEBOOKS,
+    LessonError,
+    shown,
+    workspace_folder,
+)
 
 # as ipykernel says it: where a notebook has another, JupyterLab changes it as soon as it is opened
 _LANGUAGE = {
@@ -23,7 +30,7 @@ _LANGUAGE = {
     "pygments_lexer": "ipython3",
     "version": platform.python_version(),
 }
-ORIGINALS = {"notebooks": NOTEBOOKS, "exercises": EXERCISES}
+ORIGINALS = {"notebooks": NOTEBOOKS, "exercises": EXERCISES, "clinic": CLINIC}
 _EDITIONS = ".editions.json"  # of which edition a copy is: name → digest of what was laid out
 _NEW = "-new-edition"  # in the name of what stands beside a copy that was changed
 

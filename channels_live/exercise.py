@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from channels_live import copies, editions, notebook, trouble, work, workspace
+from channels_live import class_line, copies, editions, notebook, trouble, work, workspace
 from channels_live.checks import NotYet, Site
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.notebook import Notebook, TaskCells
@@ -107,8 +107,13 @@ class Task:
             advice = {"compare": "`solution()` shows how we did it, and what else would do"}
             if following := next_task(self):
                 lessons = lessons_until(following, self.lesson)
-                steps = [*(f"lesson {lesson.number} · {lesson.title}" for lesson in lessons)]
-                steps += [f"{following.number} · {following.title}"]
+                steps = [
+                    f"[lesson {lesson.number} · {lesson.title}](../notebooks/{lesson.path.name})"
+                    for lesson in lessons
+                ]
+                name = f"{following.number} · {following.title}"
+                page = f"../exercises/{notebook.exercises_name(following.page.path)}"
+                steps += [f"[{name}]({page}#{name.replace(' ', '-')})"]
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
@@ -121,6 +126,7 @@ class Task:
         except LessonError as error:
             given = min(Progress().hints.get(self.number, 0) + 1, most)
             forgotten = [f"It is not remembered that you have had it: {error}"]
+        class_line.hinted(self.number, given)
         lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(self.hints[:given], 1)]
         if given == most:
             lines.append(f"That was the last hint. {solution} shows how we did it.")
@@ -168,6 +174,9 @@ class Exercise(WorkingCopy):
             print(f"Of these exercises there is a new edition: {newer}")
         for line in work.differences(self._task):
             print(line)
+        progress = Progress()
+        state = progress.states.get(number, NOT_ATTEMPTED)
+        class_line.opened(number, state, progress.hints.get(number, 0))
 
     @workspace.in_our_words()
     def check(self) -> Outcome:

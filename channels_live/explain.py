@@ -1,7 +1,8 @@
 """`channels-live explain`: which lesson shows an error, and what it says of it.
 
-Everything comes out of the lessons: the errors out of their stored outputs, the explanations out of
-the texts below. So it knows what they show, and cannot say anything else.
+Everything comes out of the lessons, and out of the clinic, which shows what no lesson does: the
+errors out of their stored outputs, the explanations out of the texts below. So it knows what they
+show, and cannot say anything else.
 """
 
 import re
@@ -12,6 +13,7 @@ from functools import cache
 
 from channels_live import notebook
 from channels_live.notebook import Cell, Notebook
+from channels_live.workspace import CLINIC
 
 _NAMES_MATTER = {"AttributeError", "KeyError", "NameError"}  # without them, they say nothing
 LIKE = 0.8  # from this similarity on, 0 to 1, an error looks like another one
@@ -19,18 +21,23 @@ ALMOST = 0.95  # ... where names matter
 MOST = 5  # errors of one log that are explained
 LONGEST = 1000  # characters of a line that are looked at
 _NAME = (
-    r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Warning|Timeout|Full)|ImproperlyConfigured)"
+    r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Warning|Timeout|Full)"
+    r"|ImproperlyConfigured|SynchronousOnlyOperation|AppRegistryNotReady)"
 )
-_ERROR = re.compile(rf"(?P<name>{_NAME}): (?P<message>\S.*)")
+_ERROR = re.compile(rf"(?P<name>{_NAME})(?:'>)?: (?P<message>\S.*)")
 _CHECK = re.compile(r"\((?P<name>\w+\.[EW]\d{3})\) (?P<message>\S.*)")  # of Django's system
+# daphne's, which has no class
+_KILLED = re.compile(r"(?P<name>Application instance) (?P<message><.*> took too long .*\S)")
 _LOGGED = re.compile(  # the last of these in a line
     r".*(?:Exception inside application|raised|CRITICAL|ERROR):? +(?P<message>\S.*)"
 )
 _HEADING, _ANY_HEADING = re.compile(r"## (.+)"), re.compile("#+ ")
 _FOLD = re.compile(r"</?details>|<summary>.*?</summary>|^```mermaid$.*?^```$", re.S | re.M)
+_PREDICT = re.compile(r"^\*\*Predict\.\*\*.*", re.M | re.S)
 _FEWEST = 20  # words of a text that explains something
 _OWN = re.compile(  # what differs from project to project
-    r"'[^']*'|\"[^\"]*\"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
+    r"<.*>|(?<!argument )'[^']*'|\"[^\"]*\""
+    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
 )
 
 
@@ -47,13 +54,23 @@ class Shown:
     @property
     def line(self) -> str:
         """As the last line of a traceback has it, or Django's system of checks."""
-        name = f"({self.name})" if "." in self.name else f"{self.name}:"
-        return f"{name} {self.message}"
+        return _line(self.name, self.message)
+
+    @property
+    def anchor(self) -> str:
+        """Where it stands on the site's page of errors."""
+        return re.sub(r"[\W_]+", "-", self.line.lower(), flags=re.ASCII).strip("-")
 
     @property
     def place(self) -> str:
         """Where it is shown, in words."""
-        return f"lesson {self.lesson.number} · {self.lesson.title}, “{self.section}”"
+        return f"{self.page} · {self.lesson.title}, “{self.section}”"
+
+    @property
+    def page(self) -> str:
+        """The lesson, or the page of the clinic."""
+        kind = "clinic" if self.lesson.path.parent == CLINIC else "lesson"
+        return f"{kind} {self.lesson.number}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,7 @@ class Found:
 def errors() -> tuple[Shown, ...]:
     """Return all errors that the lessons show, each once: where one is explained at first."""
     first: dict[str, Shown] = {}
-    for path in notebook.lesson_paths():
+    for path in (*notebook.lesson_paths(), *notebook.lesson_paths(CLINIC)):
         for shown in _errors_of(notebook.lesson(path)):
             first.setdefault(shown.line, shown)
     return tuple(first.values())
@@ -96,9 +113,17 @@ def _error_in(line: str) -> tuple[str, str] | None:
     """Return name and message of the error that a line tells; a class without its module."""
     if match := _ERROR.search(line):
         return match["name"].rpartition(".")[2], match["message"].strip()
+    if match := _KILLED.search(line):
+        return match["name"], match["message"]
     if match := _CHECK.search(line):
         return match["name"], match["message"].strip()
     return None
+
+
+def _line(name: str, message: str) -> str:
+    if " " in name:
+        return f"{name} {message}"
+    return f"({name}) {message}" if "." in name else f"{name}: {message}"
 
 
 def _printed(cell: Cell) -> str:
@@ -110,12 +135,15 @@ def _printed(cell: Cell) -> str:
 
 
 def _text_below(cells: list[Cell]) -> str:
-    """Return the texts between a cell and what begins next, without a fold's marks."""
+    """Return the texts between a cell and what begins next, without a fold's marks.
+
+    And without a question that asks to predict what the cell after them does.
+    """
     texts = []
     for cell in cells:
         if cell.kind != "markdown" or _ANY_HEADING.match(cell.source):
             break
-        texts.append(_FOLD.sub("", cell.source).strip())
+        texts.append(_PREDICT.sub("", _FOLD.sub("", cell.source)).strip())
     return "\n\n".join(filter(None, texts))
 
 
@@ -155,7 +183,7 @@ def _most_like(name: str, message: str) -> Found | None:
     same = message == best.message or (
         best.name not in _NAMES_MATTER and _plain(message) == _plain(best.message)
     )
-    return Found(f"{name}: {message}" if name else message, best, sure=same)
+    return Found(_line(name, message) if name else message, best, sure=same)
 
 
 @cache  # a log says the same again and again, with other names
@@ -172,5 +200,5 @@ def _alike(one: str, other: str) -> float:
 
 
 def _plain(message: str) -> str:
-    """Return a message without what differs from project to project."""
-    return _OWN.sub("…", message).rstrip(" .")
+    """Return a message without what differs from project to project, or from log to log."""
+    return _OWN.sub("…", message).rstrip(" .]").casefold()

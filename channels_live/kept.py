@@ -87,9 +87,11 @@ def _why_keep(folder: Path, known: Known) -> str:
     changed = [
         path for path in changed_files(folder) if (path, digest_of(folder / path)) not in known
     ]
-    changed += unsigned_databases(folder)
     more = f" and {len(changed) - MOST_NAMES} more" if len(changed) > MOST_NAMES else ""
-    return f"You had changed {', '.join(changed[:MOST_NAMES])}{more}." if changed else ""
+    said = [f"You had changed {', '.join(changed[:MOST_NAMES])}{more}."] if changed else []
+    if databases := unsigned_databases(folder):
+        said.append(f"Your site had stored something in {', '.join(databases)}.")
+    return " ".join(said)
 
 
 def move_to_kept(path: Path, name: str | None = None) -> Path:

@@ -10,13 +10,14 @@ from channels_live.trouble import visible
 _THEIRS = {"got", "your code raised", "the check met", "the log says"}  # word for word
 _RIGHT_STYLE = ' style="border: 2px solid; border-radius: 4px; padding: 2px 8px"'
 _MARKED = re.compile("`([^`]+)`")
+_LINK = re.compile(r"\[([^\]]+)\]\(([^()\s]+)\)")  # from a notebook in exercises/ or notebooks/
 
 
 class Outcome:
     """What a check has found, and what to do next.
 
     number: of the exercise. state: one of three. details, advice: label → text; what the check
-    tells, and what may come next.
+    tells, and what may come next. An advice may hold links, as in Markdown.
     """
 
     def __init__(
@@ -34,17 +35,21 @@ class Outcome:
         rows = self.details | self.advice
         width = max(map(len, rows), default=0)
         indented = "\n" + " " * (width + 4)
-        lines = [f"  {label:{width}}  {_plain(label, text)}" for label, text in rows.items()]
+        texts = self.details | {at: _LINK.sub(r"\1", text) for at, text in self.advice.items()}
+        lines = [f"  {label:{width}}  {_plain(label, text)}" for label, text in texts.items()]
         lines = [line.replace("\n", indented) for line in lines]
         return "\n".join([self._said, *lines])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        cells = {label: _html(label, text) for label, text in self.details.items()}
+        for label, text in self.advice.items():
+            cells[label] = _LINK.sub(r'<a href="\2">\1</a>', _html(label, text))
         rows = "".join(
             f'<tr><th scope="row" style="text-align: left">{escape(label)}</th>'
-            f'<td style="text-align: left; white-space: pre-wrap">{_html(label, text)}</td></tr>'
-            for label, text in (self.details | self.advice).items()
+            f'<td style="text-align: left; white-space: pre-wrap">{cell}</td></tr>'
+            for label, cell in cells.items()
         )
         return (
             f"<strong{_RIGHT_STYLE * (self.state == RIGHT)}>{self._said}</strong>"

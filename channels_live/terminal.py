@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from channels_live import copies, explain, notebook, schedule, work, workspace
+from channels_live import class_line, copies, explain, notebook, schedule, work, workspace
 from channels_live.course import overview
 from channels_live.exercise import Exercise, Task, task, tasks
 from channels_live.kernel import KERNEL
@@ -28,7 +28,10 @@ def run(name: str, options: argparse.Namespace) -> int:
     Raises LessonError where it cannot be done.
     """
     KERNEL.prepare()
-    return _COMMANDS[name](options)
+    try:
+        return _COMMANDS[name](options)
+    finally:
+        class_line.finish()
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -190,6 +193,16 @@ def _lessons(words: list[str]) -> list[int]:
     return numbers or known
 
 
+def _join(options: argparse.Namespace) -> int:
+    print(plain(str(class_line.join_class(options.address, options.code, options.name))))
+    return 0
+
+
+def _leave(options: argparse.Namespace) -> int:
+    print(class_line.leave_class())
+    return 0
+
+
 def plain(markdown: str) -> str:
     """Return a text as a terminal shows it: without signs, and with code set in."""
     lines, in_code = [], False
@@ -217,4 +230,6 @@ _COMMANDS = {
     "fresh": _fresh,
     "explain": _explain,
     "schedule": _schedule,
+    "join": _join,
+    "leave": _leave,
 }

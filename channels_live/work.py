@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock
 
-from channels_live import copies, kept, locks, notebook, workspace
+from channels_live import class_line, copies, kept, locks, notebook, workspace
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, RIGHT, Progress
 from channels_live.workspace import LessonError
@@ -59,6 +59,7 @@ def check(task: "Task") -> Outcome:
         with contextlib.suppress(OSError, LessonError):
             lay_out(task)
     files = _changed(task)
+    class_line.begin_check()
     outcome = task.judge(task.folder)
     if not task.folder.is_dir():
         return outcome
@@ -74,6 +75,7 @@ def check(task: "Task") -> Outcome:
         outcome.advice["before"] = f"it was right; that is kept in {workspace.shown(versions[0])}"
     if trouble:
         outcome.advice[FORGOTTEN] = "\n".join(trouble)
+    class_line.checked(outcome, Progress().hints.get(task.number, 0))
     return outcome
 
 

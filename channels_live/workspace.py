@@ -13,6 +13,7 @@ from channels_live.trouble import in_words
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, SOLUTIONS, EXERCISES = ROOT / "notebooks", ROOT / "solutions", ROOT / "exercises"
+CLINIC = ROOT / "clinic"  # errors that no lesson shows
 SAMPLE = ROOT / "sample_project"
 _OURS = ".channels_live."  # the names of our own files begin so
 _MANIFEST = f"{_OURS}json"  # what was laid out: path → digest

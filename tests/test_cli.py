@@ -112,9 +112,17 @@ def test_next_names_the_lessons_in_between(run):
     assert run("list")[1].endswith(f"{lines}\n")
     assert "Next: <a href=" in overview()._repr_html_()
     assert '">6 · Update the URLs</a>, then <a href=' in overview()._repr_html_()
-    assert task("5.3")._outcome(RIGHT, {}).advice["next"] == (
-        "lesson 6 · Update the URLs, then 6.1 · Bring the pages back"
-    )
+    outcome = task("5.3")._outcome(RIGHT, {})
+    steps = ["lesson 6 · Update the URLs", "6.1 · Bring the pages back"]
+    assert str(outcome).endswith(f"  next     {', then '.join(steps)}")
+    files = ["../notebooks/06_update_urls.ipynb", "../exercises/06_exercises.ipynb"]
+    places = ["", "#6.1-·-Bring-the-pages-back"]
+    links = [
+        f'<a href="{file}{place}">{step}</a>'
+        for file, place, step in zip(files, places, steps, strict=True)
+    ]
+    assert ", then ".join(links) in outcome._repr_html_()
+    assert all((ROOT / "exercises" / file).exists() for file in files)
     Progress().set_state("6.1", NOT_YET)  # begun: its lesson was read
     assert run("list")[1].endswith("Next: 6.1 · Bring the pages back\n")
 
@@ -393,7 +401,7 @@ def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
     commands = ["list", "next", "check", "hint", "solution", "reset", "fresh"]
-    commands += ["explain", "schedule", "watch", "doctor"]
+    commands += ["explain", "schedule", "watch", "board", "join", "leave", "doctor"]
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == commands
     for command in commands:
         status, out, _ = run(f"{command} --help")

@@ -198,6 +198,16 @@ class Learner:
         self.end_kernel()
         self.start_kernel()
 
+    def interrupt(self):
+        """In the middle of something."""
+        sources = [self.cell, "ex1.reset()", "lesson = Lesson(5)", "ex1.check()"]
+        number = self.client.execute(self.chance.choice(sources))
+        time.sleep(self.chance.uniform(0, 0.15))
+        self.manager.interrupt_kernel()
+        while self.client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != number:
+            pass
+        self.run("os.chdir(ex1.folder.parent)")
+
     def full_disk(self):
         """A file gets no longer than so many bytes: a write fails in its middle."""
         import resource
@@ -233,6 +243,7 @@ OFTEN = ["edit_cell", "edit_cell", "run_file_cell", "run_file_cell", "edit_file"
 OFTEN += ["save_notebook", "use_the_site", "solve_in_cell"]
 ALSO = ["close_without_saving", "run_again", "reset", "lesson", "check", "spoil", "migrate"]
 HARD = ["in_terminal", "new_edition", "restart", "kill", "kill", "full_disk", "full_disk"]
+HARD += ["interrupt", "interrupt"]
 
 
 @pytest.mark.live

@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from public_reports import NOT_SHOWN, REPORTS, ROUTE
 
 from channels_live import notebook
 from channels_live.cli import main
 from channels_live.explain import MOST, errors, explain
+from channels_live.workspace import CLINIC
 
 LOG = """\
 2026-11-28 09:12:44,871 INFO     Listening on TCP address 127.0.0.1:8000
@@ -59,9 +61,28 @@ def test_errors_of_others_lead_to_their_lesson(line, lesson):
     assert places(line) == [(lesson, True)]
 
 
+@pytest.mark.parametrize(
+    ("page", "line"), [report[1:] for report in REPORTS], ids=[report[0] for report in REPORTS]
+)
+def test_lines_that_people_have_published_lead_to_their_page(page, line):
+    (found,) = explain(line)
+    pages = {page, "lesson 3"} if page == ROUTE else {page}
+    assert found.shown.page in pages
+
+
+@pytest.mark.parametrize(
+    "line", [report[1] for report in NOT_SHOWN], ids=[report[0] for report in NOT_SHOWN]
+)
+def test_what_people_have_published_and_nothing_shows_is_not_said_to_be_shown(line):
+    assert not [found for found in explain(line) if found.sure]
+
+
 def test_what_only_looks_alike_is_not_said_to_be_the_same():
     assert places("TypeError: object method can't be used in 'await' expression") == [(4, False)]
     assert places("AttributeError: 'NoneType' object has no attribute 'group_ad'") == [(12, False)]
+    line = "TypeError: create_connection() got an unexpected keyword argument '{}'"
+    assert places(line.format("extra_headers")) == [(3, True)]  # of the clinic
+    assert places(line.format("timeout")) == [(3, False)]
 
 
 @pytest.mark.parametrize(
@@ -110,11 +131,11 @@ def test_log_that_is_no_text_or_not_there():
 
 
 def test_every_error_finds_itself_and_comes_from_a_lesson_that_stands_there():
-    assert len(errors()) >= 25
+    assert len(errors()) >= 40
     for shown in errors():
         (found,) = explain(shown.line)
         assert (found.shown, found.sure) == (shown, True), shown.line
-        assert shown.lesson.path in notebook.lesson_paths()
+        assert shown.lesson.path in [*notebook.lesson_paths(), *notebook.lesson_paths(CLINIC)]
         assert "<" not in shown.text.replace("<class", "").split("`")[0]
 
 

@@ -106,7 +106,8 @@ def test_what_was_entered_on_the_site_is_kept_when_a_lesson_is_laid_out_again(ow
     (place,) = (own / "kept").iterdir()
     assert entered(place) == ["mine"]
     assert capsys.readouterr().out.startswith(
-        f"You had changed db.sqlite3.\nIt is kept in workspace/kept/{place.name}.\n"
+        "Your site had stored something in db.sqlite3.\n"
+        f"It is kept in workspace/kept/{place.name}.\n"
     )
 
 

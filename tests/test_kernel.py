@@ -241,7 +241,7 @@ def test_database_is_kept_unless_cells_have_written_it_last(kernel):
     run(ENTER.format(database))
     exec(ENTER.format(database))  # on the site, between two cells
     run(ENTER.format(database))  # does not make it the cells' again
-    assert "You had changed db.sqlite3." in run("lesson = Lesson(1)")
+    assert "Your site had stored something in db.sqlite3." in run("lesson = Lesson(1)")
     (new,) = kept(workspace).keys() - before
     assert (kept(workspace)[new] / "db.sqlite3").is_file()
     run("import os; os.chdir(ex.folder.parent)")

@@ -31,13 +31,17 @@ WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer
 OFFICIAL = {
     "asgi.readthedocs.io": "/en/latest/",
     "channels.readthedocs.io": "/en/stable/",
+    "coverage.readthedocs.io": "/en/latest/",
     "developer.mozilla.org": "/en-US/docs/",
     "docs.celeryq.dev": "/en/stable/",
     "docs.djangoproject.com": f"/en/{'.'.join(version('django').split('.')[:2])}/",
     "docs.python.org": "/3/",
+    "django-htmx.readthedocs.io": "/en/latest/",
     "github.com": "/django/",
+    "htmx.org": "/",
     "json-schema.org": "/understanding-json-schema/",
     "msgspec.dev": "/",
+    "pytest-django.readthedocs.io": "/en/latest/",
     "valkey.io": "/topics/",
     "websockets.readthedocs.io": "/en/stable/",
     "www.rfc-editor.org": "/rfc/",
@@ -55,8 +59,8 @@ class Page:
         cells = self.notebook.cells
         self.code = [cell for cell in cells if cell.cell_type == "code"]
         self.typed = [cell for cell in self.code if not cell.source.startswith("%%writefile")]
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        self.prose = FENCE.sub("", text)
+        self.text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        self.prose = FENCE.sub("", self.text)
         self.notes = NOTES.findall(self.prose)
         headings = re.split(r"^## (.+)$", DETAILS.sub("", self.prose), flags=re.M)[1:]
         self.sections = dict(zip(headings[::2], headings[1::2], strict=True))
@@ -195,6 +199,13 @@ def test_notes_for_instructors_are_folded_away(page):
         bullets = re.findall("^- .*", notes, re.M)
         assert bullets
         assert all(re.match(r"- \*(Note|Ask|Demo):\* ", bullet) for bullet in bullets), bullets
+
+
+@every_lesson
+def test_diagrams_look_the_same_in_either_theme(page):
+    for diagram in re.findall(r"```mermaid\n(.*?)```", page.text, re.S):
+        assert diagram.startswith("%%{init: {") and '"theme": "neutral"' in diagram
+        assert "flowchart LR" not in diagram, "it would be cut in a narrow window: TB"
 
 
 @every_lesson

@@ -9,8 +9,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import django_htmx
 import httpx
 import pytest
 from clients import DAPHNE, client, eventually, talk
@@ -56,6 +58,11 @@ urlpatterns += [
 ROUTES = re.findall(r'path\("(.+?)"', (SAMPLE / "finished/experiments/routing.py").read_text())
 SOCKETS = [f"/{route}" for route in ROUTES if route.startswith("ws/")]
 PAGES = [f"/{route}" for route in ROUTES if not route.startswith("ws/")]
+
+STATIC = [
+    SAMPLE / "finished/myapp/static",
+    Path(django_htmx.__file__).parent / "static",
+]
 
 # Tells what the site has loaded with DEBUG off, and which of its consumers nobody can reach
 LOADED = """
@@ -371,13 +378,21 @@ def window(browser, server):
     expect.set_options(timeout=30_000)
     with ExitStack() as stack:
 
-        def window(path):
-            page = stack.enter_context(browser.new_context()).new_page()
+        def window(path, **options):
+            context = stack.enter_context(browser.new_context(**options))
+            context.route("**/static/**", serve_static)  # a bare daphne does not
+            page = context.new_page()
             page.set_default_timeout(30_000)
             page.goto(server.url(path))
             return page
 
         yield window
+
+
+def serve_static(route):
+    """Answer a request for a static file of the site, as a proxy does."""
+    name = urlsplit(route.request.url).path.removeprefix("/static/")
+    route.fulfill(path=next(path for folder in STATIC if (path := folder / name).is_file()))
 
 
 def enter(page, room):
@@ -419,6 +434,18 @@ def test_visitors_are_shown(window):
     expect(anna.locator("#chat-here")).to_have_text("Here: guest, guest")
     ben.close()
     expect(anna.locator("#chat-here")).to_have_text("Here: guest")
+
+
+@pytest.mark.browser
+def test_who_is_writing_is_shown_and_forgotten(window):
+    anna, ben = window("/chat/writing/"), window("/chat/writing/")
+    for page in (anna, ben):
+        expect(page.locator("#chat-here")).to_have_text("Here: guest, guest")
+    anna.keyboard.type("soup")
+    expect(ben.locator("#chat-writing")).to_have_text("guest is writing …")
+    expect(ben.locator("#chat-writing")).to_have_text("")  # after four seconds
+    expect(anna.locator("#chat-writing")).to_have_text("")
+    expect_log(ben)
 
 
 @pytest.mark.browser
@@ -477,7 +504,7 @@ def test_windows_come_back_when_the_server_does(window, server):
 @pytest.mark.browser
 def test_topic_grows_while_it_is_read(window, anna, server):
     reader = window("/topics/lunch/")
-    posts = reader.locator("#posts > li")
+    posts = reader.locator("#posts li")
     number = posts.count()
     text = "<b>Cake</b> at four"
     posted = submit(anna, "/topics/lunch/", text=text)
@@ -491,10 +518,80 @@ def test_topic_grows_while_it_is_read(window, anna, server):
 
 
 @pytest.mark.browser
+def test_newest_posts_are_streamed_and_none_is_missed(window, anna, server):
+    reader = window("/latest/")
+    posts = reader.locator("#latest li")
+    number = posts.count()
+    submit(anna, "/topics/lunch/", text="Stew.")
+    expect(posts).to_have_count(number + 1)
+    expect(posts.first).to_have_text("anna Lunch")
+    server.stop()
+    server.restart()
+    submit(anna, "/topics/lost-and-found/", text="While it was away")
+    expect(posts).to_have_count(number + 2)
+    expect(posts.first).to_have_text("anna Lost and found")
+
+
+@pytest.mark.browser
 def test_first_post_of_a_topic_takes_the_place_of_the_word_that_there_is_none(window, anna, server):
     server.http("/new-topic/")
     reader = window("/topics/new/")
     expect(reader.locator("#posts")).to_have_text("No posts yet.")
     submit(anna, "/topics/new/", text="First!")
-    expect(reader.locator("#posts > li")).to_have_count(1)
+    expect(reader.locator("#posts li")).to_have_count(1)
     expect(reader.locator("#posts")).to_contain_text("First!")
+
+
+def log_in(page, path):
+    """Log in as the member with a password, who is then shown this page."""
+    page.fill("#id_username", "anna")
+    page.fill("#id_password", PASSWORD)
+    page.click("main button")
+    assert urlsplit(page.url).path == path
+
+
+def post(page, text):
+    page.fill("#id_text", text)
+    page.click("form[ws-send] button")
+
+
+@pytest.mark.browser
+def test_member_posts_over_the_socket_and_everybody_reads_it(window, server):
+    topic = "/topics/lunch/"
+    member, reader = window(f"/accounts/login/?next={topic}"), window(topic)
+    log_in(member, topic)
+    pages = (member, reader)
+    number = reader.locator("#posts li").count()
+    loaded = []
+    member.on("framenavigated", lambda frame: loaded.append(frame.url))
+    member.on("dialog", lambda dialog: loaded.append(dialog.message) or dialog.dismiss())
+    for text in (
+        "Pie?",
+        '<img src=x onerror="alert(1)">',
+        '</li></ol><h1 id="title" hx-swap-oob="true">No</h1>',
+    ):
+        post(member, text)
+        number += 1
+        for page in pages:
+            expect(page.locator("#posts li")).to_have_count(number)
+            expect(page.locator("#posts li").last).to_contain_text(text)
+            expect(page.locator("h1")).to_have_text("Lunch")
+        expect(member.locator("#id_text")).to_have_value("")
+    post(member, "   ")
+    expect(member.locator(".errorlist")).to_have_text("This field is required.")
+    server.stop()
+    post(member, "While it was away")  # kept by htmx
+    server.restart()
+    for page in pages:
+        expect(page.locator("#posts li")).to_have_count(number + 1)
+        expect(page.locator("#posts li").last).to_contain_text("While it was away")
+    assert not loaded
+
+
+@pytest.mark.browser
+def test_member_posts_without_any_script(window):
+    page = window("/accounts/login/?next=/topics/lunch/", java_script_enabled=False)
+    log_in(page, "/topics/lunch/")
+    page.fill("#id_text", "No script")
+    page.click("main button")
+    expect(page.locator("#posts li").last).to_contain_text("No script")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
-from running_lab import run_all, running_lab
+from running_lab import OPEN, run_all, running_lab
 
 from channels_live.stage.static_files import static_files_of
 
@@ -63,6 +63,20 @@ def frame(page, name):
 
 def frame_itself(page, name):
     return page.locator(f'iframe[title="Page {name}"]').element_handle().content_frame()
+
+
+def go_to(page, name):
+    page.locator(".lm-TabBar-tab", has_text=name).click()
+
+
+def width(page):
+    return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").evaluate("n => n.clientWidth")
+
+
+def is_in_sight(page, name, what):
+    """Tell whether nothing of an element lies outside its page's window."""
+    inside = "e => e.getBoundingClientRect().bottom <= innerHeight && scrollY === 0"
+    return frame(page, name).locator(what).evaluate(inside)
 
 
 def rows(page, text):
@@ -389,12 +403,24 @@ def test_panels_outlive_a_restarted_kernel_and_a_reloaded_window(page, lab):
     say(page, "Ben", "after reloading")
     expect(rows(page, "after reloading").first).to_be_visible()
 
+    # a second window is no second visitor
+    other = page.context.new_page()
+    other.goto(lab.address("restart.ipynb").replace("/workspaces/", "/workspaces/other-"))
+    expect(frame(other, "Anna").locator("#chat-here")).to_have_text("Here: guest, guest")
+    expect(state(page, "Page").first).to_have_text("■ Another window shows this page.")
+    page.get_by_role("button", name="Show it here").first.click()
+    expect(frame(page, "Anna").locator("#chat-here")).to_have_text("Here: guest, guest")
+    expect(state(other, "Page").first).to_have_text("■ Another window shows this page.")
+    other.close()
+
     page.evaluate(
         """() => jupyterapp.shell.widgets("main").find(widget => widget.sessionContext)
             .sessionContext.restartKernel()"""
     )
-    expect(state(page, "Conversation")).to_contain_text("The kernel has ended.")
-    expect(state(page, "Page").first).to_contain_text("The kernel has ended.")
+    for kind in ("Conversation", "Page"):
+        said = expect(state(page, kind).first)
+        said.to_contain_text("The kernel has ended.")
+        said.to_contain_text("Run → Run All Above Selected Cell")
     page.evaluate(
         """() => jupyterapp.shell.activateById(
             jupyterapp.shell.widgets("main").find(widget => widget.sessionContext).id)"""
@@ -450,6 +476,50 @@ def test_two_notebooks_have_panels_of_their_own(page, lab, browser):
     frame(other, "Cleo").get_by_role("button", name="Send").click()
     expect(rows(other, "from the second").first).to_be_visible()
     assert rows(page, "from the second").count() == 0
+
+
+def test_notebook_has_the_room_that_ended_panels_of_another_had(page, lab):
+    open_chat(lab, page, "before")
+    for name in ("Anna", "Ben"):
+        expect(frame(page, name).get_by_role("button", name="Send")).to_be_visible()
+        assert is_in_sight(page, name, "#chat-message-submit")
+    half = width(page)
+    lab.write("after.ipynb", BEGIN, 'lesson.stage(server, Cleo="/chat/lobby/")')
+    open_it = "p => jupyterapp.commands.execute('docmanager:open', {path: p}).then(() => 1)"
+    page.evaluate(open_it, "after.ipynb")
+    page.wait_for_function(OPEN)
+    assert width(page) == half, "what still runs stays"
+    run_all(page)
+    expect(frame(page, "Cleo").get_by_text("Connected.")).to_be_visible()
+    expect(frame(page, "Anna").locator("body")).to_be_hidden()
+    assert abs(width(page) - half) < 10
+    run(page, "server.stop()")  # that of the first
+    expect(page.locator('iframe[title="Page Anna"]')).to_have_count(0)
+    expect(page.locator('section[aria-label="Conversation"]')).to_have_count(1)
+
+    go_to(page, "before.ipynb")
+    expect(page.locator('iframe[title="Page Cleo"]')).to_be_visible()  # it runs
+    page.get_by_role("button", name="Show").first.click()
+    expect(rows(page, "Anna").first).to_be_visible()  # and can be had back
+    run(page, f"server = lesson.start({COMMAND!r})")
+    expect(frame(page, "Ben").get_by_text("Connected.")).to_be_visible()
+
+
+def test_narrow_window_has_panels_below_the_notebook(page, lab):
+    page.set_viewport_size({"width": 900, "height": 900})
+    lab.write("narrow.ipynb", BEGIN, STAGE, "print('─' * 300 + '──▶')", "print('word ' * 99)")
+    lab.open(page, "narrow.ipynb")
+    run_all(page)
+    for name in ("Anna", "Ben"):
+        expect(frame(page, name).get_by_text("Connected.")).to_be_visible()
+        assert is_in_sight(page, name, "#chat-message-submit")
+    assert width(page) > 750
+    conversation = page.locator('section[aria-label="Conversation"]')
+    assert conversation.evaluate("n => n.clientWidth") > 300
+    # what stands in columns scrolls, and sentences are wrapped
+    columns, words = page.locator(".jp-OutputArea-output pre").all()[-2:]
+    scrolls = "pre => pre.scrollWidth > pre.clientWidth"
+    assert columns.evaluate(scrolls) and not words.evaluate(scrolls)
 
 
 FLOOD = """

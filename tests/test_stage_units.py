@@ -73,10 +73,16 @@ def test_place_of_a_method(tmp_path):
     (tmp_path / "myapp/consumers.py").write_text(
         "class Other:\n    pass\n\n\nclass Chat(Other):\n    async def receive(self): ...\n"
     )
+    (tmp_path / "attic").mkdir()
+    (tmp_path / "attic/__init__.py").write_text("class Chat: ...\n")
     (tmp_path / "broken.py").write_text("class Chat(:")
-    assert place_of(tmp_path, "Chat", "receive") == ("myapp/consumers.py", 6)
-    assert place_of(tmp_path, "Chat", "connect") == ("myapp/consumers.py", 5)
-    assert place_of(tmp_path, "Missing", "connect") is None
+    assert place_of(tmp_path, "myapp.consumers.Chat", "receive") == ("myapp/consumers.py", 6)
+    assert place_of(tmp_path, "myapp.consumers.Chat", "connect") == ("myapp/consumers.py", 5)
+    assert place_of(tmp_path, "attic.Chat", "receive") == ("attic/__init__.py", 1)
+    deeper = place_of(tmp_path.parent, "attic.Chat", "receive")  # imports begin in a folder of it
+    assert deeper == (f"{tmp_path.name}/attic/__init__.py", 1)
+    for owner in ("myapp.consumers.Missing", "missing.Chat", "broken.Chat", "Chat", ""):
+        assert place_of(tmp_path, owner, "connect") is None
 
 
 # --- the conversation

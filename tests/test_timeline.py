@@ -405,8 +405,18 @@ def test_diagram_survives_every_sign_in_a_frame():
         assert STATEMENT.fullmatch(line), line
         text = re.sub(r"#\d+;", "", line).removeprefix("%%{init:")
         if ": " in text and not line.startswith(("%%", "  acc", "    ")):
-            assert not set(text.partition(": ")[2]) & set("#;<>{}\n")
+            text = text.partition(": ")[2].replace("<br/>", "")
+            assert not set(text) & set("#;<>\n") and "%%{" not in text
     assert source.count("⏎") == 4, "two frames, each in the diagram and in its description"
+
+
+def test_long_texts_are_broken_in_a_diagram():
+    words = "raised ValueError: a list of words that is longer than a line"
+    source = Timeline(frames(words, "#" * 70)).mermaid()
+    assert ": raised ValueError: a list of<br/>words that is longer than a<br/>line\n" in source
+    sign = "#35;"
+    assert f": {sign * 30}<br/>{sign * 30}<br/>{sign * 10}" in source
+    assert f"\n    client 1  ──▶  {words}\n" in source, "the description is one row a line"
 
 
 def test_diagram_with_too_many_lanes_is_left_out():

@@ -45,6 +45,7 @@ INTRODUCED = {
     "certificates?": "lesson-22-10",
     "Unix sockets?": "lesson-22-12",
     "supervisors?": "lesson-22-54",
+    "back-pressure": "lesson-26-12",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {

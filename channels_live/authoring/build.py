@@ -67,12 +67,19 @@ def pages_to_execute(
     lessons: the numbers of those that are looked at; none: all. everything: all of these, changed
     or not. Raises AuthoringError if a notebook cannot be read.
     """
+    lessons = set(lessons)
     chosen = set(lessons) or course.lessons().keys()
     changed = [
         Page(page.path, len(page.code))
         for page in (*course.lessons().values(), *course.solved().values())
         if page.number in chosen and (everything or not seals.is_built(page.path))
     ]
+    if not lessons:
+        changed += [
+            Page(page.path, len(page.code))
+            for page in course.clinics().values()
+            if everything or not seals.is_built(page.path)
+        ]
     for number, solution in course.solved().items():
         path = course.exercises / exercises_name(solution.path)
         if number in chosen and (

@@ -25,6 +25,11 @@ class Course:
         return self.root / "solutions"
 
     @property
+    def clinic(self) -> Path:
+        """The folder of the clinic: errors that no lesson shows."""
+        return self.root / "clinic"
+
+    @property
     def exercises(self) -> Path:
         """The folder of the exercises."""
         return self.root / "exercises"
@@ -46,6 +51,10 @@ class Course:
     def lessons(self) -> dict[int, Notebook]:
         """Return {number: lesson}, in their order. Raises AuthoringError as `solved`."""
         return self._read(self.notebooks)
+
+    def clinics(self) -> dict[int, Notebook]:
+        """Return {number: page}, of the clinic. Raises AuthoringError as `solved`."""
+        return self._read(self.clinic)
 
     def solved(self) -> dict[int, Notebook]:
         """Return {number: notebook of solutions}, in their order.

@@ -23,6 +23,7 @@ from channels_live.workspace import digest, project_before, project_files
 
 # Parts of channels_live/ that no notebook runs.
 _OTHERS = ("authoring/", "workshop/", "checks/lesson_", "cli.py", "doctor", "terminal.py")
+CLINIC_BEGINS = 5  # the lesson whose project all pages of the clinic begin with
 
 
 class Seals:
@@ -56,6 +57,9 @@ class Seals:
                 parts.append(repr([(page.title, page.minutes) for page in lessons]))
                 tasks = self._course.tasks()
                 parts.append(repr([(task.number, task.title, task.minutes) for task in tasks]))
+        elif folder == self._course.clinic.name:
+            parts.append(_code(_page(path)))
+            layers = project_before(CLINIC_BEGINS, self._course.sample)
         else:
             layers = project_before(lesson + 1, self._course.sample)
             # exercises are made of these cells, and lay out files of them
@@ -102,7 +106,7 @@ class Seals:
             course = Course(Path(folder))
             seals = Seals(course)
             known = {}
-            for pages in (course.notebooks, course.solutions, course.exercises):
+            for pages in (course.notebooks, course.solutions, course.exercises, course.clinic):
                 for path in sorted(pages.glob("[0-9][0-9]_*.ipynb")):
                     try:
                         known[course.shown(path)] = seals._seal(path, seals.inputs(path))

@@ -79,6 +79,17 @@ class Client:
         if frame is not None:
             raise NotYet(look, sent=self.sent, got=frame, expected="nothing")
 
+    def pending(self, look: str) -> list[str | bytes]:
+        """Return the frames that have come, once the server has nothing in hand."""
+        self.site.events()
+        frames = []
+        try:
+            while (frame := self._arrived()) is not None:
+                frames.append(frame)
+        except ConnectionClosed as closed:
+            raise NotYet(look, sent=self.sent, got=_close(closed)) from None
+        return frames
+
     def expect_close(self, code: int, look: str, *mistakes: tuple[int, str]) -> None:
         """Read until the server closes, and compare the close code. mistakes: as in `expect`."""
         frame = None

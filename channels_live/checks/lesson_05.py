@@ -9,9 +9,10 @@ from channels_live.checks import NotYet, Site, number, word
 
 HINTS = {
     "5.1": [
-        "Channels finds methods by their names. Compare them with those of the lesson, "
-        "letter by letter.",
-        "`receive` is spelt with `ei`. And what does Channels hand to `disconnect`?",
+        "The check says how far it came. Channels finds a method by its name, and calls it with "
+        "what belongs to it: compare both with the lesson, letter by letter.",
+        "If nothing came back: `receive` is spelt with `ei`. If there was an exception at the end: "
+        "what does Channels hand to `disconnect`?",
         "`disconnect(self, close_code)`: the close code is handed over even if you do not use it.",
     ],
     "5.2": [

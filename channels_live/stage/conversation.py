@@ -94,7 +94,7 @@ class Conversation:
             if match := _PLACE.search(note):
                 place = match[1], int(match[2])
         if place is None and call:
-            place = self._place_of(call["consumer"], call["handler"])
+            place = self._place_of(call["owner"], call["handler"])
         return {
             "client": step.client.name,
             "server": step.client.server,

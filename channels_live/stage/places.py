@@ -1,24 +1,28 @@
 """Where in a project a consumer's method stands."""
 
 import ast
+import contextlib
 from functools import lru_cache
 from pathlib import Path
 
 _SKIPPED = {"__pycache__", "migrations", "node_modules", "site-packages"}
 
 
-def place_of(folder: Path, consumer: str, handler: str) -> tuple[str, int] | None:
+def place_of(folder: Path, owner: str, handler: str) -> tuple[str, int] | None:
     """Return the file of a method, relative to the folder, and its line; or None.
 
-    Where the class only inherits the method, that is the line of the class.
+    owner: the class in which it stands, with its module. Where it does not, that is the line of the
+    class.
     """
+    module, _, name = owner.rpartition(".")
+    path = module.replace(".", "/")
     for file in _files(folder):
-        try:
-            lines = _classes(str(file), file.stat().st_mtime_ns).get(consumer)
-        except OSError:
-            continue
-        if lines:
-            return file.relative_to(folder).as_posix(), lines.get(handler, lines[""])
+        inner = file.relative_to(folder).as_posix()
+        # the folder need not be where imports begin
+        if f"/{inner}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
+            with contextlib.suppress(OSError):
+                if lines := _classes(str(file), file.stat().st_mtime_ns).get(name):
+                    return inner, lines.get(handler, lines[""])
     return None
 
 

@@ -88,6 +88,14 @@ class Stage:
         for panel in list(self._panels.values()):
             panel.follow(server)
 
+    def ready_to_notify(self) -> None:
+        """Let JupyterLab listen, before another thread has something to tell."""
+        self._connect()
+
+    def notify(self, words: str) -> None:
+        """Show words above whatever somebody does, until they are closed. From any thread."""
+        self._send({"do": "notify", "words": words})
+
     # --- what JupyterLab hears and says
 
     def _connect(self) -> None:
@@ -108,6 +116,8 @@ class Stage:
         panel = self._panels.get(said.get("panel", ""))
         if said["say"] == "hello":  # it has been loaded, perhaps anew
             self._heard.set()
+            # the window that has spoken last shows the pages
+            self._send({"do": "window", "window": said.get("window")})
             for panel in list(self._panels.values()):
                 if not panel.closed:
                     panel.open()

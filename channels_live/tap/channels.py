@@ -16,7 +16,7 @@ from channels_live.tap.state import state
 from channels_live.tap.texts import limited, name_of, plain, short
 from channels_live.tap.wire import flush, harmless, record, tell_gap
 
-_mro = type.__dict__["__mro__"].__get__
+_mro, _module = type.__dict__["__mro__"].__get__, type.__dict__["__module__"].__get__
 LOOP = "the event loop"  # as the thread of a call
 _METHODS = {  # the generic consumers hand on to these
     "websocket.connect": "connect",
@@ -38,7 +38,7 @@ class Call:
         self.kind, self.handler, self.known = "", "", False
         self.code: int | None = None
         self.text: str | None = None
-        self.consumer = name_of(type(consumer))
+        self.consumer, self.owner = name_of(type(consumer)), ""
         self.mark = mark_of(message)
         try:
             self._read(type(consumer), message)
@@ -51,11 +51,16 @@ class Call:
         kind = message.get("type", "")
         self.kind = limited(plain(kind) or repr(kind))
         method = _METHODS.get(self.kind)
-        if method and _has(consumer, method):
+        if method and (owner := _owner(consumer, method)):
             self.handler, self.known = method, True
         else:
             self.handler = self.kind.replace(".", "_")
-            self.known = _has(consumer, self.handler) or _has(consumer, "__getattr__")
+            owner = _owner(consumer, self.handler)
+            self.known = bool(owner or _owner(consumer, "__getattr__"))
+        module = plain(_module(owner or consumer)) or ""
+        if owner is None or module.startswith("channels."):
+            owner, module = consumer, plain(_module(consumer)) or ""
+        self.owner = limited(f"{module}.{name_of(owner)}")
         if type(code := message.get("code")) is int:
             self.code = code
         if (text := plain(message.get("text"))) is not None:
@@ -77,6 +82,7 @@ class Call:
             conn=self.conn,
             call=self.number,
             consumer=self.consumer,
+            owner=self.owner,
             handler=self.handler,
             known=self.known,
             type=self.kind,
@@ -97,12 +103,12 @@ class Call:
         record("return", conn=self.conn, call=self.number, seconds=seconds)
 
 
-def _has(kind: type, name: str) -> bool:
-    """Tell whether a class has something of this name, without asking it."""
-    for base in _mro(kind):  # noqa: SIM110 - it takes half the time, and each message passes here
+def _owner(kind: type, name: str) -> type | None:
+    """Return the class from which a class has something of this name, without asking it."""
+    for base in _mro(kind):
         if name in base.__dict__:
-            return True
-    return False
+            return base
+    return None
 
 
 def _thread_name() -> str:

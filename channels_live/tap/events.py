@@ -107,6 +107,9 @@ EVENTS = (
             "conn": _ANY_CONN,
             "call": _CALL,
             "consumer": Field(str, "the class of the consumer"),
+            "owner": Field(
+                str, "the class in which the method stands, with its module; not one of Channels"
+            ),
             "handler": Field(str, "the method"),
             "known": Field(bool, "whether the consumer has it"),
             "type": Field(str, "the type of the message"),

@@ -1,18 +1,22 @@
 """A timeline as the source of a mermaid sequence diagram."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from channels_live.timeline.order import Step, brackets
 from channels_live.timeline.story import BACKGROUND, SERVER, Client, Row
 
 MIRRORED = 11  # arrows; from so many on, the names of the lanes stand below too
+LONGEST_LINE = 30  # characters; a longer text is broken, or four lanes would not fit on a page
 # black on white in either theme, and never smaller than it is: the notebook scrolls
 _LOOK = (
-    '"theme": "neutral", "themeCSS": "svg {background: white}"',
-    '"sequence": {"mirrorActors": %s, "messageAlign": "left", "useMaxWidth": false}',
+    '"theme": "neutral", "themeCSS": "svg {background: white}", "fontSize": 14',
+    '"sequence": {"mirrorActors": %s, "messageAlign": "left", "useMaxWidth": false, '
+    '"width": 110, "actorMargin": 36}',
 )
 _CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
+_BRACES = {ord(sign): sign for sign in "{}"}  # mermaid reserves the room of a code for each code
 
 
 def mermaid(steps: Sequence[Step], server: str, description: str) -> str:
@@ -76,7 +80,7 @@ class _Lanes:
             self._doing[id(client)] = self._lane("k", row.consumer)
         consumer = self._doing.get(id(client), server)
         group = row.group and self._lane("g", f"group {row.group}")
-        text, call = _escape(row.text), _escape(row.call.removeprefix(f"{row.consumer}."))
+        text, call = _lines(row.text), _lines(row.call.removeprefix(f"{row.consumer}."))
         if row.direction == "in":
             yield f"{source}->>{server}: {text}"
         elif row.direction == "out":
@@ -84,19 +88,26 @@ class _Lanes:
         elif group and call:  # the event is drawn as the arrow to its method
             pass
         elif group:
-            yield f"{consumer}->>{group}: {_escape(row.does)}"
+            yield f"{consumer}->>{group}: {_lines(row.does)}"
         elif text:
             yield f"Note over {consumer}: {text}"
         if call:
             yield f"{group or server}->>{consumer}: {call}"
         for note in row.notes:
-            yield f"Note over {server if row.by_server else consumer}: {_escape(note)}"
+            yield f"Note over {server if row.by_server else consumer}: {_lines(note)}"
 
     def _lane(self, kind: str, name: str) -> str:
         lanes = self._names[kind]
         return lanes.setdefault(name, f"{kind}{len(lanes) + 1}")
 
 
-def _escape(text: str) -> str:
+def _lines(text: str) -> str:
+    """Return a text in lines that are not too long."""
+    lines = textwrap.wrap(text, LONGEST_LINE, break_on_hyphens=False, drop_whitespace=False)
+    codes = _CODES if "%%" in text else _CODES | _BRACES
+    return "<br/>".join(_escape(line.rstrip(), codes) for line in lines)
+
+
+def _escape(text: str, codes: dict[int, str] = _CODES) -> str:
     # a first word that mermaid would take for itself
-    return re.sub("^( *(?:no)?wrap):", r"\1#58;", text.translate(_CODES))
+    return re.sub("^( *(?:no)?wrap):", r"\1#58;", text.translate(codes))

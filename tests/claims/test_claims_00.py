@@ -40,6 +40,15 @@ def test_closed_tab_ends_its_kernel():
     assert ours["@jupyterlab/notebook-extension:tracker"]["kernelShutdown"] is True
 
 
+@pytest.mark.claim("lesson 0", "and says so again every 20 seconds, or a dead connection")
+@pytest.mark.claim("lesson 0", "among it that who is in the room is told again")
+def test_page_and_room_speak_every_twenty_seconds():
+    page = (SAMPLE / "finished/myapp/templates/myapp/room.html").read_text()
+    assert "setInterval(() => send({ read: last }), 20000);" in page
+    visitors = (SAMPLE / "finished/myapp/visitors.py").read_text()
+    assert "RENEW = 20.0" in visitors and "asyncio.wait_for(self.changed.wait(), RENEW)" in visitors
+
+
 @pytest.mark.live
 @pytest.mark.claim("lesson 0", "`daphne` reads each of your files once, and does not look again")
 def test_daphne_does_not_look_again(tmp_path, forked):

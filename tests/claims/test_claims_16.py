@@ -348,3 +348,21 @@ def test_two_members_in_two_browsers(folder, server, browser):
     finally:
         for context in (of_anna, of_ben, of_nobody):
             context.close()
+
+
+@pytest.mark.claim(
+    "lesson 16",
+    "(`get_user_model` returns the class of the site's users, whichever the settings name.)",
+)
+def test_users_of_another_class(tmp_path):
+    folder = lay_out(tmp_path, lesson=16)
+    (folder / "people").mkdir()
+    (folder / "people/__init__.py").touch()
+    (folder / "people/models.py").write_text(
+        "from django.contrib.auth.models import AbstractUser\n\n\n"
+        "class Person(AbstractUser):\n    pass\n"
+    )
+    with (folder / "myproject/settings.py").open("a") as settings:
+        settings.write('\nINSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Person"\n')
+    told = "from myapp import signals; print(signals.get_user_model().__name__)"
+    assert manage(folder, "shell", "--verbosity", "0", "-c", told).split()[-1] == "Person"

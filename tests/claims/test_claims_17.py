@@ -7,6 +7,9 @@ from urllib.parse import urlparse
 import pytest
 from channels.security.websocket import OriginValidator
 from clients import DAPHNE
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
 from projects import another_answer, written
 from rooms import ORIGIN, UVICORN, closed_with, lay_out, manage, read, shell, visit
 from websockets.exceptions import InvalidHandshake
@@ -108,7 +111,7 @@ def test_a_sync_query_in_a_middleware(tmp_path):
 @pytest.mark.live
 def test_token_middleware_around_the_stack(tmp_path):
     folder = lay_out(tmp_path / "site")
-    first, _ = written(17, "experiments/tokens.py")
+    first, _ = written(17, "experiments/bearer.py")
     (folder / "experiments/greedy.py").write_text(first)
     asgi = folder / "myproject/asgi.py"
     asgi.write_text(asgi.read_text() + AROUND)
@@ -228,7 +231,7 @@ def test_saved_session_overwrites(folder):
 VIEW = """
 import json
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 
@@ -283,3 +286,11 @@ def test_handshake_can_be_read_on_the_way():
             )
         listener.join()
     assert b"Authorization: Bearer soup" in heard[0]
+
+
+@pytest.mark.claim("lesson 17", "`never_cache` keeps browsers from storing it.")
+def test_page_that_is_not_stored():
+    if not settings.configured:
+        settings.configure()
+    page = never_cache(lambda request: HttpResponse())(HttpRequest())
+    assert "no-store" in page.headers["Cache-Control"]

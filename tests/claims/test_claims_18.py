@@ -4,15 +4,16 @@ import asyncio
 import inspect
 import json
 import re
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 import pytest
-from clients import DAPHNE
+from clients import DAPHNE, client
 from daphne.cli import CommandLineInterface
 from playwright.sync_api import expect
-from rooms import lay_out, manage, read, visit
+from rooms import ORIGIN, lay_out, manage, read, visit
 from websockets import InvalidHandshake, InvalidStatus, connect
 from websockets.sync.server import serve
 
@@ -50,6 +51,42 @@ def test_scripts_have_no_ping(browser):
     page.close()
     assert "send" in names
     assert not [name for name in names if "ping" in name.lower() or "pong" in name.lower()]
+
+
+LOG_IN = """
+from django.test import Client
+
+client = Client()
+client.force_login(User.objects.get(username="anna"))
+print(client.cookies["sessionid"].value)
+"""
+POST = """
+topic, author = Topic.objects.get(slug="lunch"), User.objects.get(username="ben")
+Post.objects.create(topic=topic, author=author, text="Stew.")
+"""
+
+
+@pytest.mark.claim(
+    "lesson 18",
+    "So `connect` tells it anew, and whoever comes back has missed nothing. What is told by an "
+    "event only, and stands nowhere, is what a cut takes away.",
+)
+@pytest.mark.live
+def test_member_who_was_cut_off(tmp_path):
+    folder = lay_out(tmp_path, lesson=18)
+    session = manage(folder, "shell", "--verbosity", "0", "-c", LOG_IN).split()[-1]
+    options = {"additional_headers": {"Cookie": f"sessionid={session}"}, "origin": ORIGIN}
+    topic = "/ws/topics/lunch/"
+    with Server(DAPHNE, folder) as server:
+        with client(server, "/ws/member/", **options) as anna, visit(server, topic) as reader:
+            before = read(anna)["unread"]
+            for websocket in (anna, reader):
+                websocket.socket.shutdown(socket.SHUT_RDWR)
+        manage(folder, "shell", "--verbosity", "0", "-c", POST)
+        with client(server, "/ws/member/", **options) as anna, visit(server, topic) as reader:
+            assert read(anna)["unread"] == before + 1
+            with pytest.raises(TimeoutError):
+                reader.recv(timeout=0.5)
 
 
 # What a room promises

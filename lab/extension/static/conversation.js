@@ -37,12 +37,12 @@ export class Conversation {
 
   open({ command, running, folder, of }) {
     Object.assign(this, { command, running, folder, of: of?.join(", ") });
-    this.tell(running ? "" : "The server has ended.");
+    this.tell(running ? "" : "The server has ended. Run the cell that starts it.");
   }
 
-  ended(words) {
+  ended(words, todo) {
     this.running = false;
-    this.tell(`${words} This is what happened until then.`);
+    this.tell(`${words} This is what happened until then. ${todo}`);
   }
 
   tell(end) {

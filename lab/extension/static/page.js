@@ -2,11 +2,15 @@
 import { button, element } from "./elements.js";
 
 export class SitePage {
-  constructor({ ServerConnection, PageConfig }, key) {
-    Object.assign(this, { ServerConnection, PageConfig, key, prefix: null, wanted: true, gone: false });
+  // elsewhere: another window shows it. showHere: asks for it
+  constructor({ ServerConnection, PageConfig }, key, elsewhere, showHere) {
+    Object.assign(this, { ServerConnection, PageConfig, key, elsewhere, prefix: null, wanted: true, gone: false });
     this.at = element("span", "cl-State", { role: "status" });
     const bar = element("div", "cl-Bar");
-    bar.append(button("Reload", () => this.load(this.path)), this.at);
+    this.reload = button("Reload", () => this.load(this.path));
+    this.here = button("Show it here", showHere);
+    this.here.hidden = true;
+    bar.append(this.reload, this.here, this.at);
     this.frame = element("iframe", "cl-Frame", {
       // the answers say the same, wherever they are opened: see proxy.py
       sandbox: "allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-scripts",
@@ -18,7 +22,7 @@ export class SitePage {
   }
 
   async open({ site, path, title, notebook, ready, fresh, running, visitor, static: files, roots }) {
-    Object.assign(this, { site: site || this.site, end: running ? "" : "The server has ended." });
+    Object.assign(this, { site: site || this.site, end: running ? "" : "The server has ended.", todo: "Run the cell that starts it." });
     this.frame.title = `Page ${title}`;
     if (fresh) this.wanted = true;
     if (this.wanted) this.path = path;
@@ -30,6 +34,7 @@ export class SitePage {
     const answer = await this.put({ site, visitor, static: files, roots });
     if (!answer.ok) {
       this.end = `This Jupyter server cannot bring ${site} here: channels_live is not installed there.`;
+      this.todo = "";
       return this.tell();
     }
     const { prefix } = await answer.json();
@@ -54,13 +59,22 @@ export class SitePage {
   }
 
   load(path) {
-    if (!this.prefix) return;
+    if (!this.prefix || this.elsewhere) return;
     Object.assign(this, { wanted: false, gone: false });
     this.frame.src = this.prefix + path;
   }
 
-  ended(words) {
-    this.end = words;
+  // One window shows it: in two it would be two visitors.
+  setElsewhere(elsewhere) {
+    if (elsewhere === this.elsewhere) return;
+    this.elsewhere = elsewhere;
+    if (elsewhere) this.frame.src = "about:blank";
+    else this.load(this.path);
+    this.tell();
+  }
+
+  ended(words, todo) {
+    Object.assign(this, { end: words, todo });
     this.tell();
     this.sayEnded();
   }
@@ -75,7 +89,10 @@ export class SitePage {
   tell() {
     this.node.classList.toggle("cl-Ended", Boolean(this.end));
     const host = (this.site ?? "").replace(/^https?:\/\//, "");
-    const text = this.end ? `■ ${this.end} Run the cell that starts it.` : `● ${host}${this.path}`;
+    const text = this.end ? `■ ${this.end} ${this.todo}`
+      : this.elsewhere ? "■ Another window shows this page." : `● ${host}${this.path}`;
+    this.here.hidden = !this.elsewhere;
+    this.reload.hidden = this.elsewhere;
     if (this.at.textContent !== text) this.at.textContent = text;
   }
 

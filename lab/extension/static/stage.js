@@ -5,6 +5,10 @@ import { SitePage } from "./page.js";
 
 const TARGET = "channels-live";
 const MEDIA_TYPE = "application/vnd.channels-live+json";
+const WINDOW = Math.random().toString(36).slice(2); // this one; the kernel may be seen in others too
+const WIDE = 900, HIGH = 450; // pixels that the main area must have, to be divided
+const COLUMNS = /\S {3,}\S|──▶|◀──/; // in a text that would be unreadable if it were wrapped
+const FROM_START = "Run the notebook again from its first cell: Run → Run All Above Selected Cell.";
 
 export async function plugin(library) {
   const [{ INotebookTracker }, { IRenderMimeRegistry }, { Widget }, { ServerConnection }, { PageConfig }] =
@@ -25,14 +29,21 @@ export async function plugin(library) {
 
       const stages = new Map(); // notebook → its stage
       const follow = (notebook) => {
-        stages.set(notebook, new Stage({ ...lab, app }, notebook));
+        stages.set(notebook, new Stage({ ...lab, app, shell: app.shell, tracker, stages }, notebook));
+        const columns = new MutationObserver((changes) => { // but for those while somebody types
+          if (changes.some(({ target }) => !target.closest?.(".jp-Editor"))) keepColumns(notebook.node);
+        });
+        columns.observe(notebook.node, { childList: true, subtree: true });
         notebook.disposed.connect(() => {
+          columns.disconnect();
           stages.get(notebook).close();
           stages.delete(notebook);
         });
       };
       tracker.forEach(follow);
       tracker.widgetAdded.connect((_, notebook) => follow(notebook));
+      tracker.currentChanged.connect(() => // once the other notebook is in sight
+        requestAnimationFrame(() => stages.forEach((stage) => stage.tidy())));
       const stageOf = (node) =>
         [...stages].find(([notebook]) => notebook.node.contains(node))?.[1];
       renderers.addFactory({
@@ -64,9 +75,17 @@ function output(Widget, stageOf) {
   return widget;
 }
 
+// What stands below each other, as in a timeline, scrolls in a narrow window.
+function keepColumns(node) {
+  for (const text of node.querySelectorAll(".jp-OutputArea-output pre")) {
+    const wide = COLUMNS.test(text.textContent);
+    if (text.classList.contains("cl-Columns") !== wide) text.classList.toggle("cl-Columns", wide);
+  }
+}
+
 class Stage {
   constructor(lab, notebook) {
-    Object.assign(this, { lab, notebook, comm: null, panels: new Map() });
+    Object.assign(this, { lab, notebook, comm: null, panels: new Map(), elsewhere: false });
     const { sessionContext } = notebook;
     sessionContext.ready.then(() => this.listen(sessionContext.session?.kernel));
     sessionContext.kernelChanged.connect((_, { newValue }) => this.listen(newValue));
@@ -99,26 +118,55 @@ class Stage {
   }
 
   say(what, panel) {
-    if (this.comm && !this.comm.isDisposed) this.comm.send({ say: what, panel });
+    if (this.comm && !this.comm.isDisposed) this.comm.send({ say: what, panel, window: WINDOW });
   }
 
   // The kernel is gone, and its servers with it.
   leave() {
     this.comm = null;
-    for (const panel of this.panels.values()) panel.part.ended("The kernel has ended.");
+    for (const panel of this.panels.values()) panel.part.ended("The kernel has ended.", FROM_START);
+    this.tidy();
   }
 
   hear(data) {
     if (data.do === "open") this.open(data);
     const part = this.panels.get(data.panel)?.part;
     if (data.do === "rows") part?.take(data);
-    if (data.do === "ended") part?.ended("The server has ended.");
+    if (data.do === "notify") {
+      const options = { autoClose: false };
+      this.lab.app.commands.execute("apputils:notify", { message: data.words, type: "info", options });
+    }
+    if (data.do === "ended") {
+      part?.ended("The server has ended.", "Run the cell that starts it.");
+      this.tidy();
+    }
+    if (data.do === "window") {
+      // a page that is open twice would be two visitors
+      this.elsewhere = data.window !== WINDOW;
+      for (const panel of this.panels.values()) panel.part.setElsewhere?.(this.elsewhere);
+    }
+  }
+
+  // Whether another notebook has taken the place of this one.
+  isBehind() {
+    return !this.notebook.isVisible && this.lab.tracker.currentWidget !== this.notebook;
+  }
+
+  // Leave no room to what has ended, once the learner has gone on to another notebook.
+  tidy() {
+    if (!this.isBehind()) return;
+    for (const panel of [...this.panels.values()]) {
+      if (!panel.part.end) continue;
+      panel.tidied = true; // so that the kernel goes on telling, and it comes back with its server
+      panel.widget.dispose();
+    }
   }
 
   open(data) {
     if (data.notebook) this.root = data.notebook;
     let panel = this.panels.get(data.panel);
     if (!panel) {
+      if (!data.running && this.isBehind()) return;
       panel = this.make(data);
       this.panels.set(data.panel, panel);
       this.place(panel, data.kind);
@@ -127,30 +175,45 @@ class Stage {
   }
 
   make({ panel: key, kind, title }) {
-    const part = kind === "page" ? new SitePage(this.lab, key) : new Conversation((row) => this.edit(row));
+    const part = kind === "page"
+      ? new SitePage(this.lab, key, this.elsewhere, () => this.say("hello"))
+      : new Conversation((row) => this.edit(row));
     const widget = new this.lab.Widget({ node: part.node });
     widget.id = `channels-live-${Math.random().toString(36).slice(2)}`;
     Object.assign(widget.title, { label: title, caption: title, closable: true });
     widget.onCloseRequest = () => widget.dispose();
+    const panel = { widget, part, kind, tidied: false };
     widget.disposed.connect(() => {
       part.close();
       this.panels.delete(key);
-      this.say("closed", key);
+      if (!panel.tidied) this.say("closed", key);
     });
-    return { widget, part, kind };
+    return panel;
   }
 
-  // Pages right above, side by side; the conversation right below.
+  // Pages right above, side by side; the conversation right below. In a narrow window all stand
+  // below the notebook, and in a small one they are tabs. Panels of another notebook get no less
+  // room: these are tabs over them.
   place({ widget }, kind) {
-    const shell = this.lab.app.shell;
-    const others = [...this.panels.values()].filter((panel) => panel.widget !== widget && panel.widget.isAttached);
-    const last = (wanted) => others.findLast((panel) => panel.kind === wanted)?.widget;
+    const { shell, stages } = this.lab;
+    const attached = (stage, wanted) => [...stage.panels.values()]
+      .filter((panel) => panel.kind === wanted && panel.widget !== widget && panel.widget.isAttached)
+      .map((panel) => panel.widget);
+    const [isPage, other] = kind === "page" ? [true, "conversation"] : [false, "page"];
+    const others = [...stages.values()].filter((stage) => stage !== this);
+    const own = attached(this, kind);
+    const there = others.map((stage) => attached(stage, kind)[own.length]).find(Boolean);
+    const across = [this, ...others].map((stage) => attached(stage, other).at(-1)).find(Boolean);
+    const [below, tabs] = roomIn(shell);
     const [ref, mode] =
-      kind === "page"
-        ? last("page") ? [last("page"), "split-right"] : [last("conversation"), "split-top"]
-        : last("conversation") ? [last("conversation"), "tab-after"] : [last("page"), "split-bottom"];
-    const where = ref ? { ref: ref.id, mode } : { ref: this.notebook.id, mode: "split-right" };
-    shell.add(widget, "main", { ...where, activate: false });
+      tabs ? [this.notebook, "tab-after"]
+        : there ? [there, "tab-after"]
+          : own.length ? [own.at(-1), isPage ? "split-right" : "tab-after"]
+            : across && below ? [across, isPage ? "split-left" : "split-right"]
+              : across ? [across, isPage ? "split-top" : "split-bottom"]
+                : [this.notebook, below ? "split-bottom" : "split-right"];
+    shell.add(widget, "main", { ref: ref.id, mode, activate: false });
+    if (there && !this.isBehind()) widget.parent?.selectWidget?.(widget);
   }
 
   // Bring panels to the front, or back. Return whether that can be.
@@ -158,7 +221,7 @@ class Stage {
     if (!this.comm) return false;
     for (const key of keys) {
       const panel = this.panels.get(key);
-      if (panel) this.lab.app.shell.activateById(panel.widget.id);
+      if (panel) this.lab.shell.activateById(panel.widget.id);
       else this.say("show", key);
     }
     return true;
@@ -189,4 +252,14 @@ class Stage {
   close() {
     for (const { widget } of [...this.panels.values()]) widget.dispose();
   }
+}
+
+// Return whether the main area is too narrow to stand side by side, and also too low for below each
+// other. A narrow one gets the room of the file browser, which a click brings back.
+function roomIn(shell) {
+  const { clientWidth, clientHeight } = document.getElementById("jp-main-dock-panel") ?? document.body;
+  const left = document.getElementById("jp-left-stack")?.clientWidth ?? 0;
+  if (clientWidth < WIDE) shell.collapseLeft?.();
+  const narrow = clientWidth + left < WIDE;
+  return [narrow, narrow && clientHeight < HIGH];
 }

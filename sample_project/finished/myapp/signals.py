@@ -1,6 +1,8 @@
+from functools import partial
+
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.models.signals import post_save
@@ -14,8 +16,9 @@ from .models import Notification, Post
 def announce(sender, instance, created, raw, **kwargs):
     if created and not raw:  # raw: from a fixture
         slug, url = instance.topic.slug, instance.get_absolute_url()
-        event = {"type": "post.created", "topic": slug, "url": url}
-        transaction.on_commit(lambda: group_send(f"topic.{slug}", event), robust=True)
+        event = {"type": "post.created", "topic": slug, "post": instance.pk, "url": url}
+        for group in (f"topic.{slug}", "posts"):
+            transaction.on_commit(partial(group_send, group, event), robust=True)
         notify(instance)
 
 
@@ -38,7 +41,7 @@ def end_sockets(sender, request, user, **kwargs):
         group_send(user_group(user.pk), event)
 
 
-@receiver(post_save, sender=User)
+@receiver(post_save, sender=get_user_model())
 def account_changed(sender, instance, update_fields, **kwargs):
     if update_fields != {"last_login"}:  # that is a log-in
         event = {"type": "account.changed"}

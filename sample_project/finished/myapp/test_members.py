@@ -51,7 +51,7 @@ class MemberTests(TransactionTestCase):
             await Post.objects.acreate(topic=self.topic, author=self.ben, text="Noodles.")
             for each in (anna_1, anna_2):
                 self.assertEqual(await next_of(each, "unread"), 1)
-            await sync_to_async(anna.post)(reverse("notifications"))
+            await sync_to_async(anna.post)(reverse("notifications"), {"up_to": "9" * 99})
             for each in (anna_1, anna_2):
                 self.assertEqual(await next_of(each, "unread"), 0)
             self.assertTrue(await ben_1.receive_nothing())
@@ -74,6 +74,15 @@ class MemberTests(TransactionTestCase):
             self.anna.set_password("new")
             await self.anna.asave()
             self.assertEqual(await self.close_code_of(anna), 4401)
+
+    def test_what_has_come_meanwhile_stays_unread(self):
+        self.client.force_login(self.anna)
+        for text in ("Noodles.", "Pie."):
+            Post.objects.create(topic=self.topic, author=self.ben, text=text)
+        second, first = self.anna.notifications.all()
+        for up_to, unread in (("", 2), ("none", 2), (first.pk, 1), (second.pk, 0)):
+            self.client.post(reverse("notifications"), {"up_to": up_to})
+            self.assertEqual(self.anna.notifications.filter(read=False).count(), unread)
 
     def test_page_lists_them(self):
         Post.objects.create(topic=self.topic, author=self.ben, text="<b>Noodles.</b>")

@@ -5,9 +5,12 @@ from urllib.parse import parse_qs
 
 from channels.auth import get_user
 from channels.security.websocket import WebsocketDenier
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.http import JsonResponse
+from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -87,3 +90,15 @@ async def ticket(request):
     token.ticket, token.ticket_made = digest_of(text), timezone.now()
     await token.asave()
     return JsonResponse({"ticket": text})
+
+
+@never_cache
+@login_required
+def page(request):
+    """Make a token for a member and show it, once; or delete all that there are."""
+    text, tokens = "", Token.objects.filter(user=request.user)
+    if request.method == "POST" and "delete" in request.POST:
+        tokens.delete()
+    elif request.method == "POST":
+        text = new_token(request.user)
+    return render(request, "myapp/tokens.html", {"text": text, "number": tokens.count()})

@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 from django.views.generic import TemplateView
 
-from . import tokens, views
+from . import streams, tokens, views
 
 index = TemplateView.as_view(template_name="myapp/chat.html")
 room = TemplateView.as_view(template_name="myapp/room.html")
@@ -9,8 +9,11 @@ room = TemplateView.as_view(template_name="myapp/room.html")
 urlpatterns = [
     path("", views.home, name="home"),
     path("topics/<slug:slug>/", views.topic_detail, name="topic"),
+    path("latest/", streams.latest, name="latest"),
+    path("posts/stream/", streams.posts),
     path("notifications/", views.notifications, name="notifications"),
     path("ticket/", tokens.ticket),
+    path("tokens/", tokens.page, name="tokens"),
     path("live/schema.json", views.live_schema, name="live-schema"),
     path("chat/", index, name="index"),
     re_path(r"^chat/(?P<room_name>[^/]{1,50})/$", room, name="room"),

@@ -29,14 +29,17 @@ def topic_detail(request, slug):
         return redirect(form.save())
 
     posts = topic.posts.select_related("author")
-    return render(request, "myapp/topic.html", {"topic": topic, "posts": posts, "form": form})
+    after = max((post.pk for post in posts), default=0)
+    context = {"topic": topic, "posts": posts, "after": after, "form": form}
+    return render(request, "myapp/topic.html", context)
 
 
 @login_required
 def notifications(request):
     mine = request.user.notifications
     if request.method == "POST":
-        mine.update(read=True)
+        up_to = request.POST.get("up_to", "")  # the newest that was shown
+        mine.filter(pk__lte=up_to if up_to.isdecimal() else 0).update(read=True)
         group, event = user_group(request.user.pk), {"type": "unread.changed"}
         transaction.on_commit(lambda: group_send(group, event), robust=True)
         return redirect("notifications")

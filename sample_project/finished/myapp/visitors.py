@@ -8,6 +8,15 @@ from .rooms import RoomConsumer, RoomHub
 
 PAUSE = 0.1  # seconds: who comes or goes meanwhile is told together
 RENEW = 20.0  # seconds, after which it is told again; names that are not are soon forgotten
+SELDOM = 2.0  # seconds between two times that somebody is said to be writing
+
+
+def is_writing(frame):
+    """Tell whether a client says that somebody is writing."""
+    try:
+        return json.loads(frame)["writing"] is True
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return False
 
 
 class VisitorHub(RoomHub):
@@ -53,12 +62,19 @@ class VisitorHub(RoomHub):
                 member.shown = here
                 self.tell_one(member, (None, (here, here)))
 
+    async def visitors_writing(self, event):
+        frame = json.dumps({"writing": event["name"]})
+        for member in list(self.members):
+            if member.name and event["by"] != f"{self.channel} {id(member)}":
+                self.tell_one(member, (None, (frame, frame)))
+
 
 class VisitorConsumer(RoomConsumer):
     """A room that shows who is in it: the clients that gave a ?name=."""
 
     hub_class = VisitorHub
     name = shown = ""  # until they are known
+    wrote = float("-inf")  # when it was last said that somebody is writing
 
     async def connect(self):
         await super().connect()
@@ -66,6 +82,15 @@ class VisitorConsumer(RoomConsumer):
         self.name = query.get("name", [""])[0][:30]
         if self.name:
             self.hub.changed.set()
+
+    async def receive(self, text_data=None, bytes_data=None):
+        if not is_writing(text_data):
+            await super().receive(text_data, bytes_data)
+        elif self.name and time.monotonic() > self.wrote + SELDOM:
+            self.wrote = time.monotonic()
+            by = f"{self.hub.channel} {id(self)}"
+            event = {"type": "visitors.writing", "name": self.name, "by": by}
+            await self.channel_layer.group_send(self.group, event)
 
     async def leave(self):
         await super().leave()

@@ -1,6 +1,6 @@
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.models.signals import post_save
@@ -38,7 +38,7 @@ def end_sockets(sender, request, user, **kwargs):
         group_send(user_group(user.pk), event)
 
 
-@receiver(post_save, sender=User)
+@receiver(post_save, sender=get_user_model())
 def account_changed(sender, instance, update_fields, **kwargs):
     if update_fields != {"last_login"}:  # that is a log-in
         event = {"type": "account.changed"}

@@ -3,6 +3,7 @@ from django.urls import path
 from . import (
     async_consumers,
     async_echo,
+    bearer,
     desk,
     door,
     echo,
@@ -10,7 +11,6 @@ from . import (
     places,
     raw,
     sync_consumers,
-    tokens,
     visits,
 )
 
@@ -26,7 +26,7 @@ websocket_urlpatterns = [
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/desk/", desk.DeskConsumer.as_asgi()),
     path("ws/places/", places.PlacesConsumer.as_asgi()),
-    path("ws/tokens/", tokens.tokens),
+    path("ws/tokens/", bearer.tokens),
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),

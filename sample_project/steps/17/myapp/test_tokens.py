@@ -6,7 +6,7 @@ from django.test import TransactionTestCase
 from django.utils import timezone
 
 from myapp.models import Token
-from myapp.tokens import new_token
+from myapp.tokens import digest_of, new_token
 from myproject.asgi import application
 
 
@@ -61,3 +61,18 @@ class TokenTests(TransactionTestCase):
         ticket = await self.ticket()
         await Token.objects.aupdate(ticket_made=timezone.now() - timedelta(seconds=31))
         self.assertIsNone(await self.answer(ticket))
+
+    def test_page_makes_and_deletes(self):
+        self.client.force_login(self.anna)
+        others = Token.objects.create(user=User.objects.create_user("ben"), digest="x")
+        page = self.client.post("/tokens/")
+        made = Token.objects.get(digest=digest_of(page.context["text"]))
+        self.assertEqual(made.user, self.anna)
+        self.assertContains(page, page.context["text"])
+        self.assertContains(page, "You have 2 tokens.")
+        self.assertEqual(page.headers["Cache-Control"].count("no-store"), 1)
+        self.assertEqual(self.client.get("/tokens/").context["text"], "")
+        self.assertContains(self.client.post("/tokens/", {"delete": ""}), "You have 0 tokens.")
+        self.assertEqual(Token.objects.get(), others)
+        self.client.logout()
+        self.assertRedirects(self.client.post("/tokens/"), "/accounts/login/?next=/tokens/")

@@ -11,6 +11,7 @@ urlpatterns = [
     path("topics/<slug:slug>/", views.topic_detail, name="topic"),
     path("notifications/", views.notifications, name="notifications"),
     path("ticket/", tokens.ticket),
+    path("tokens/", tokens.page, name="tokens"),
     path("live/schema.json", views.live_schema, name="live-schema"),
     path("chat/", index, name="index"),
     re_path(r"^chat/(?P<room_name>[^/]{1,50})/$", room, name="room"),

@@ -3,6 +3,7 @@ from django.urls import path
 from . import (
     async_consumers,
     async_echo,
+    bearer,
     crowd,
     desk,
     door,
@@ -13,7 +14,6 @@ from . import (
     profiles,
     raw,
     sync_consumers,
-    tokens,
     visits,
     wall,
 )
@@ -30,7 +30,7 @@ websocket_urlpatterns = [
     path("ws/ticker/", async_consumers.TickerConsumer.as_asgi()),
     path("ws/desk/", desk.DeskConsumer.as_asgi()),
     path("ws/places/", places.PlacesConsumer.as_asgi()),
-    path("ws/tokens/", tokens.tokens),
+    path("ws/tokens/", bearer.tokens),
     path("ws/visits/", visits.VisitsConsumer.as_asgi()),
     path("ws/wall/", wall.WallConsumer.as_asgi()),
     path("ws/raw/", raw.RawConsumer.as_asgi()),

@@ -1,0 +1,146 @@
+"""`channels-live board`: starts the board of a class, which is a Django project of its own."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from channels_live.server.ports import is_free, is_loopback
+from channels_live.trouble import in_words
+from channels_live.workspace import SAMPLE, LessonError, workspace_folder
+
+PROJECT = SAMPLE / "board"
+_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ"  # without those that look like others
+
+
+def run(host: str, port: int, new: bool = False) -> int:
+    """Serve the board until it is interrupted. Return its exit status.
+
+    host: an address of this computer. port: a number. new: whether to begin a new class.
+
+    Raises LessonError where it cannot be served.
+    """
+    if not PROJECT.is_dir():
+        raise LessonError(f"The folder {PROJECT} is missing. Get the course again.")
+    if not 0 < port < 65536 or not is_free(port, host):
+        raise LessonError(
+            f"Port {port} is taken, or is none. Name another: --port {port % 9999 + 1}"
+        )
+    try:
+        socket.create_server((host, port)).close()
+        folder = workspace_folder() / "board"
+        known = open_class(folder, new)
+    except OSError as error:
+        raise LessonError(
+            f"The board cannot be started on {host}:{port}. {in_words(error)}"
+        ) from error
+    addresses = _addresses(host)
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="boardsite.settings",
+        DJANGO_DEBUG="0",
+        DJANGO_SECRET_KEY=known["secret"],
+        DJANGO_ALLOWED_HOSTS=",".join([*addresses, "127.0.0.1", "localhost"]),
+        BOARD_DATA=str(folder),
+        BOARD_CODE=known["code"],
+        BOARD_WORD=known["word"],
+        BOARD_HELPER_WORD=known["helper_word"],
+    )
+    os.environ.pop("REDIS_URL", None)
+    sys.path.insert(0, str(PROJECT))
+    _migrate()
+    page = f"http://{addresses[0]}:{port}"
+    print(
+        f"The board of this class is served at {page}/\n\n"
+        f"  you      {page}/#{known['word']}\n"
+        f"  helpers  {page}/#{known['helper_word']}\n"
+        f"  learners channels-live join {page} {known['code']}\n"
+        f'           or in a cell: join_class("{page}", "{known["code"]}")\n',
+        flush=True,
+    )
+    if is_loopback(host):
+        print("Only this computer reaches it. --host 0.0.0.0 opens it to your network.")
+    else:
+        print("It is not encrypted: whoever listens in your network can read what is sent.")
+    print("Control-C ends it. What it knows stays in", folder, flush=True)
+    _serve(host, port)
+    return 0
+
+
+def open_class(folder: Path, new: bool = False) -> dict[str, str]:
+    """Return what lets people into a class: `code`, `word`, `helper_word`, `secret`.
+
+    folder: where it is stored; it is made the first time. new: whether to begin another class, and
+    keep what is stored under another name. Raises OSError if it cannot be written.
+    """
+    if new and folder.is_dir():
+        folder.rename(folder.with_name(f"{folder.name}-{time.strftime('%Y-%m-%d-%H%M%S')}"))
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "class.json"
+    try:
+        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        if {"code", "word", "helper_word", "secret"} <= known.keys():
+            return known
+    except (FileNotFoundError, ValueError, AttributeError):
+        pass
+    known = {
+        "code": "".join(secrets.choice(_LETTERS) for _ in range(6)),
+        "word": _word(),
+        "helper_word": _word(),
+        "secret": secrets.token_urlsafe(40),
+    }
+    temporary = file.with_suffix(".new")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps(known), encoding="utf-8")
+    temporary.replace(file)
+    return known
+
+
+def _word() -> str:
+    """Return a word that can be told to somebody: two of four syllables, 49 bits together."""
+    vowels, consonants = "aeiou", "bdfgklmnprstvz"
+    halves = (
+        "".join(secrets.choice(consonants) + secrets.choice(vowels) for _ in range(4))
+        for _ in range(2)
+    )
+    return "-".join(halves)
+
+
+def _addresses(host: str) -> list[str]:
+    """Return the addresses under which the board is reached, the best one first."""
+    if host not in ("0.0.0.0", "::"):
+        return [host]
+    family = socket.AF_INET
+    own = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == family and not is_loopback(address.address)
+    ]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: it tells which address would be used
+        own.insert(0, probe.getsockname()[0])
+    name = socket.gethostname()
+    return [*dict.fromkeys(own), name, f"{name}.local"]
+
+
+def _migrate() -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def _serve(host: str, port: int) -> None:
+    from daphne.cli import CommandLineInterface
+
+    daphne: Any = CommandLineInterface()
+    # its own log would tell each request; an error it tells all the same
+    daphne.run(["-b", host, "-p", str(port), "-v", "0", "boardsite.asgi:application"])
