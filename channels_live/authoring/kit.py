@@ -22,7 +22,7 @@ def make(kit: Path) -> str:
     """
     if kit.exists():
         shutil.rmtree(kit)
-    wheels = ["-w", kit / "wheels", "-c", "requirements.txt", ROOT, *_BUILDS]
+    wheels = ["-w", str(kit / "wheels"), "-c", "requirements.txt", str(ROOT), *_BUILDS]
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *wheels], cwd=ROOT, check=True)
     for wheel in (kit / "wheels").glob("channels_live-*"):
