@@ -9,7 +9,7 @@ READY = $(VENV)/.installed
 TOOLS = $(VENV)/.tools
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test quick coverage lint format lock build new picture bench bench-class site
+.PHONY: help lab test quick coverage lint format lock build new picture bench bench-class kit site
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ bench: $(READY) ## measure what watching a server costs, and how fast a room is
 
 bench-class: $(TOOLS) ## let scripted learners take part in a class: ARGS="--learners 50"
 	$(VENV)/bin/python tests/bench_class.py $(ARGS)
+
+kit: $(READY) ## make a folder for a stick, which installs the course without a network
+	$(RUN) channels_live.authoring.kit
 
 $(READY): requirements.txt pyproject.toml $(wildcard lab/*.json lab/extension/*.json lab/extension/static/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -99,7 +99,8 @@ def _serve(room: Room, port: int, address: str) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        print(f"\nThe class ends. All work is in {room.folder / 'learners'}.", flush=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"\nThe class ends. All work is in {room.folder / 'learners'}.", flush=True)
         hub.end()
         nginx.terminate()
         nginx.wait()
