@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors
-    from channels_live.class_line import join_class, leave_class, lower_hand, raise_hand
     from channels_live.course import overview
     from channels_live.exercise import Exercise
+    from channels_live.joining import join_class, leave_class, lower_hand, raise_hand
     from channels_live.lesson import Lesson
     from channels_live.project import Project
     from channels_live.server import Server, ServerError
@@ -20,12 +20,12 @@ _HOMES = {
     "Exercise": "exercise",
     "Lesson": "lesson",
     "LessonError": "workspace",
-    "join_class": "class_line",
-    "leave_class": "class_line",
-    "lower_hand": "class_line",
+    "join_class": "joining",
+    "leave_class": "joining",
+    "lower_hand": "joining",
     "overview": "course",
     "Project": "project",
-    "raise_hand": "class_line",
+    "raise_hand": "joining",
     "Server": "server",
     "ServerError": "server",
 }

@@ -19,23 +19,11 @@ from channels_live import membership
 from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED
 from channels_live.trouble import in_words
-from channels_live.workspace import LessonError, in_our_words
+from channels_live.workspace import LessonError
 
-ANSWER = 5.0  # seconds in which a board answers somebody who joins, or raises a hand
 LAST = 1.0  # seconds that a terminal's command waits at its end for what is not sent yet
 _ENDED = {1000, 1008, *range(4400, 4500)}  # close codes after which a client does not come back
 _FAULTS = (OSError, LessonError, ValueError, LookupError, TypeError, AttributeError)  # of the file
-
-WHAT_IS_SENT = """\
-From now on your notebooks, and `channels-live`, send to {address}:
-- this name, and a random number that stands for you;
-- the number of each exercise that you open or check, and since when you are at it;
-- whether it is right, how often you have checked it, how many hints you have had;
-- what the last check told you, up to 600 characters. That may hold lines of your code's output and
-  of your log.
-
-And when you raise your hand, that, and what you write with it. Nothing else: no file of yours.
-`leave_class()`, or `channels-live leave`, ends it, and lets the board forget all of that."""
 
 
 class Line:
@@ -252,81 +240,7 @@ def finish() -> None:
         LINE.idle.wait(LAST)
 
 
-# --- what learners call
-
-
-@in_our_words()
-def join_class(address: str, code: str, name: str = "") -> Text:
-    """Join a class: from now on its board is told of your exercises, and says what it is told.
-
-    address, code: as the instructor shows them. name: that the board shows, which need not be
-    yours; without one it makes one up.
-
-    Raises LessonError if the board does not take you.
-    """
-    before = membership.path().exists()
-    membership.join(address, code.strip(), " ".join(name.split())[:30])
-    _restart()
-    if not (LINE.answered.wait(ANSWER) and LINE.connected.is_set()):
-        why = LINE.refused
-        if not before:
-            LINE.end()
-            membership.leave()
-        if why:
-            raise LessonError(f"You have not joined: {why}.")
-        raise LessonError(
-            f"You have not joined: no board answers at {address}. Try whether its page opens in "
-            "your browser; ask for the address again."
-        )
-    state = membership.read() or {}
-    page = state["address"].replace("ws", "http", 1)
-    told = WHAT_IS_SENT.format(address=page)
-    text = f"You have joined the class. On the board you are: {LINE.name}\n\n{told}"
-    mine = f"Your own page there, for you alone: {page}/learner/#{state['code']}/{state['key']}"
-    return Text(f"{text}\n\n{mine}")
-
-
-@in_our_words()
-def leave_class() -> Text:
-    """Leave the class: its board forgets you, and is told nothing more."""
-    if not membership.read():
-        return Text("You have joined no class.")
-    LINE.left.clear()
-    LINE.say({"do": "leave"})
-    forgotten = LINE.left.wait(ANSWER)
-    membership.leave()
-    LINE.wake()
-    if forgotten:
-        return Text("You have left the class. Its board has forgotten you.")
-    return Text(
-        "You have left the class, and nothing more is sent. Its board did not answer, so it still "
-        "has what it was told: ask your instructor to delete it."
-    )
-
-
-def raise_hand(why: str = "") -> Text:
-    """Raise your hand on the board. why: what it is about, if you like."""
-    return _hand(True, why, "Your hand is up. `lower_hand()` lowers it.")
-
-
-def lower_hand() -> Text:
-    """Lower your hand on the board."""
-    return _hand(False, "", "Your hand is down.")
-
-
-def _hand(up: bool, why: str, done: str) -> Text:
-    if not membership.read():
-        raise LessonError('You have joined no class. `join_class("address", "code")` does.')
-    LINE.say({"do": "hand", "up": up, "why": why[:200]})
-    if LINE.answered.wait(ANSWER) and LINE.connected.is_set():
-        LINE.idle.wait(ANSWER)
-        return Text(done)
-    if LINE.refused:
-        raise LessonError(f"The board does not take it: {LINE.refused}.")
-    return Text("The board does not answer. It is told as soon as it does.")
-
-
-def _restart() -> None:
+def restart() -> None:
     """Let a new line begin, with what is written down now."""
     global LINE
     old, LINE = LINE, Line()

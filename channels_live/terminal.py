@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from channels_live import class_line, copies, explain, notebook, schedule, work, workspace
+from channels_live import class_line, copies, explain, joining, notebook, schedule, work, workspace
 from channels_live.course import overview
 from channels_live.exercise import Exercise, Task, task, tasks
 from channels_live.kernel import KERNEL
@@ -194,12 +194,12 @@ def _lessons(words: list[str]) -> list[int]:
 
 
 def _join(options: argparse.Namespace) -> int:
-    print(plain(str(class_line.join_class(options.address, options.code, options.name))))
+    print(plain(str(joining.join_class(options.address, options.code, options.name))))
     return 0
 
 
 def _leave(options: argparse.Namespace) -> int:
-    print(class_line.leave_class())
+    print(joining.leave_class())
     return 0
 
 

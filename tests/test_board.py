@@ -24,7 +24,7 @@ from playwright.sync_api import expect
 from running_lab import run_all, running_lab
 from websockets.sync.client import connect
 
-from channels_live import class_line, membership
+from channels_live import class_line, joining, membership
 from channels_live.board import _addresses, open_class
 from channels_live.cli import main
 from channels_live.server import Server
@@ -277,7 +277,7 @@ def test_a_class_outlives_its_board_and_a_learner_who_worked_meanwhile(tmp_path,
     code, you = board.code, board.you
     try:
         instructor = board.log_in()
-        class_line.join_class(board.page, board.code, "anna")
+        joining.join_class(board.page, board.code, "anna")
         work_on("5.1", {ANSWER: WRONG_5_1})
         board.end(signal.SIGKILL)
         class_line.opened("5.1", "not attempted", 0)
@@ -286,7 +286,7 @@ def test_a_class_outlives_its_board_and_a_learner_who_worked_meanwhile(tmp_path,
         assert (board.code, board.you) == (code, you)
         assert eventually(lambda: exported(instructor) == ["5.1"], 30)
         assert eventually(lambda: not membership.reports(membership.read()), 10)
-        assert "forgotten you" in str(class_line.leave_class())
+        assert "forgotten you" in str(joining.leave_class())
         assert exported(instructor) == []
         assert board.end(signal.SIGINT) == 0
     finally:

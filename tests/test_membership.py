@@ -8,7 +8,7 @@ import pytest
 from answers import RIGHT_5_1, work_on
 from websockets.sync.server import serve
 
-from channels_live import Exercise, LessonError, class_line, membership
+from channels_live import Exercise, LessonError, class_line, joining, membership
 from channels_live.exercise import task
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
@@ -46,8 +46,8 @@ def test_who_has_not_joined_sends_nothing(workspace):
     assert not (workspace / "class.json").exists()
     assert "class" not in {thread.name for thread in threading.enumerate()}
     with pytest.raises(LessonError, match="You have joined no class"):
-        class_line.raise_hand()
-    assert str(class_line.leave_class()) == "You have joined no class."
+        joining.raise_hand()
+    assert str(joining.leave_class()) == "You have joined no class."
 
 
 @pytest.mark.live
@@ -61,9 +61,9 @@ def test_a_board_that_is_away_costs_a_word(joined):
 
 
 def test_nobody_answers_who_is_asked_to_let_somebody_in(workspace, monkeypatch):
-    monkeypatch.setattr(class_line, "ANSWER", 0.2)
+    monkeypatch.setattr(joining, "ANSWER", 0.2)
     with pytest.raises(LessonError, match=r"no board answers at http://127\.0\.0\.1:"):
-        class_line.join_class(f"http://127.0.0.1:{free_port()}", "CODE")
+        joining.join_class(f"http://127.0.0.1:{free_port()}", "CODE")
     assert state() is None, "who has not got in sends nothing later"
 
 
@@ -80,7 +80,7 @@ def test_what_answers_is_no_board(workspace, answers, capfd):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]
         with pytest.raises(LessonError, match="You have not joined: "):
-            class_line.join_class(f"127.0.0.1:{port}", "CODE")
+            joining.join_class(f"127.0.0.1:{port}", "CODE")
         class_line.LINE.end()
         server.shutdown()
     assert state() is None
