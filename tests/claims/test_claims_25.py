@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import multiprocessing
 import shutil
 import subprocess
@@ -193,3 +194,16 @@ def test_browser_is_not_needed(tmp_path):
     said = manage(folder, "test", "myapp.test_browser", "--noinput", "--verbosity", "2")
     assert "needs a browser: pip install playwright, then playwright install chromium" in said
     assert "OK (skipped=1)" in said
+
+
+@pytest.mark.claim("lesson 25", "Floors 1 and 2 are measured without more.")
+def test_coverage_of_floor_2(tmp_path):
+    folder = tmp_path / "finished"
+    shutil.copytree(workspace.SAMPLE / "finished", folder)
+    (folder / ".coveragerc").unlink()
+    coverage = [sys.executable, "-m", "coverage"]
+    tests = ["manage.py", "test", "myapp.test_rooms", "--noinput"]
+    for arguments in (["run", "--include=myapp/rooms.py", *tests], ["json", "-o", "seen.json"]):
+        subprocess.run([*coverage, *arguments], cwd=folder, check=True, capture_output=True)
+    seen = json.loads((folder / "seen.json").read_text())
+    assert seen["totals"]["percent_covered"] > 50

@@ -49,6 +49,6 @@ def only_inside(pages):
     inside = URLRouter([*inside_urlpatterns, re_path(r"", pages)])
 
     async def choose(scope, receive, send):
-        await (pages if scope["client"] else inside)(scope, receive, send)
+        await (pages if scope.get("client") else inside)(scope, receive, send)
 
     return choose
