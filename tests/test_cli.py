@@ -401,7 +401,8 @@ def test_help_explains_itself(run):
     status, out, _ = run("--help")
     assert status == 0
     commands = ["list", "next", "check", "hint", "solution", "reset", "fresh"]
-    commands += ["explain", "schedule", "watch", "board", "join", "leave", "doctor"]
+    commands += ["explain", "schedule", "watch", "board", "join", "leave", "class"]
+    commands += ["doctor"]
     assert re.findall(r"^    (\w+)  +\w", out, re.M) == commands
     for command in commands:
         status, out, _ = run(f"{command} --help")

@@ -18,7 +18,8 @@ _FENCE = re.compile(r"^```mermaid\n(.*?)^```$", re.M | re.S)
 _NOTES = "<details><summary>For instructors</summary>"
 _HEADING = re.compile(r"## (.+)")
 _LEXERS = {".py": "python", ".html": "html+django", ".js": "javascript", ".css": "css"}
-_COLOURS = re.compile(r'"theme": "\w+", "themeCSS": "[^"]*", ')  # the page has its own
+# the page has its own
+_COLOURS = re.compile(r'%%\{init: \{"theme": "\w+"\}\}%%\n|"theme": "\w+", "themeCSS": "[^"]*", ')
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s]+)")  # within the course
 _FILES = "files"  # folder of the notebooks as they are, to download
 _DIAGRAM, _PANELS = "text/vnd.mermaid", "application/vnd.channels-live+json"
