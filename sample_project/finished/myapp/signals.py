@@ -1,5 +1,3 @@
-from functools import partial
-
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
@@ -17,8 +15,8 @@ def announce(sender, instance, created, raw, **kwargs):
     if created and not raw:  # raw: from a fixture
         slug, url = instance.topic.slug, instance.get_absolute_url()
         event = {"type": "post.created", "topic": slug, "post": instance.pk, "url": url}
-        for group in (f"topic.{slug}", "posts"):
-            transaction.on_commit(partial(group_send, group, event), robust=True)
+        transaction.on_commit(lambda: group_send(f"topic.{slug}", event), robust=True)
+        transaction.on_commit(lambda: group_send("posts", event), robust=True)
         notify(instance)
 
 
