@@ -222,7 +222,7 @@ def check_26_3(site: Site) -> None:
             if not attempt and time.monotonic() < begun + LIFE / 2:
                 for client in (one, two):
                     _nothing_yet(client, again)
-            if _stays(one, drill, two, silent, renewed):
+            if _stays(one, drill, two, (again, silent, renewed), [drill, lathe]):
                 break
             for client in (one, two):  # the machine was too busy: anew, when all is over
                 while _running(client, silent) != []:
@@ -246,8 +246,14 @@ def check_26_3(site: Site) -> None:
             read(first, [], late)
 
 
-def _stays(speaker: Client, name: str, reader: Client, silent: str, renewed: str) -> bool:
-    """Let a machine speak for twice its life, and another not. Return whether it was in time."""
+def _stays(
+    speaker: Client, name: str, reader: Client, looks: tuple[str, str, str], both: list[str]
+) -> bool:
+    """Let a machine speak for twice its life, and another not. Return whether it was in time.
+
+    looks: for what is told again, told of who is silent, told of who speaks. both: their names.
+    """
+    again, silent, renewed = looks
     last, end, in_time = time.monotonic(), time.monotonic() + 2.5 * LIFE, True
     while time.monotonic() < end:
         speaker.send({"alive": name})
@@ -258,6 +264,8 @@ def _stays(speaker: Client, name: str, reader: Client, silent: str, renewed: str
         return False
     reader.sent = f'{{"alive": "{name}"}}, twenty times a second, and no other'
     running = _running(reader, silent)
+    if running == both:
+        raise NotYet(again, sent=reader.sent, got={"running": running}, expected="nothing")
     if running != [name]:
         look = silent if name in running else renewed
         raise NotYet(look, sent=reader.sent, got={"running": running}, expected=[name])

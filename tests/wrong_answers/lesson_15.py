@@ -223,7 +223,7 @@ WRONG = {
         ),
         Wrong(
             "saves the key after the work",
-            "charged 2 times",
+            "how often the bank is asked for one order",
             PAYMENTS,
             KEY,
             '        if not Report.objects.filter(key=order["key"]).exists():\n',
