@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, json
 
-Exercise = Annotated[str, Meta(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}$")]
+Exercise = Annotated[str, Meta(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}\Z")]
 Count = Annotated[int, Meta(ge=0, le=100_000_000)]
 State = Literal["not attempted", "not yet", "right"]
 Text = Annotated[str, Meta(max_length=2_000)]

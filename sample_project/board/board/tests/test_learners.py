@@ -37,6 +37,7 @@ class LearnerTests(SocketTestCase):
             for frame in (
                 {"do": "report", "number": 1, "exercise": "5.1", "state": "great"},
                 {"do": "report", "number": 1, "exercise": "<b>", "state": "right"},
+                {"do": "report", "number": 1, "exercise": "5.1\n", "state": "right"},
                 {"do": "report", "number": 1, "exercise": "5.1", "state": "right", "more": 1},
                 {"do": "push", "exercise": "5.1", "text": "not for learners"},
             ):
