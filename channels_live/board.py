@@ -10,11 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from channels_live.server.ports import is_free, is_loopback
+from channels_live.server.ports import free_port, is_free, is_loopback
 from channels_live.trouble import in_words
-from channels_live.workspace import SAMPLE, LessonError, workspace_folder
+from channels_live.workshop import plan
+from channels_live.workspace import SAMPLE, LessonError, overwrite, workspace_folder
 
 PROJECT = SAMPLE / "board"
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ"  # without those that look like others
@@ -30,9 +29,7 @@ def run(host: str, port: int, new: bool = False) -> int:
     if not PROJECT.is_dir():
         raise LessonError(f"The folder {PROJECT} is missing. Get the course again.")
     if not 0 < port < 65536 or not is_free(port, host):
-        raise LessonError(
-            f"Port {port} is taken, or is none. Name another: --port {port % 9999 + 1}"
-        )
+        raise LessonError(f"Port {port} is taken, or is none. Name another: --port {free_port()}")
     try:
         socket.create_server((host, port)).close()
         folder = workspace_folder() / "board"
@@ -95,10 +92,7 @@ def open_class(folder: Path, new: bool = False) -> dict[str, str]:
         "helper_word": _word(),
         "secret": secrets.token_urlsafe(40),
     }
-    temporary = file.with_suffix(".new")
-    temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps(known), encoding="utf-8")
-    temporary.replace(file)
+    overwrite(file, json.dumps(known), private=True)
     return known
 
 
@@ -116,14 +110,8 @@ def _addresses(host: str) -> list[str]:
     """Return the addresses under which the board is reached, the best one first."""
     if host not in ("0.0.0.0", "::"):
         return [host]
-    family = socket.AF_INET
-    own = [
-        address.address
-        for addresses in psutil.net_if_addrs().values()
-        for address in addresses
-        if address.family == family and not is_loopback(address.address)
-    ]
-    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+    own = plan.addresses()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
         probe.connect(("192.0.2.1", 9))  # nothing is sent: it tells which address would be used
         own.insert(0, probe.getsockname()[0])
     name = socket.gethostname()

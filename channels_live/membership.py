@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from channels_live import locks
-from channels_live.workspace import LessonError, workspace_folder
+from channels_live.workspace import LessonError, overwrite, workspace_folder
 
 LONGEST = 600  # characters of a message, as the board takes it
 PATIENCE = 1.0  # seconds that another program may hold the file: no check waits longer
@@ -173,7 +173,4 @@ def _change(change: Callable[[State], None], new: bool = False) -> None:
         state = state or {}
         change(state)
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".new")
-        temporary.touch(mode=0o600)  # the key is in it
-        temporary.write_text(json.dumps(state, indent=1), encoding="utf-8")
-        temporary.replace(file)
+        overwrite(file, json.dumps(state, indent=1), private=True)  # the key is in it

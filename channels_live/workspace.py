@@ -139,15 +139,19 @@ def laid_out_beside(
     return new
 
 
-def overwrite(file: Path, text: str) -> None:
+def overwrite(file: Path, text: str, *, private: bool = False) -> None:
     """Put a text in the place of what a file holds, all of it or nothing.
 
-    Raises OSError if it cannot be written.
+    private: nobody else may ever read it, and there need be no such file yet. Raises OSError if it
+    cannot be written.
     """
-    new = file.with_name(f"{_OURS}new")
+    new = file.with_name(f"{_OURS}{file.name}.new")
     try:
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
         new.write_text(text, encoding="utf-8")
-        shutil.copymode(file, new)
+        if not private:
+            shutil.copymode(file, new)
         new.replace(file)
     finally:
         new.unlink(missing_ok=True)

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from channels_live.workspace import overwrite
+
 INSTRUCTOR = "instructor"
 FOLDER = "CHANNELS_LIVE_CLASS"  # the environment variable that tells the hub its room
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
@@ -129,7 +131,4 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
-    new.chmod(0o600)
-    new.replace(file)
+    overwrite(file, json.dumps(content, indent=1, ensure_ascii=False), private=True)
