@@ -505,6 +505,20 @@ def test_notebook_has_the_room_that_ended_panels_of_another_had(page, lab):
     expect(frame(page, "Ben").get_by_text("Connected.")).to_be_visible()
 
 
+def test_third_page_takes_no_room_from_two(page, lab):
+    open_chat(lab, page, "third")
+    anna, ben, home = (
+        page.locator(f'iframe[title="Page {name}"]') for name in ("Anna", "Ben", "/")
+    )
+    expect(ben).to_be_visible()
+    half = ben.bounding_box()["width"]
+    run(page, 'server.page("/")')
+    expect(home).to_be_visible()
+    expect(anna).to_be_hidden()  # it is a tab behind
+    assert abs(home.bounding_box()["width"] - half) < 10
+    assert ben.bounding_box()["width"] == half
+
+
 def test_narrow_window_has_panels_below_the_notebook(page, lab):
     page.set_viewport_size({"width": 900, "height": 900})
     lab.write("narrow.ipynb", BEGIN, STAGE, "print('─' * 300 + '──▶')", "print('word ' * 99)")

@@ -202,18 +202,20 @@ class Stage {
     const [isPage, other] = kind === "page" ? [true, "conversation"] : [false, "page"];
     const others = [...stages.values()].filter((stage) => stage !== this);
     const own = attached(this, kind);
+    const covers = isPage && own.length > 1; // a third one beside two would leave no room for any
     const there = others.map((stage) => attached(stage, kind)[own.length]).find(Boolean);
     const across = [this, ...others].map((stage) => attached(stage, other).at(-1)).find(Boolean);
     const [below, tabs] = roomIn(shell);
     const [ref, mode] =
       tabs ? [this.notebook, "tab-after"]
         : there ? [there, "tab-after"]
-          : own.length ? [own.at(-1), isPage ? "split-right" : "tab-after"]
+          : covers ? [own[own.length % 2], "tab-after"]
+            : own.length ? [own.at(-1), isPage ? "split-right" : "tab-after"]
             : across && below ? [across, isPage ? "split-left" : "split-right"]
               : across ? [across, isPage ? "split-top" : "split-bottom"]
                 : [this.notebook, below ? "split-bottom" : "split-right"];
     shell.add(widget, "main", { ref: ref.id, mode, activate: false });
-    if (there && !this.isBehind()) widget.parent?.selectWidget?.(widget);
+    if ((there || covers) && !this.isBehind()) widget.parent?.selectWidget?.(widget);
   }
 
   // Bring panels to the front, or back. Return whether that can be.
