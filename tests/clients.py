@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 RUNSERVER = "python manage.py runserver"
 HELLO = '{"message": "hello"}'
+PATIENCE = 60  # seconds; what must come at last may come late on a busy machine
 
 
 def client(server, path="/ws/chat/", **options):
@@ -39,7 +40,7 @@ def family(*pids):
     ]
 
 
-def eventually(true, within):
+def eventually(true, within=PATIENCE):
     """Tell whether a function returns something true within so many seconds."""
     end = time.monotonic() + within
     while not true():
@@ -49,7 +50,7 @@ def eventually(true, within):
     return True
 
 
-def gone(processes, within=2.0):
+def gone(processes, within=PATIENCE):
     """Tell whether these processes end within so many seconds."""
     return eventually(lambda: not any(map(_alive, processes)), within)
 

@@ -25,7 +25,9 @@ RAN = """() => {
     const idle = panel.sessionContext.session.kernel.status === "idle";
     return (failed || ran && idle) && {ran: cells.length, outputs};
 }"""
-OPEN = "() => jupyterapp.shell.currentWidget?.sessionContext.session?.kernel?.status === 'idle'"
+# as long as the page is loading there is no application
+OPEN = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status
+    === 'idle'"""
 
 
 class Lab:

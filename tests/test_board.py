@@ -68,7 +68,7 @@ class Board:
         (self.you,) = re.findall(r"  you +(\S+)", text)
         (self.helpers,) = re.findall(r"  helpers +(\S+)", text)
         (self.code,) = re.findall(r'join_class\(".+?", "([A-Z]{6})"\)', text)
-        assert eventually(self.answers, 30)
+        assert eventually(self.answers)
 
     def answers(self):
         try:
@@ -281,11 +281,11 @@ def test_a_class_outlives_its_board_and_a_learner_who_worked_meanwhile(tmp_path,
         work_on("5.1", {ANSWER: WRONG_5_1})
         board.end(signal.SIGKILL)
         class_line.opened("5.1", "not attempted", 0)
-        assert eventually(lambda: class_line.LINE.failed, 30)
+        assert eventually(lambda: class_line.LINE.failed)
         board.start()
         assert (board.code, board.you) == (code, you)
-        assert eventually(lambda: exported(instructor) == ["5.1"], 30)
-        assert eventually(lambda: not membership.reports(membership.read()), 10)
+        assert eventually(lambda: exported(instructor) == ["5.1"])
+        assert eventually(lambda: not membership.reports(membership.read()))
         assert "forgotten you" in str(joining.leave_class())
         assert exported(instructor) == []
         assert board.end(signal.SIGINT) == 0

@@ -143,7 +143,7 @@ def test_ends_with_its_kernel(tmp_path, end):
         processes = brokers_on(port)
         assert len(processes) == 2, "the broker, and the one that watches it"
         end(process)
-        assert gone(processes, within=2.0)
+        assert gone(processes)
 
 
 @pytest.mark.live
@@ -155,7 +155,7 @@ def test_ends_with_a_kernel_that_is_killed_meanwhile(tmp_path, milliseconds):
         process.stdout.readline()
         time.sleep(milliseconds / 1000)  # somewhere while it starts
         process.kill()
-    assert eventually(lambda: not brokers_on(port), within=3)
+    assert eventually(lambda: not brokers_on(port))
 
 
 @needs_shell
@@ -164,7 +164,7 @@ def test_program_that_ignores_the_polite_end_is_ended(start, site):
     server = start("sh stubborn.sh", ready="ready")
     process = psutil.Process(server.pid)
     server.stop()
-    assert gone([process], within=0.5)
+    assert gone([process])
 
 
 @needs_shell

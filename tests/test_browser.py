@@ -172,7 +172,7 @@ def set_cell(page, text, new):
     )
 
 
-NAME = "() => window.jupyterapp?.shell.currentWidget?.context?.path"
+NAME = "() => window.jupyterapp?.shell?.currentWidget?.context?.path"
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 KINDS = ("notebooks", "exercises")
 IS_OPEN = f"name => ({NAME})() === name && ({OPEN})()"

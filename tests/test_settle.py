@@ -181,7 +181,7 @@ def settle(server, **options):
 
 def soon_quiet(server):
     """Tell whether it is soon sure that nothing comes: a thread that just starts is a doubt."""
-    return eventually(lambda: settle(server)[0] == QUIET, within=5)
+    return eventually(lambda: settle(server)[0] == QUIET)
 
 
 @pytest.mark.parametrize("path", ["/ws/chat/", "/ws/echo/", "/ws/room/"])
@@ -254,7 +254,7 @@ def test_impatient_question_is_answered_beside_a_handler_that_hangs(start, site,
         websocket.send("x")
         answer, seconds = settle(server, patience=0.1)
         assert answer == STUCK
-        assert 0.1 <= seconds < 2.0
+        assert 0.1 <= seconds < SETTLE_LIMIT
         with ThreadPoolExecutor() as threads:
             patient = threads.submit(settle, server, patience=1.0)
             assert settle(server, patience=0.1)[0] == STUCK
@@ -281,7 +281,7 @@ def test_stopped_process_is_not_waited_for(start, project):
     finally:
         process.resume()
     assert answer == Settled(answered=False, quiet=False, pending=True)
-    assert ANSWER_LIMIT <= seconds < ANSWER_LIMIT + 1.0
+    assert ANSWER_LIMIT <= seconds < SETTLE_LIMIT
     assert settle(server)[0] == QUIET
 
 
@@ -290,10 +290,10 @@ def test_process_that_hangs_in_a_call_is_not_waited_for(start, site):
     server = start(DAPHNE, with_later(site))
     with client(server, "/later/Hung/", close_timeout=0) as websocket:
         websocket.send("x")
-        assert eventually(lambda: not server._run.record.settle(timeout=0.1).answered, within=5)
+        assert eventually(lambda: not server._run.record.settle(timeout=0.1).answered)
         answer, seconds = settle(server)
         assert not answer.answered and not answer.quiet
-        assert seconds < ANSWER_LIMIT + 1.0
+        assert seconds < SETTLE_LIMIT
     os.kill(server.pid, signal.SIGKILL)
 
 

@@ -258,7 +258,7 @@ def test_nothing_is_left_of_those_who_are_gone(server, visit, leave):
     for path in ("/ws/chat/a/?name=x", "/ws/chat/a/", "/ws/topics/lunch/"):
         leave(visit(path))
     # the server notices a little later that they are gone
-    assert eventually(lambda: server.http("/groups/").text == "", within=5)
+    assert eventually(lambda: server.http("/groups/").text == "")
 
 
 # Live topics

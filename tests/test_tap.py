@@ -296,7 +296,7 @@ def test_mark_of_a_message_passes_a_broker_and_nobody_sees_it(start, site, layer
 
 def test_worker(start, project):
     server = start("python manage.py runworker jobs", project)
-    assert eventually(lambda: server.log("done: 1"), within=5)
+    assert eventually(lambda: server.log("done: 1"))
     events = server._run.record.events
     assert calls(events) == ["Jobs.job_done"]
     assert of(events, "open", "protocol", "path") == [("channel", None)]
@@ -385,7 +385,7 @@ def test_servers_end_with_their_kernel(kernel, code, end):
     processes = family(*servers)
     assert len(processes) == 3, "daphne, runserver and what it has started"
     end(manager, psutil.Process(pid))
-    assert gone(processes, within=2.0)
+    assert gone(processes)
 
 
 def test_servers_survive_an_interrupt_of_the_kernel(kernel, code):
@@ -434,4 +434,4 @@ def test_servers_end_with_a_crashed_process(code, crash):
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.wait(10)
-    assert gone(processes, within=2.0)
+    assert gone(processes)

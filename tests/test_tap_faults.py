@@ -316,7 +316,7 @@ class Bare:
             self._process = subprocess.Popen(
                 [*command, "myproject.asgi:application"], cwd=folder, stdout=log, stderr=log
             )
-        assert eventually(lambda: "Listening on TCP" in self.log(), within=30)
+        assert eventually(lambda: "Listening on TCP" in self.log())
 
     def ws(self, path):
         return f"ws://127.0.0.1:{self.port}{path}"
@@ -489,7 +489,7 @@ def test_exception_that_something_catches_does_not_fail_a_start(start, site):
 def test_exit_in_a_consumer_is_told(start, site, name):
     server = start(DAPHNE, with_nasty(site))
     heard_from(server, name)
-    assert eventually(lambda: not server.running, within=10)
+    assert eventually(lambda: not server.running)
     (error,) = [event for event in server._run.record.events if event["kind"] == "error"]
     assert (error["type"], error["message"]) == ("SystemExit", "enough")
     assert error["file"].endswith("nasty.py")
@@ -504,7 +504,7 @@ def test_last_words_are_heard(start, site):
         with pytest.raises(ConnectionClosed):
             while True:
                 websocket.recv(timeout=10)
-    assert eventually(lambda: not server.running, within=10)
+    assert eventually(lambda: not server.running)
     text = str(server.timeline())
     assert "HardExit.receive()" in text and "last words" in text
     assert "missing" not in text
@@ -515,7 +515,7 @@ def test_last_words_are_heard(start, site):
 def test_killed_server_is_said_to_be_killed(start, site):
     server = start(DAPHNE, with_nasty(site))
     heard_from(server, "Killed")
-    assert eventually(lambda: not server.running, within=10)
+    assert eventually(lambda: not server.running)
     said = str(server.timeline())
     assert said.endswith("The server was killed: what it did last may be missing here.")
     assert "Nothing has happened" not in said

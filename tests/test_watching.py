@@ -40,7 +40,7 @@ class Watched:
 
     def told(self, text, file=None):
         file = file or self.out
-        assert eventually(lambda: text in file.read_text(), 20), file.read_text()
+        assert eventually(lambda: text in file.read_text()), file.read_text()
 
     def talk(self, *frames, path="/ws/chat/"):
         self.told("Listening on TCP", self.err)

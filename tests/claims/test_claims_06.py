@@ -114,7 +114,7 @@ def test_templates_need_no_restart(tmp_path, forked):
     with Server(RUNSERVER, folder) as server:
         assert "<h1>Chat</h1>" in server.http("/chat/").text
         template.write_text(template.read_text().replace("<h1>Chat</h1>", "<h1>New</h1>"))
-        assert eventually(lambda: "<h1>New</h1>" in server.http("/chat/").text, 5)
+        assert eventually(lambda: "<h1>New</h1>" in server.http("/chat/").text)
         assert len(str(server.log(contains="Starting ASGI")).splitlines()) == 1
 
 

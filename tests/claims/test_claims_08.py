@@ -40,7 +40,7 @@ def left(server, count):
         codes[:] = [line.split()[-1] for line in str(server.log(contains="left with")).splitlines()]
         return len(codes) >= count
 
-    assert eventually(enough, 10), codes
+    assert eventually(enough), codes
     return codes
 
 
@@ -224,11 +224,11 @@ def test_one_thread_is_a_default(daphne):
     (one,) = set(together(daphne, "/sync/", "0")[0])
     for way in ("database", "sync"):
         assert set(together(daphne, "/handing/", f"{way} 0.1")[0]) == {one}
-    for path, text in [("/own/", "0.2"), ("/handing/", "free 0.2"), ("/handing/", "to_thread 0.2")]:
+    for path, text in [("/own/", "0.5"), ("/handing/", "free 0.5"), ("/handing/", "to_thread 0.5")]:
         heard, seconds = together(daphne, path, text)
         assert len(set(heard)) == 5
         assert one not in heard
-        assert seconds < 5 * 0.2
+        assert seconds < 5 * 0.5
 
 
 @pytest.mark.claim(
@@ -242,20 +242,20 @@ def test_one_waits_and_all_wait_but_pages(daphne):
         anna, ben = (stack.enter_context(client(daphne, "/sync/")) for _ in range(2))
         (one,) = talk(daphne, "/sync/", "0")
         start = monotonic()
-        anna.send("1")
+        anna.send("2")
         assert daphne.http("/thread/").text != one
-        assert monotonic() - start < 1
+        assert monotonic() - start < 2
         ben.send("0")
         with client(daphne, "/sync/"):
-            assert monotonic() - start >= 1
-        anna.recv(timeout=5)
-        ben.recv(timeout=5)
+            assert monotonic() - start >= 2
+        anna.recv(timeout=30)
+        ben.recv(timeout=30)
         before = str(daphne.log(contains="sync consumer left")).count("left")
         start = monotonic()
         anna.send("0.5")
         ben.close()
         assert eventually(
-            lambda: str(daphne.log(contains="sync consumer")).count("left") > before, 5
+            lambda: str(daphne.log(contains="sync consumer")).count("left") > before
         )
         assert monotonic() - start >= 0.5
 

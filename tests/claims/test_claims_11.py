@@ -87,7 +87,7 @@ def test_consumer_learns_of_every_end(tmp_path, name):
     with Server(command, tmp_path, ready="Listening") as server:
         for number, sent in enumerate(ends, 1):
             break_off(server.port, sent)
-            assert eventually(lambda so_far=number: len(disconnects(server)) == so_far, 5), sent
+            assert eventually(lambda so_far=number: len(disconnects(server)) == so_far), sent
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(b"x" * 65_000 + b"\n")
             lines = connection.makefile("rb")
@@ -110,7 +110,7 @@ def test_waiting_needs_no_thread(daphne):
     before = daphne.http("/threads/").text
     with ThreadPoolExecutor(20) as pool:
         silent = [pool.submit(httpx.get, daphne.url("/slow/?silent"), timeout=1) for _ in range(20)]
-        assert eventually(lambda: printed(daphne, "handle waits") == 20, 5)
+        assert eventually(lambda: printed(daphne, "handle waits") == 20)
         assert daphne.http("/threads/").text == before
     assert all(isinstance(waiting.exception(), httpx.ReadTimeout) for waiting in silent)
 
@@ -131,7 +131,7 @@ def test_a_stream_lasts_as_long_as_handle(daphne):
             pieces = response.iter_text()
             assert next(pieces) == "first"
             if how == "return":
-                assert eventually(lambda: printed(daphne, "disconnect of /left/?return."), 5)
+                assert eventually(lambda: printed(daphne, "disconnect of /left/?return."))
             assert bool(printed(daphne, at_the_end)) == (how == "return")
             daphne.http("/wake/")
             if how == "own":
@@ -161,7 +161,7 @@ def test_reader_who_leaves(folder):
         assert daphne.http("/thread/").status_code == 200  # the end of the other was seen before
         assert not printed(daphne, "handle ends")
         daphne.wait_for_log("took too long to shut down")
-        assert eventually(lambda: printed(daphne, "handle ends"), 5)
+        assert eventually(lambda: printed(daphne, "handle ends"))
 
 
 @pytest.mark.claim(
@@ -173,7 +173,7 @@ def test_reader_who_leaves(folder):
 @pytest.mark.live
 def test_end_of_an_answer(daphne):
     assert daphne.http("/over/").text == "all"
-    assert eventually(lambda: printed(daphne, "sent more, without an error"), 5)
+    assert eventually(lambda: printed(daphne, "sent more, without an error"))
 
 
 @pytest.mark.claim(

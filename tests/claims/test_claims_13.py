@@ -103,7 +103,7 @@ def test_nothing_runs_where_the_server_ends(folder, how):
             assert read(anna) == {"here": ["Anna"]}
             psutil.Process(server.pid).send_signal(how)
             assert closed_with(anna) == 1006
-            assert eventually(lambda: not server.running, within=10)
+            assert eventually(lambda: not server.running)
         assert not server.log(contains=" ran")
 
 

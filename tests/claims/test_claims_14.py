@@ -388,7 +388,7 @@ def test_plugs_with_pubsub(run, finished, tmp_path):
             own.restart()
             back = time.monotonic()
             with Redis.from_url(own.url()) as redis:
-                assert eventually(lambda: redis.pubsub_channels(), within=10)
+                assert eventually(lambda: redis.pubsub_channels())
             assert time.monotonic() - back < 4, "a second, on an idle machine"
             ben.ping().wait(5)
             assert ben.close_code is None

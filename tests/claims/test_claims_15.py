@@ -73,7 +73,7 @@ def test_two_workers_do_an_order_twice(run, broker, redis):
     for _ in range(60):
         orders(broker, *range(ordered, ordered + 10))
         ordered += 10
-        assert eventually(lambda so_far=ordered: len(set(done(*workers))) == so_far, within=10)
+        assert eventually(lambda so_far=ordered: len(set(done(*workers))) == so_far)
         if len(done(*workers)) > ordered:
             break
     assert len(done(*workers)) > ordered
@@ -100,20 +100,20 @@ def test_worker_holds_all_orders(run, tmp_path):
         first = run(WORKER, **environment)
         orders(own, *range(200), seconds=0.1)  # more than a channel holds
         with Redis.from_url(own.url()) as redis:
-            assert eventually(lambda: not redis.zcard("asgijobs"), within=10)
+            assert eventually(lambda: not redis.zcard("asgijobs"))
         later = run(WORKER, **environment)
         psutil.Process(first.pid).kill()
-        assert eventually(lambda: not first.running, within=5)
+        assert eventually(lambda: not first.running)
         assert len(done(first)) < 200
         orders(own, "bad", seconds=0.5)
-        assert eventually(lambda: done(later) == ["bad"], within=5), "it has got no other"
+        assert eventually(lambda: done(later) == ["bad"]), "it has got no other"
         orders(own, "behind", "too")
-        assert eventually(lambda: "a fault" in later.log(), within=5)
+        assert eventually(lambda: "a fault" in later.log())
         orders(own, "after")
-        assert eventually(lambda: "after" in done(later), within=5)
+        assert eventually(lambda: "after" in done(later))
         assert done(later) == ["bad", "after"]
         own.stop()
-        assert eventually(lambda: not later.running, within=10)
+        assert eventually(lambda: not later.running)
 
 
 REPORTS = "python manage.py runworker reports"
@@ -154,13 +154,13 @@ def test_killed_worker_does_not_finish(run, finished, broker, redis):
     manage(finished, "loaddata", "noticeboard")
     first = run(REPORTS)
     order(broker, "one")
-    assert eventually(lambda: redis.keys("asgispecific*"), within=10), "the first answer"
+    assert eventually(lambda: redis.keys("asgispecific*")), "the first answer"
     psutil.Process(first.pid).kill()
-    assert eventually(lambda: not first.running, within=5)
+    assert eventually(lambda: not first.running)
     second = run(REPORTS)
     order(broker, "one")
     order(broker, "two")
-    assert eventually(lambda: told(second) == 3, within=10)
+    assert eventually(lambda: told(second) == 3)
     assert str(second.timeline()).count("report.make") == 2
 
 

@@ -99,7 +99,7 @@ def test_reader_that_leaves(site, command):
             lines = answer.iter_lines()  # kept: the connection ends with it
             assert next(lines) == ": welcome"
             assert server.http("/groups/").text == "posts"
-        assert eventually(lambda: server.http("/groups/").text == "", within=10)
+        assert eventually(lambda: server.http("/groups/").text == "")
 
 
 @pytest.mark.claim(
