@@ -254,9 +254,7 @@ def test_one_waits_and_all_wait_but_pages(daphne):
         start = monotonic()
         anna.send("0.5")
         ben.close()
-        assert eventually(
-            lambda: str(daphne.log(contains="sync consumer")).count("left") > before
-        )
+        assert eventually(lambda: str(daphne.log(contains="sync consumer")).count("left") > before)
         assert monotonic() - start >= 0.5
 
 
