@@ -9,6 +9,7 @@ It fails where the sentence no longer stands there, so that text and witness go 
 
 import re
 
+import prefork
 import pytest
 from brokers import broker, finished, redis, run  # noqa: F401  fixtures for all
 
@@ -41,3 +42,16 @@ def its_sentences_stand_there(request):
         text = stated(where)
         for sentence in sentences:
             assert on_one_line(sentence) in text, f"no longer in {where}: {sentence}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_servers(zygote):
+    """Fork all servers of claims: what a sentence says does not depend on how one was started."""
+    if not zygote:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefork.Forked, "zygote", zygote)
+        for module in ("run", "process"):
+            patch.setattr(f"channels_live.server.{module}.Process", prefork.process)
+        yield

@@ -51,7 +51,7 @@ def test_page_and_room_speak_every_twenty_seconds():
 
 @pytest.mark.live
 @pytest.mark.claim("lesson 0", "`daphne` reads each of your files once, and does not look again")
-def test_daphne_does_not_look_again(tmp_path, forked):
+def test_daphne_does_not_look_again(tmp_path):
     folder = lesson_begins(6, tmp_path / "site")
     urls, consumers = folder / "myproject/urls.py", folder / "myapp/consumers.py"
     text = consumers.read_text()
@@ -69,7 +69,7 @@ def test_daphne_does_not_look_again(tmp_path, forked):
 
 @pytest.mark.live
 @pytest.mark.claim("lesson 0", "A room keeps what is said in a database: the two lines make one")
-def test_room_needs_the_database(tmp_path, forked):
+def test_room_needs_the_database(tmp_path):
     copy_project(SAMPLE / "finished", tmp_path)
     with Server(DAPHNE, tmp_path) as server:
         assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == [MESSAGE], "the frame needs none"

@@ -256,14 +256,14 @@ def test_wrong_name_behind_the_colon(project):
     "solutions 1",
     "`daphne myproject.asgi:application`, for 8000 is the port that it takes if you name none.",
 )
-def test_port_8000_is_the_default(tmp_path, forked):
+def test_port_8000_is_the_default(tmp_path):
     line = "web: daphne myproject.asgi:application"
     assert another_answer("1.1", tmp_path, {"Procfile": line}).state == RIGHT
 
 
 @pytest.mark.live
 @pytest.mark.claim("solutions 1", "**What else would do.** `except ConnectionRefusedError`;")
-def test_other_knock_would_do(tmp_path, forked):
+def test_other_knock_would_do(tmp_path):
     change = {"knock.py": ("except OSError", "except ConnectionRefusedError")}
     assert another_answer("1.2", tmp_path, change).state == RIGHT
 

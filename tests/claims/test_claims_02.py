@@ -74,7 +74,7 @@ def test_whose_commands_these_are(folder):
     "solutions 2",
     'its banner says "Starting development server", and nothing in it reads `ASGI_APPLICATION`',
 )
-def test_wsgi_server_never_asks(folder, forked):
+def test_wsgi_server_never_asks(folder):
     change(folder, '    "daphne",  # first\n', "")
     change(folder, ASGI_APPLICATION, '"any.nonsense"')
     with Server(RUNSERVER, folder) as server:
@@ -95,7 +95,7 @@ def test_wsgi_server_never_asks(folder, forked):
     "`settings.py` has no `ASGI_APPLICATION`, since the `daphne` command never reads it; "
     "`runserver` does.",
 )
-def test_daphne_reads_no_setting(folder, forked):
+def test_daphne_reads_no_setting(folder):
     change(folder, ASGI_APPLICATION, '"any.nonsense"')
     with Server(DAPHNE, folder) as server:
         assert server.http("/accounts/login/").status_code == 200
@@ -116,7 +116,7 @@ def test_daphne_reads_no_setting(folder, forked):
     "hints 2.1",
     "When that is mended, `runserver` starts to read `ASGI_APPLICATION`, and complains.",
 )
-def test_runserver_reads_the_setting(folder, forked):
+def test_runserver_reads_the_setting(folder):
     change(folder, ASGI_APPLICATION, '"myproject.asgi:application"')
     message = "Cannot find 'asgi:application' in ASGI_APPLICATION module myproject"
     with pytest.raises(ServerError, match=message):
@@ -177,5 +177,5 @@ def test_runworker_reads_the_setting(folder):
         ),
     ],
 )
-def test_what_else_would_do(tmp_path, forked, number, changes):
+def test_what_else_would_do(tmp_path, number, changes):
     assert another_answer(number, tmp_path, changes).state == RIGHT

@@ -295,7 +295,7 @@ def test_default_of_the_cookie():
 @pytest.mark.claim(
     "solutions 3", "`runserver` never noticed, because `manage.py` loads them first."
 )
-def test_runserver_starts_with_each_of_the_last_three_versions(tmp_path, forked):
+def test_runserver_starts_with_each_of_the_last_three_versions(tmp_path):
     *_, trap, moved, kept = written(3, ASGI)
     folder = lesson_begins(4, tmp_path)
     for text in (trap, moved, kept):
@@ -380,7 +380,7 @@ def test_guard_is_for_sockets():
         ),
     ],
 )
-def test_what_else_would_do(tmp_path, forked, number, changes):
+def test_what_else_would_do(tmp_path, number, changes):
     assert another_answer(number, tmp_path, changes).state == RIGHT
 
 
@@ -410,7 +410,7 @@ def test_router_in_a_router():
 
 @pytest.mark.live
 @pytest.mark.claim("lesson 3", 'Without the key `"http"`, every *page* would be a 500.')
-def test_without_the_key_http(tmp_path, forked):
+def test_without_the_key_http(tmp_path):
     folder = lesson_begins(4, tmp_path)
     asgi = folder / ASGI
     asgi.write_text(asgi.read_text().replace('"http": django_asgi_app,', ""))

@@ -216,5 +216,5 @@ def test_pages_and_sockets_without_their_slash(tmp_path):
         ),
     ],
 )
-def test_what_else_would_do(tmp_path, forked, number, changes):
+def test_what_else_would_do(tmp_path, number, changes):
     assert another_answer(number, tmp_path, changes).state == RIGHT

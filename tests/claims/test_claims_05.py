@@ -234,7 +234,7 @@ def test_exception_ends_one_connection(server):
     "It is not called after an exception, when a method of yours is still busy 10 seconds after "
     "the client has left, or when daphne stops.",
 )
-def test_no_disconnect_for_a_busy_consumer_and_when_daphne_stops(folder, forked):
+def test_no_disconnect_for_a_busy_consumer_and_when_daphne_stops(folder):
     command = DAPHNE.replace("-p 8000", "-p 8000 --application-close-timeout 1")
     with Server(command, folder) as server:
         with client(server, "/Busy/", **ORIGIN) as websocket:
@@ -402,7 +402,7 @@ def test_whole_numbers():
         ),
     ],
 )
-def test_what_else_would_do(tmp_path, forked, number, changes):
+def test_what_else_would_do(tmp_path, number, changes):
     assert another_answer(number, tmp_path, changes).state == RIGHT
 
 
@@ -410,6 +410,6 @@ def test_what_else_would_do(tmp_path, forked, number, changes):
 @pytest.mark.claim(
     "solutions 5", "a class attribute that is a *list*, though, would be shared by all clients."
 )
-def test_list_in_the_class_is_shared(tmp_path, forked):
+def test_list_in_the_class_is_shared(tmp_path):
     text = COUNTING.replace("NUMBER", "number = []").replace("ONE", "[1]")
     assert another_answer("5.2", tmp_path, {"myapp/counting.py": text}).state == NOT_YET

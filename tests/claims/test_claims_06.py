@@ -97,7 +97,7 @@ def ran(folder, *labels):
     "Under `daphne`, `urls.py` is read at the first page",
 )
 @pytest.mark.claim("lesson 7", "| checks your project first, `urls.py` too | yes | no |")
-def test_runserver_checks_the_urls(tmp_path, forked):
+def test_runserver_checks_the_urls(tmp_path):
     folder = lesson_begins(6, tmp_path)
     (folder / URLS).write_text(written(6, URLS)[0])
     with pytest.raises(ServerError, match="name 'admin' is not defined"):
@@ -108,7 +108,7 @@ def test_runserver_checks_the_urls(tmp_path, forked):
 
 @pytest.mark.live
 @pytest.mark.claim("lesson 6", "Reload the page: with `runserver`, templates need no restart.")
-def test_templates_need_no_restart(tmp_path, forked):
+def test_templates_need_no_restart(tmp_path):
     folder = lesson_begins(7, tmp_path)
     template = folder / "myapp/templates/myapp/chat.html"
     with Server(RUNSERVER, folder) as server:
@@ -154,7 +154,7 @@ def test_what_a_communicator_tests(tmp_path):
     "looks for one. The doorbell's line in `myapp/urls.py` does no harm at the start. It makes a "
     "page of a consumer, which answers 500, and it gives the socket no route.",
 )
-def test_consumer_in_the_urls(tmp_path, forked):
+def test_consumer_in_the_urls(tmp_path):
     folder = lesson_begins(6, tmp_path)
     urls = folder / APP_URLS
     urls.write_text(urls.read_text() + BELL)
@@ -239,7 +239,7 @@ def test_what_django_escapes():
 @pytest.mark.claim(
     "solutions 6", "**What else would do.** A view of your own that hands over the address."
 )
-def test_view_of_your_own_would_do(tmp_path, forked):
+def test_view_of_your_own_would_do(tmp_path):
     view = (
         "from django.shortcuts import render\n\n\n"
         "def room(request, room):\n"

@@ -93,7 +93,7 @@ def test_options_and_their_defaults():
     "With `-v 0`, only warnings and errors are left on the terminal; the access log goes to its "
     "file all the same.",
 )
-def test_what_is_printed(folder, tmp_path, forked):
+def test_what_is_printed(folder, tmp_path):
     file = tmp_path / "access.log"
     with Server(f"{DAPHNE} -v 0 --access-log {file}", folder) as server:
         assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == [MESSAGE]
@@ -112,7 +112,7 @@ def test_what_is_printed(folder, tmp_path, forked):
     "| `--proxy-headers` | believes the address that nginx or another proxy reports |",
     "| `-v 0`, `-v 2` | says less, says more |",
 )
-def test_other_options(folder, forked):
+def test_other_options(folder):
     with Server(f"{DAPHNE} -v 2 --proxy-headers --websocket_timeout 1", folder) as server:
         server.http("/accounts/login/", headers={"X-Forwarded-For": "192.0.2.7"})
         assert re.search(r"^192\.0\.2\.7:.*GET /accounts/login/", str(server.log(full=True)), re.M)
@@ -127,7 +127,7 @@ def test_other_options(folder, forked):
     "One process served both, and could serve many more. An open socket that is silent costs "
     "memory, about 30 KB here, and hardly any time.",
 )
-def test_cost_of_a_silent_socket(folder, forked):
+def test_cost_of_a_silent_socket(folder):
     many = 300
 
     async def cost(server):
@@ -157,7 +157,7 @@ def test_cost_of_a_silent_socket(folder, forked):
     "lesson 7",
     "there may be one more, `HTTP/2 support not enabled`. It is no error: sockets do not need it.",
 )
-def test_sockets_do_not_need_http_2(folder, forked):
+def test_sockets_do_not_need_http_2(folder):
     with Server(DAPHNE, folder) as server:
         assert talk(server, "/ws/chat/", MESSAGE, **ORIGIN) == [MESSAGE]
         assert ("HTTP/2 support not enabled" in str(server.log(full=True))) == (not find_spec("h2"))
@@ -173,7 +173,7 @@ def test_reloader_looks_once_a_second():
 
 @pytest.mark.live
 @pytest.mark.claim("lesson 7", "| serves static files | yes, with `DEBUG` | no |")
-def test_runserver_serves_static_files_with_debug_only(folder, forked):
+def test_runserver_serves_static_files_with_debug_only(folder):
     with Server(f"{RUNSERVER} --noreload", folder, environment=without_debug()) as server:
         assert server.http("/accounts/login/").status_code == 200
         assert server.http("/static/myapp/site.css").status_code == 404
@@ -232,7 +232,7 @@ def test_server_that_stops(folder, command, ready, code, said):
 )
 @pytest.mark.claim("hints 7.1", "There are two limits, one for a message and one for a frame.")
 @pytest.mark.claim("lesson 5", "Where you need more, raise both of daphne's limits,")
-def test_two_limits(folder, forked):
+def test_two_limits(folder):
     message = '{"message": "%s"}' % ("x" * 1_500_000)
     half, options = len(message) // 2, {**ORIGIN, "max_size": None}
     with Server(f"{DAPHNE} --websocket-max-message-size 2000000", folder) as server:
@@ -264,7 +264,7 @@ def test_addresses_of_static_files(folder, monkeypatch):
     "the whole application. But it serves the files without `DEBUG` too, so it needs an `if "
     "settings.DEBUG`.",
 )
-def test_handler_of_static_files(folder, tmp_path, forked):
+def test_handler_of_static_files(folder, tmp_path):
     handler = "from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler\n"
     wrap = "django_asgi_app = ASGIStaticFilesHandler(django_asgi_app)\n"
     text = (folder / ASGI).read_text()
@@ -283,7 +283,7 @@ def test_handler_of_static_files(folder, tmp_path, forked):
 
 @pytest.mark.live
 @pytest.mark.claim("solutions 7", "Any limit from 2,000,000 to 2,999,999.")
-def test_any_limit_between_would_do(tmp_path, forked):
+def test_any_limit_between_would_do(tmp_path):
     changes = {"Procfile": (r"2000000", "2999999")}
     assert another_answer("7.1", tmp_path, changes).state == RIGHT
 
@@ -293,7 +293,7 @@ def test_any_limit_between_would_do(tmp_path, forked):
     "solutions 7",
     "A list in the module is no place at all. It outlives a client, but not the server.",
 )
-def test_list_in_the_module(tmp_path, forked):
+def test_list_in_the_module(tmp_path):
     folder = lesson_begins(8, tmp_path)
     consumers = folder / "myapp/consumers.py"
     consumers.write_text(
