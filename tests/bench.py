@@ -32,6 +32,7 @@ from channels_live.server.process import Process
 from channels_live.workspace import NOTEBOOKS, SAMPLE, copy_project, lay_out, project_before
 
 PAIRS, QUICK = 15, 3
+TURNS, ECHOES = 20, 100  # of a pair, for each kind of consumer
 APPLICATION = "myproject.asgi:application"
 CONSUMERS = """
 import asyncio
@@ -153,7 +154,7 @@ def exchange(wire, times):
     return took
 
 
-def echo_in_turns(ports, path, turns=20, times=100):
+def echo_in_turns(ports, path, turns, times):
     """Return the median time of an echo of each server, turn by turn."""
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(connect(port, path)) for port in ports]
@@ -165,16 +166,26 @@ def echo_in_turns(ports, path, turns=20, times=100):
 
 
 def echo(site, pairs):
-    by_path = {"async": [], "sync": []}
+    """Time echoes, and how much of the CPU the server used for each, which is steadier."""
+    took, used = ({"async": [], "sync": []} for _ in range(2))
     # the client is a process of its own: the kernel has the record to read
     with multiprocessing.get_context("spawn").Pool(1) as client:
         for _ in range(pairs):
             with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
-                for path, measured in by_path.items():
-                    arguments = ((ours.port, theirs.port), path)
-                    measured.append(client.apply(echo_in_turns, arguments))
+                servers = [psutil.Process(server.pid) for server in (ours, theirs)]
+                for path in took:
+                    before = [sum(server.cpu_times()[:2]) for server in servers]
+                    arguments = ((ours.port, theirs.port), path, TURNS, ECHOES)
+                    took[path].append(client.apply(echo_in_turns, arguments))
+                    after = [sum(server.cpu_times()[:2]) for server in servers]
+                    echoes = (TURNS + 1) * ECHOES / 1e6
+                    used[path].append(
+                        [tuple((b - a) / echoes for a, b in zip(before, after, strict=True))]
+                    )
     return {
-        f"echo, {path} consumer, p50": ("µs", 1.10, measured) for path, measured in by_path.items()
+        f"echo, {path} consumer, {what}": ("µs", 1.10, measured)
+        for what, by_path in (("p50", took), ("CPU", used))
+        for path, measured in by_path.items()
     }
 
 
@@ -204,7 +215,7 @@ def memory(site, pairs):
         with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
             fresh.append([(used(ours), used(theirs))])
             for path in ("async", "sync"):
-                echo_in_turns((ours.port, theirs.port), path, turns=1, times=125)  # and one before
+                echo_in_turns((ours.port, theirs.port), path, 1, 125)  # and one before
             later.append([(used(ours), used(theirs))])
     return {
         "memory (USS) after start": ("MiB", 1.05, fresh),
