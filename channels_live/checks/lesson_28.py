@@ -1,9 +1,14 @@
 """What is right in the exercises of lesson 28, Watch a class."""
 
-from collections.abc import Mapping
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, at_once, word
+from channels_live.checks import Client, NotYet, Site, at_once, crossing, number, word
 from channels_live.checks.frames import as_json, read_until
 
 HINTS = {
@@ -26,6 +31,23 @@ HINTS = {
         "work, and whether it is new.",
         'If it is not new: change `state` only where it is not `"right"`, the rest always; then '
         "`await work.asave()`.",
+    ],
+    "28.3": [
+        "One cause is in `save`, one in `work`, one in `connect`. None of them is a wrong line: two "
+        "are in the wrong place.",
+        "Ask of each line: what is left of it if everything ends here, or if it runs twice?",
+        "`saved` goes below what it promises; `group_add` above what it makes up for.",
+        "`report.tries` has the number; nothing needs to be counted here.",
+    ],
+    "28.4": [
+        "Four pieces: who is stuck, what a screen's message does, what a learner's consumer does "
+        "with the event, and what it reads when somebody comes.",
+        "Who is on what: go through all works in the order of their numbers; the last one of each "
+        "learner tells.",
+        "`Push.objects.acreate(exercise=…, text=…, learners=…)` first, then `group_send` to the "
+        "group `learners`, with what `event_of` makes of it.",
+        "`catch_up` joins the group `learners`, then goes through "
+        "`Push.objects.filter(pk__gt=after)`, and gives each to the method that handles the event.",
     ],
 }
 CODE = "OTTER-42"
@@ -178,3 +200,190 @@ def check_28_2(site: Site) -> None:
             one.expect_nothing(TYPES)
             _report(anna, 0, "12.3", "not yet", 0)
             _row(TYPES, name, {**works, "12.3": ("not yet", 0)}, one, two)
+
+
+PROMISE = "when a learner reads `saved`: when the report is written down, and not before"
+REPEAT = "what a report does that comes again: it changes nothing, and gets `saved`"
+COUNTED = "what `tries` says: what the learner's program has counted"
+TABLE = "what a screen reads first: the table, with all works"
+CHANGED = "what all screens read of a report: the one work that it changed"
+BETWEEN = "what changes while a screen connects: it must be in the table, or come after it"
+
+
+@contextmanager
+def _broken_table(site: Site) -> Iterator[None]:
+    """Let the table of works be missing."""
+    with closing(sqlite3.connect(site.folder / "db.sqlite3", isolation_level=None)) as database:
+        database.execute("ALTER TABLE myapp_work RENAME TO myapp_gone")
+        try:
+            yield
+        finally:
+            database.execute("ALTER TABLE myapp_gone RENAME TO myapp_work")
+
+
+def _let_reports_cross(folder: Path) -> None:
+    """Give a project a channel layer in which events cross a second screen that joins."""
+    shutil.copy(crossing.__file__, folder)
+    with (folder / "crossing.py").open("a", encoding="utf-8") as layer:
+        layer.write('\n\nBUSY = "screens"\n')
+    with (folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write('\nCHANNEL_LAYERS = {"default": {"BACKEND": "crossing.CrossingLayer"}}\n')
+
+
+def check_28_3(site: Site) -> None:
+    _let_reports_cross(site.folder)
+    at_once(site.migrate, site.serve)
+    name, key = word(), word() * 4
+
+    def work(exercise: str, state: str, tries: int) -> dict[str, Any]:
+        return {"name": name, "exercise": exercise, "state": state, "tries": tries}
+
+    with site.client("/ws/screen/") as screen:
+        screen.expect({"is": "table", "works": []}, TABLE)
+        with site.client("/ws/learner/") as anna:
+            _join(anna, key, name, name)
+            for count, look in ((1, CHANGED), (1, REPEAT), (1, REPEAT)):
+                _report(anna, 1, "12.1", "not yet", count)
+                screen.expect({"is": "work", **work("12.1", "not yet", count)}, look)
+            tries = number(5, 90)
+            _report(anna, 6, "12.1", "right", tries)
+            screen.expect({"is": "work", **work("12.1", "right", tries)}, COUNTED)
+            kept = {"do": "report", "number": 7, "exercise": "12.2", "state": "right", "tries": 2}
+            with _broken_table(site):
+                anna.send(kept)
+                saved = {"is": "saved", "number": 7}
+                sent = f"{anna.sent}, while the table cannot be written"
+                try:
+                    frame = anna.receive(PROMISE)
+                except NotYet:  # the connection has ended, as it should
+                    frame = None
+                if frame is not None:
+                    raise NotYet(PROMISE, sent=sent, got=frame, expected="an end without `saved`")
+                anna.expect_close(1011, PROMISE)
+            site.forgive()
+        with site.client("/ws/learner/") as anna:
+            _join(anna, key, name, name)
+            anna.send(kept)
+            anna.expect(saved, PROMISE)
+            screen.expect({"is": "work", **work("12.2", "right", 2)}, CHANGED)
+            _open_in_a_busy_minute(site, anna, work)
+
+
+def _open_in_a_busy_minute(site: Site, anna: Client, work: Any) -> None:
+    """Let a second screen connect while reports come, and see whether it lacks one."""
+    here = threading.Event()
+    said: list[str] = []
+
+    def speak() -> None:
+        more = 3  # reports, when it has been let in: it may join only then
+        while more:
+            more -= here.wait(0.01)
+            said.append(f"13.{len(said) + 1}")
+            _report(anna, 10 + len(said), said[-1], "not yet", len(said))
+
+    with site.client("/ws/learner/"):  # so that the handshake below is no first one
+        pass
+    stack: list[Any] = []
+
+    def come() -> None:
+        opened = site.client("/ws/screen/")
+        try:
+            stack.append((opened, opened.__enter__()))
+        finally:
+            here.set()
+
+    at_once(speak, come)
+    opened, screen = stack[0]
+    with _ended(opened):
+        screen.sent = "GET /ws/screen/, while reports come"
+        first = as_json(screen.receive(BETWEEN, 'a {"is": "table", …}'))
+        known = {each["exercise"]: each for each in first["works"]}
+        for frame in screen.pending(BETWEEN):
+            change = as_json(frame)
+            if change.get("is") == "work":
+                known[change["exercise"]] = change
+        lost = [exercise for exercise in ("12.1", "12.2", *said) if exercise not in known]
+        if lost:
+            got = f"nothing of {', '.join(lost)}, which was reported meanwhile"
+            raise NotYet(BETWEEN, sent=screen.sent, got=got)
+
+
+@contextmanager
+def _ended(opened: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        opened.__exit__(None, None, None)
+
+
+WHOM = "who reads a hint: who is on that exercise now, and not right on it"
+HOW_MANY = "what the screen reads: how many learners are on it now, and not right"
+HINT = "what they read: the number of the push, the exercise and the text"
+AWAY = "what somebody reads who comes back: the hints after `after` that were for them"
+ONCE = "how often a hint comes on one connection: once"
+
+
+def check_28_4(site: Site) -> None:
+    at_once(site.migrate, site.serve)
+    names = [word() for _ in range(5)]
+    keys = [word() * 4 for _ in names]
+    hints: list[dict[str, Any]] = []
+
+    def come(at: int, client: Client, **more: int) -> Client:
+        client.send({"code": CODE, "key": keys[at], "name": names[at], **more})
+        client.expect({"is": "joined", "name": names[at]}, JOINED)
+        return client
+
+    with site.client("/ws/screen/") as screen:
+
+        def push(exercise: str, learners: int, *readers: Client) -> None:
+            text = word()
+            screen.send({"do": "push", "exercise": exercise, "text": text})
+            screen.expect({"is": "pushed", "learners": learners}, HOW_MANY)
+            hint = {"is": "hint", "number": len(hints) + 1, "exercise": exercise, "text": text}
+            hints.append(hint)
+            for reader in readers:
+                reader.sent = f"{screen.sent}, by a screen"
+                reader.expect(hint, HINT)
+                reader.expect_nothing(ONCE)
+
+        with (
+            site.client("/ws/learner/") as stuck,
+            site.client("/ws/learner/") as right,
+            site.client("/ws/learner/") as gone_on,
+            site.client("/ws/learner/") as new,
+        ):
+            for at, client in enumerate((stuck, right, gone_on, new)):
+                come(at, client)
+            _report(stuck, 1, "12.1", "not yet", 3)
+            _report(right, 1, "12.1", "right", 3)
+            _report(gone_on, 1, "12.1", "not yet", 1)
+            _report(gone_on, 2, "12.2", "not yet", 1)
+            with site.client("/ws/learner/") as away:
+                come(4, away)
+                _report(away, 1, "12.2", "not yet", 2)
+                _report(away, 2, "12.1", "not attempted", 0)
+                push("12.1", 2, stuck, away)
+                for client in (right, gone_on, new):
+                    client.sent = f"{screen.sent}, by a screen"
+                    client.expect_nothing(WHOM)
+                away.close()
+            push("12.1", 2, stuck)
+            push("12.2", 1, gone_on)
+            push("12.1", 2, stuck)
+            push("14.1", 0)
+            _report(stuck, 5, "12.1", "right", 4)
+            _report(new, 1, "12.1", "not yet", 1)
+            push("12.1", 2, new)
+            for client in (stuck, right, gone_on):
+                client.expect_nothing(WHOM)
+        for after, missed in ((1, (1, 3, 5)), (4, (5,)), (6, ())):
+            with site.client("/ws/learner/") as back:
+                come(4, back, after=after)
+                for at in missed:
+                    back.expect(hints[at], AWAY)
+                back.expect_nothing(AWAY)
+        with site.client("/ws/learner/") as back:
+            come(0, back, after=2)
+            back.expect(hints[3], AWAY)
+            back.expect_nothing(AWAY)

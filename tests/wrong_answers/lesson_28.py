@@ -6,6 +6,7 @@ CLASSROOM, WORKS = "myapp/classroom.py", "myapp/works.py"
 COMPARE = 'if not constant_time_compare(content["code"].strip().upper(), CODE):'
 STATE = '        if work.state != "right":  # once earned it is never taken back\n'
 CREATE = "    work, is_new = await Work.objects.aget_or_create(**known, defaults=new)\n"
+ADD_SCREEN = '        await self.channel_layer.group_add("screens", self.channel_name)\n'
 
 WRONG = {
     "28.1": [
@@ -151,6 +152,105 @@ WRONG = {
             CREATE,
             "    await Work.objects.filter(learner=learner).exclude("
             "exercise=report.exercise).adelete()\n" + CREATE,
+        ),
+    ],
+    "28.3": [
+        Wrong(
+            "acknowledges before it is saved",
+            "when a learner reads `saved`",
+            CLASSROOM,
+            "        work = await save(self.name, report)\n"
+            '        await self.send_json({"is": "saved", "number": report.number})\n',
+            '        await self.send_json({"is": "saved", "number": report.number})\n'
+            "        work = await save(self.name, report)\n",
+        ),
+        Wrong(
+            "counts a repeat as a try",
+            "a report does that comes again",
+            CLASSROOM,
+            "report.number, report.tries\n",
+            "report.number, work.tries + 1\n",
+        ),
+        Wrong(
+            "counts one try for each new number",
+            "what the learner's program has counted",
+            CLASSROOM,
+            "        work.number, work.tries = report.number, report.tries\n",
+            "        work.tries += report.number > work.number\n"
+            "        work.number = report.number\n",
+        ),
+        Wrong(
+            "reads the table before it subscribes",
+            "what changes while a screen connects",
+            CLASSROOM,
+            ADD_SCREEN,
+            "",
+            (
+                (
+                    CLASSROOM,
+                    '"table", "works": works})\n',
+                    '"table", "works": works})\n' + ADD_SCREEN,
+                ),
+            ),
+        ),
+        Wrong(
+            "sends no table",
+            "what a screen reads first",
+            CLASSROOM,
+            '        await self.send_json({"is": "table", "works": works})\n',
+            "",
+        ),
+    ],
+    "28.4": [
+        Wrong(
+            "pushes to everybody who has begun",
+            "how many learners are on it now",
+            CLASSROOM,
+            'if work.exercise == exercise and work.state != "right"',
+            "if work",
+        ),
+        Wrong(
+            "pushes to those who are right",
+            "how many learners are on it now",
+            CLASSROOM,
+            ' and work.state != "right"',
+            "",
+        ),
+        Wrong(
+            "pushes to all who were ever on it",
+            "how many learners are on it now",
+            CLASSROOM,
+            'Work.objects.order_by("number")',
+            'Work.objects.filter(exercise=exercise).order_by("number")',
+        ),
+        Wrong(
+            "counts right, and tells everybody",
+            "who is on that exercise now",
+            CLASSROOM,
+            " and self.name in event",
+            " and event",
+        ),
+        Wrong(
+            "loses what was sent while somebody was away",
+            "what somebody reads who comes back",
+            CLASSROOM,
+            "        async for push in Push.objects.filter(pk__gt=after):\n"
+            "            await self.hint_sent(event_of(push))\n",
+            "",
+        ),
+        Wrong(
+            "begins with what has come already",
+            "what somebody reads who comes back",
+            CLASSROOM,
+            "        async for push in Push.objects.filter(pk__gt=after):\n",
+            "        self.last = 0\n        async for push in Push.objects.all():\n",
+        ),
+        Wrong(
+            "catches up, and forgets to subscribe",
+            "what they read",
+            CLASSROOM,
+            '        await self.channel_layer.group_add("learners", self.channel_name)\n',
+            "",
         ),
     ],
 }
