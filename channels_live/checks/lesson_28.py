@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,9 @@ def _report(client: Client, number: int, exercise: str, state: str, tries: int) 
 
 
 def _row(look: str, name: str, works: Mapping[str, Any], *screens: Client) -> None:
-    told = {exercise: {"state": state, "tries": tries} for exercise, (state, tries) in works.items()}
+    told = {
+        exercise: {"state": state, "tries": tries} for exercise, (state, tries) in works.items()
+    }
     for screen in screens:
         while True:
             frame = screen.receive(look, {"is": "row", "name": name, "works": told})
@@ -253,12 +255,8 @@ def check_28_3(site: Site) -> None:
                 anna.send(kept)
                 saved = {"is": "saved", "number": 7}
                 sent = f"{anna.sent}, while the table cannot be written"
-                try:
-                    frame = anna.receive(PROMISE)
-                except NotYet:  # the connection has ended, as it should
-                    frame = None
-                if frame is not None:
-                    raise NotYet(PROMISE, sent=sent, got=frame, expected="an end without `saved`")
+                if (frame := _answer(anna)) is not None:
+                    raise NotYet(PROMISE, sent=sent, got=frame, expected="an end, and no answer")
                 anna.expect_close(1011, PROMISE)
             site.forgive()
         with site.client("/ws/learner/") as anna:
@@ -266,10 +264,18 @@ def check_28_3(site: Site) -> None:
             anna.send(kept)
             anna.expect(saved, PROMISE)
             screen.expect({"is": "work", **work("12.2", "right", 2)}, CHANGED)
-            _open_in_a_busy_minute(site, anna, work)
+            _open_in_a_busy_minute(site, anna)
 
 
-def _open_in_a_busy_minute(site: Site, anna: Client, work: Any) -> None:
+def _answer(client: Client) -> str | bytes | None:
+    """Return the next frame, or None where the connection has ended instead."""
+    try:
+        return client.receive(PROMISE)
+    except NotYet:
+        return None
+
+
+def _open_in_a_busy_minute(site: Site, anna: Client) -> None:
     """Let a second screen connect while reports come, and see whether it lacks one."""
     here = threading.Event()
     said: list[str] = []
@@ -281,39 +287,25 @@ def _open_in_a_busy_minute(site: Site, anna: Client, work: Any) -> None:
             said.append(f"13.{len(said) + 1}")
             _report(anna, 10 + len(said), said[-1], "not yet", len(said))
 
-    with site.client("/ws/learner/"):  # so that the handshake below is no first one
-        pass
-    stack: list[Any] = []
-
-    def come() -> None:
-        opened = site.client("/ws/screen/")
+    def come() -> Client:
         try:
-            stack.append((opened, opened.__enter__()))
+            return stack.enter_context(site.client("/ws/screen/"))
         finally:
             here.set()
 
-    at_once(speak, come)
-    opened, screen = stack[0]
-    with _ended(opened):
+    with ExitStack() as stack:
+        _, screen = at_once(speak, come)
         screen.sent = "GET /ws/screen/, while reports come"
-        first = as_json(screen.receive(BETWEEN, 'a {"is": "table", …}'))
-        known = {each["exercise"]: each for each in first["works"]}
-        for frame in screen.pending(BETWEEN):
-            change = as_json(frame)
-            if change.get("is") == "work":
-                known[change["exercise"]] = change
-        lost = [exercise for exercise in ("12.1", "12.2", *said) if exercise not in known]
-        if lost:
-            got = f"nothing of {', '.join(lost)}, which was reported meanwhile"
-            raise NotYet(BETWEEN, sent=screen.sent, got=got)
-
-
-@contextmanager
-def _ended(opened: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        opened.__exit__(None, None, None)
+        expected = 'a {"is": "table", "works": […]}'
+        first = screen.receive(TABLE, expected)
+        table = as_json(first)
+        if not isinstance(table, dict) or table.get("is") != "table":
+            raise NotYet(TABLE, sent=screen.sent, got=first, expected=expected)
+        changes = [as_json(frame) for frame in screen.pending(BETWEEN)]
+        known = {each.get("exercise") for each in [*table.get("works", []), *changes]}
+        if lost := [exercise for exercise in ("12.1", "12.2", *said) if exercise not in known]:
+            got = f"nothing of {', '.join(lost)}"
+            raise NotYet(BETWEEN, sent=screen.sent, got=got, expected="all that was reported")
 
 
 WHOM = "who reads a hint: who is on that exercise now, and not right on it"
