@@ -10,6 +10,7 @@ from typing import Any
 
 from channels_live.checks import Client, NotYet, Site, at_once, crossing, number, word
 from channels_live.checks.frames import as_json, read_until
+from channels_live.checks.not_yet import shown
 
 HINTS = {
     "28.1": [
@@ -33,8 +34,8 @@ HINTS = {
         "`await work.asave()`.",
     ],
     "28.3": [
-        "One cause is in `save`, one in `work`, one in `connect`. None of them is a wrong line: two "
-        "are in the wrong place.",
+        "One cause is in `save`, one in `work`, one in `connect`. Two of "
+        "them are right lines in the wrong place.",
         "Ask of each line: what is left of it if everything ends here, or if it runs twice?",
         "`saved` goes below what it promises; `group_add` above what it makes up for.",
         "`report.tries` has the number; nothing needs to be counted here.",
@@ -154,54 +155,58 @@ def _row(look: str, name: str, works: Mapping[str, Any], *screens: Client) -> No
 def check_28_2(site: Site) -> None:
     at_once(site.migrate, site.serve)
     name, other = word(), word()
-    with site.client("/ws/screen/") as one, site.client("/ws/screen/") as two:
-        with site.client("/ws/learner/") as anna, site.client("/ws/learner/") as ben:
-            _join(anna, word() * 4, name, name)
-            _join(ben, word() * 4, other, other)
-            works = {"12.1": ("not attempted", 0)}
-            _report(anna, 1, "12.1", *works["12.1"])
-            _row(ROWS, name, works, one, two)
-            works["12.1"] = ("not yet", 1)
-            _report(anna, 2, "12.1", *works["12.1"])
-            _row(NEWEST, name, works, one, two)
-            works["112.213"] = ("not yet", 7)
-            _report(anna, 3, "112.213", *works["112.213"])
-            _row(ROWS, name, works, one, two)
-            _report(ben, 1, "12.1", "not yet", 4)
-            _row(ROWS, other, {"12.1": ("not yet", 4)}, one, two)
-            works["12.1"] = ("right", 2)
-            _report(anna, 4, "12.1", *works["12.1"])
-            _row(NEWEST, name, works, one, two)
-            works["12.1"] = ("right", 3)
-            _report(anna, 5, "12.1", "not yet", 3)
-            _row(EARNED, name, works, one, two)
-            works["112.213"] = ("right", 8)
-            _report(anna, 6, "112.213", "right", 8)
-            _row(NEWEST, name, works, one, two)
-            good = {"do": "report", "number": 9, "exercise": "12.2", "state": "right", "tries": 1}
-            for change in (
-                {"state": word()},
-                {"state": "Right"},
-                {"exercise": "12"},
-                {"exercise": "1234.1"},
-                {"exercise": "12x1"},
-                {"exercise": f"12.1 {word()}"},
-                {"number": -1},
-                {"number": "9"},
-                {"number": 10**30},
-                {"tries": -1},
-                {"tries": 1.5},
-                {"do": word()},
-                {word(): 1},
-            ):
-                anna.send({**good, **change})
-                _refused(anna, TYPES)
-            for field in good:
-                anna.send({key: value for key, value in good.items() if key != field})
-                _refused(anna, TYPES)
-            one.expect_nothing(TYPES)
-            _report(anna, 0, "12.3", "not yet", 0)
-            _row(TYPES, name, {**works, "12.3": ("not yet", 0)}, one, two)
+    with (
+        site.client("/ws/screen/") as one,
+        site.client("/ws/screen/") as two,
+        site.client("/ws/learner/") as anna,
+        site.client("/ws/learner/") as ben,
+    ):
+        _join(anna, word() * 4, name, name)
+        _join(ben, word() * 4, other, other)
+        works = {"12.1": ("not attempted", 0)}
+        _report(anna, 1, "12.1", *works["12.1"])
+        _row(ROWS, name, works, one, two)
+        works["12.1"] = ("not yet", 1)
+        _report(anna, 2, "12.1", *works["12.1"])
+        _row(NEWEST, name, works, one, two)
+        works["112.213"] = ("not yet", 7)
+        _report(anna, 3, "112.213", *works["112.213"])
+        _row(ROWS, name, works, one, two)
+        _report(ben, 1, "12.1", "not yet", 4)
+        _row(ROWS, other, {"12.1": ("not yet", 4)}, one, two)
+        works["12.1"] = ("right", 2)
+        _report(anna, 4, "12.1", *works["12.1"])
+        _row(NEWEST, name, works, one, two)
+        works["12.1"] = ("right", 3)
+        _report(anna, 5, "12.1", "not yet", 3)
+        _row(EARNED, name, works, one, two)
+        works["112.213"] = ("right", 8)
+        _report(anna, 6, "112.213", "right", 8)
+        _row(NEWEST, name, works, one, two)
+        good = {"do": "report", "number": 9, "exercise": "12.2", "state": "right", "tries": 1}
+        for change in (
+            {"state": word()},
+            {"state": "Right"},
+            {"exercise": "12"},
+            {"exercise": "1234.1"},
+            {"exercise": "12x1"},
+            {"exercise": f"12.1 {word()}"},
+            {"number": -1},
+            {"number": "9"},
+            {"number": 10**30},
+            {"tries": -1},
+            {"tries": 1.5},
+            {"do": word()},
+            {word(): 1},
+        ):
+            anna.send({**good, **change})
+            _refused(anna, TYPES)
+        for field in good:
+            anna.send({key: value for key, value in good.items() if key != field})
+            _refused(anna, TYPES)
+        one.expect_nothing(TYPES)
+        _report(anna, 0, "12.3", "not yet", 0)
+        _row(TYPES, name, {**works, "12.3": ("not yet", 0)}, one, two)
 
 
 PROMISE = "when a learner reads `saved`: when the report is written down, and not before"
@@ -254,7 +259,7 @@ def check_28_3(site: Site) -> None:
             with _broken_table(site):
                 anna.send(kept)
                 saved = {"is": "saved", "number": 7}
-                sent = f"{anna.sent}, while the table cannot be written"
+                sent = f"{shown(anna.sent)}, while the table cannot be written"
                 if (frame := _answer(anna)) is not None:
                     raise NotYet(PROMISE, sent=sent, got=frame, expected="an end, and no answer")
                 anna.expect_close(1011, PROMISE)
@@ -335,7 +340,7 @@ def check_28_4(site: Site) -> None:
             hint = {"is": "hint", "number": len(hints) + 1, "exercise": exercise, "text": text}
             hints.append(hint)
             for reader in readers:
-                reader.sent = f"{screen.sent}, by a screen"
+                reader.sent = f"{shown(screen.sent)}, by a screen"
                 reader.expect(hint, HINT)
                 reader.expect_nothing(ONCE)
 
@@ -357,7 +362,7 @@ def check_28_4(site: Site) -> None:
                 _report(away, 2, "12.1", "not attempted", 0)
                 push("12.1", 2, stuck, away)
                 for client in (right, gone_on, new):
-                    client.sent = f"{screen.sent}, by a screen"
+                    client.sent = f"{shown(screen.sent)}, by a screen"
                     client.expect_nothing(WHOM)
                 away.close()
             push("12.1", 2, stuck)
