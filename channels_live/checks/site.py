@@ -217,8 +217,16 @@ class Site:
         ]
 
     def errors(self) -> Events:
-        """Return the exceptions of this server that no check has asked for."""
-        return self.events("error")[self._meant :]
+        """Return the exceptions of this server that no check has asked for.
+
+        A frame that meets a client who is just going is none: its consumer cannot know that yet.
+        """
+        going = {(event["process"], event["conn"]) for event in self.events("close", by="client")}
+        return [
+            event
+            for event in self.events("error")[self._meant :]
+            if event["type"] != "Disconnected" or (event["process"], event["conn"]) not in going
+        ]
 
     def forgive(self) -> None:
         """Take the exceptions of this server until now for what the check has asked for."""
