@@ -26,8 +26,8 @@ HINTS = {
     "28.2": [
         "Lesson 20 describes a message by a type: `Annotated[int, Meta(ge=0)]` is a whole number "
         'from 0, `Literal["a", "b"]` is one of two texts.',
-        'A text of a certain shape: `Annotated[str, Meta(pattern=r"^…$")]`; `[0-9]{1,3}` are one '
-        "to three digits, and a dot is `\\.` there.",
+        'A text of a certain shape: `Annotated[str, Meta(pattern=r"^…\\Z")]`; `[0-9]{1,3}` are one '
+        "to three digits, and a dot is `\\.` there. `\\Z` is the end; `$` lets a line feed follow.",
         "`aget_or_create(learner=learner, exercise=report.exercise, defaults={…})` returns the "
         "work, and whether it is new.",
         'If it is not new: change `state` only where it is not `"right"`, the rest always; then '
@@ -190,6 +190,7 @@ def check_28_2(site: Site) -> None:
             {"exercise": "12"},
             {"exercise": "1234.1"},
             {"exercise": "12x1"},
+            {"exercise": "12.1\n"},
             {"exercise": f"12.1 {word()}"},
             {"number": -1},
             {"number": "9"},

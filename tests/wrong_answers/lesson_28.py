@@ -114,8 +114,15 @@ WRONG = {
             "takes any text for an exercise",
             "the types of the fields",
             WORKS,
-            'Annotated[str, Meta(pattern=r"^[0-9]{1,3}\\.[0-9]{1,3}$")]',
+            'Annotated[str, Meta(pattern=r"^[0-9]{1,3}\\.[0-9]{1,3}\\Z")]',
             "str",
+        ),
+        Wrong(
+            "lets a line feed follow",
+            "the types of the fields",
+            WORKS,
+            "{1,3}\\Z",
+            "{1,3}$",
         ),
         Wrong(
             "forgets that a dot stands for any character",
