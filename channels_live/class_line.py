@@ -112,7 +112,7 @@ class Line:
             self.failed = True
             self.connected.clear()
             self.answered.set()
-            if code in _ENDED:
+            if code in _ENDED and _is_of(state["key"]):
                 self.refused = self.refused or "it has closed the line"
                 return
             wait = 0.5 if time.monotonic() - since > 5 else min(2 * wait, 15.0)
@@ -131,7 +131,9 @@ class Line:
                     self.name, self.refused, self.failed = answer["name"], None, False
                     self.connected.set()
                     self.answered.set()
-                    sender = asyncio.create_task(self._send(websocket))
+                    sender = asyncio.create_task(self._send(websocket, state["key"]))
+                elif kind in ("saved", "hint") and not _is_of(state["key"]):
+                    pass  # of a class that waits
                 elif kind == "saved":
                     membership.saved(answer["number"])
                     self.wake()
@@ -148,11 +150,14 @@ class Line:
                 sender.cancel()
         return websocket.close_code or 1006
 
-    async def _send(self, websocket: Any) -> None:
+    async def _send(self, websocket: Any, key: str) -> None:
         assert self._wake
         sent = 0  # the greatest number on this connection; what was cut off is sent on the next
         while True:
             self._wake.clear()
+            if not _is_of(key):  # another class, meanwhile: nothing of it goes here
+                await websocket.close()
+                return
             while self._said:
                 await websocket.send(json.dumps(self._said[0]))
                 del self._said[0]
@@ -247,6 +252,11 @@ def restart() -> None:
     old.end()
     LINE.exercises = old.exercises
     LINE.begin()
+
+
+def _is_of(key: str) -> bool:
+    """Return whether the learner is in the class still where they have this key."""
+    return (membership.read() or {"key": key})["key"] == key
 
 
 def _shell() -> Any:

@@ -16,6 +16,9 @@ From now on your notebooks, and `channels-live`, send to {address}:
 
 And when you raise your hand, that, and what you write with it. Nothing else: no file of yours.
 `leave_class()`, or `channels-live leave`, ends it, and lets the board forget all of that."""
+_WAITS = (
+    """Your class at {address} waits meanwhile: nothing is sent there until you leave this one."""
+)
 
 
 @in_our_words()
@@ -23,18 +26,20 @@ def join_class(address: str, code: str, name: str = "") -> Text:
     """Join a class: from now on its board is told of your exercises, and says what it is told.
 
     address, code: as the instructor shows them. name: that the board shows, which need not be
-    yours; without one it makes one up.
+    yours; without one it makes one up. A class that you are in already waits until you leave.
 
     Raises LessonError if the board does not take you.
     """
-    before = membership.path().exists()
+    before = membership.read()
     membership.join(address, code.strip(), " ".join(name.split())[:30])
     class_line.restart()
     if not (class_line.LINE.answered.wait(ANSWER) and class_line.LINE.connected.is_set()):
         why = class_line.LINE.refused
-        if not before:
+        now = membership.read() or {}
+        if before is None or membership.names(before) != membership.names(now):
             class_line.LINE.end()
-            membership.leave()
+            membership.put_back(before)
+            class_line.restart()
         if why:
             raise LessonError(f"You have not joined: {why}.")
         raise LessonError(
@@ -42,29 +47,44 @@ def join_class(address: str, code: str, name: str = "") -> Text:
             "your browser; ask for the address again."
         )
     state = membership.read() or {}
-    page = state["address"].replace("ws", "http", 1)
+    page = _page(state)
     told = WHAT_IS_SENT.format(address=page)
+    if state["before"]:
+        told += f"\n\n{_WAITS.format(address=_page(state['before'][-1]))}"
     text = f"You have joined the class. On the board you are: {class_line.LINE.name}\n\n{told}"
     mine = f"Your own page there, for you alone: {page}/learner/#{state['code']}/{state['key']}"
     return Text(f"{text}\n\n{mine}")
 
 
+def _page(state: membership.State) -> str:
+    return str(state["address"]).replace("ws", "http", 1)
+
+
 @in_our_words()
 def leave_class() -> Text:
-    """Leave the class: its board forgets you, and is told nothing more."""
+    """Leave the class: its board forgets you, and is told nothing more.
+
+    If you were in another class when you joined it, you are in that one again.
+    """
     if not membership.read():
         return Text("You have joined no class.")
     class_line.LINE.left.clear()
     class_line.LINE.say({"do": "leave"})
     forgotten = class_line.LINE.left.wait(ANSWER)
     membership.leave()
-    class_line.LINE.wake()
-    if forgotten:
-        return Text("You have left the class. Its board has forgotten you.")
-    return Text(
-        "You have left the class, and nothing more is sent. Its board did not answer, so it still "
-        "has what it was told: ask your instructor to delete it."
-    )
+    class_line.restart()
+    told = "You have left the class. Its board has forgotten you."
+    if not forgotten:
+        told = (
+            "You have left the class, and nothing more is sent to it. Its board did not answer, "
+            "so it still has what it was told: ask your instructor to delete it."
+        )
+    if state := membership.read():
+        told += (
+            f"\n\nYou are in your class at {_page(state)} again, as you were before. "
+            "To leave that one too, leave once more."
+        )
+    return Text(told)
 
 
 def raise_hand(why: str = "") -> Text:

@@ -20,7 +20,8 @@ PATIENCE = 1.0  # seconds that another program may hold the file: no check waits
 MOST_PUSHES = 100  # that are remembered
 _UNSAFE = re.compile(r"[^\w. -]+")
 
-State = dict[str, Any]  # address, code, key, name, after, last, works, pushes
+# address, code, key, name, after, last, works, pushes; before: the same of classes that wait
+State = dict[str, Any]
 
 
 def path() -> Path:
@@ -40,6 +41,8 @@ def read() -> State | None:
 def join(address: str, code: str, name: str) -> None:
     """Write down that this learner joins. Who joins the same class again stays who they were.
 
+    A class that they are in already waits meanwhile: `leave` goes back to it.
+
     address: of its board, as http://host:port or ws://host:port. code: of the class. name: for the
     board, or an empty text.
 
@@ -54,8 +57,10 @@ def join(address: str, code: str, name: str) -> None:
     address = f"ws{match[2] or ''}://{match[3]}"
 
     def change(state: State) -> None:
-        if state.get("address") != address or state.get("code") != code:
-            state.clear()
+        known = [*state.pop("before", []), *filter(None, [dict(state)])]
+        same = [each for each in known if names(each) == (address, code)]
+        state.clear()
+        state.update(*same, before=[each for each in known if each not in same])
         state.setdefault("key", secrets.token_hex(20))
         state.update(address=address, code=code, name=name)
         for field, value in (("after", 0), ("last", 0), ("works", {}), ("pushes", [])):
@@ -64,10 +69,24 @@ def join(address: str, code: str, name: str) -> None:
     _change(change, new=True)
 
 
+def names(state: State) -> tuple[Any, Any]:
+    """Return what tells a class from others: its address and its code."""
+    return state.get("address"), state.get("code")
+
+
 def leave() -> None:
-    """Forget the class. Raises OSError if it cannot be written."""
+    """Forget the class, and go back to the one before. Raises OSError if it cannot be written."""
+    *others, last = (read() or {}).get("before") or [None]
+    put_back(last and {**last, "before": others})
+
+
+def put_back(state: State | None) -> None:
+    """Write down what was there before. None: nothing. Raises OSError if it cannot be written."""
     with locks.lock(path().with_name(".class.lock"), PATIENCE):
-        path().unlink(missing_ok=True)
+        if state:
+            overwrite(path(), json.dumps(state, indent=1), private=True)
+        else:
+            path().unlink(missing_ok=True)
 
 
 def note(exercise: str, *, tried: bool = False, **fields: Any) -> None:

@@ -1,5 +1,7 @@
 """What the checks of exercises are written with: several servers, and what reaches them."""
 
+import socket
+
 import psutil
 import pytest
 
@@ -46,6 +48,62 @@ def test_exception_in_any_server_is_told(served, which):
     with pytest.raises(NotYet), served[which].client("/ws/broken/"):
         pass
     assert "out of order" in served[0].trouble()["your code raised"]
+
+
+FLOOD = """
+import asyncio
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+
+class FloodConsumer(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        if text_data == "close":
+            await self.close()
+        else:
+            for _ in range(16):
+                await self.send("x" * 2**20)
+        while True:
+            await self.send("one more")
+            await asyncio.sleep(0.01)
+
+
+websocket_urlpatterns.append(path("ws/flood/", FloodConsumer.as_asgi()))
+"""
+HANDSHAKE = (
+    b"GET /ws/flood/ HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+FLOOD_ME, CLOSE = b"\x81\x82\0\0\0\0go", b"\x88\x80\0\0\0\0"  # frames, as clients mask them
+
+
+@pytest.mark.live
+def test_frame_that_meets_a_client_who_is_going_is_no_error(project):
+    """Who goes while the server has much to send stays half closed, for as long as we like."""
+    with (project / "myapp/routing.py").open("a", encoding="utf-8") as routing:
+        routing.write(FLOOD)
+
+    def failed(events):
+        return [event["type"] for event in events if event["kind"] == "error"]
+
+    with Site(project) as site:
+        site.serve()
+        with socket.create_connection(("127.0.0.1", site.server.port)) as wire:
+            wire.sendall(HANDSHAKE)
+            assert wire.recv(9, socket.MSG_WAITALL).startswith(b"HTTP/1.1 ")
+            wire.sendall(FLOOD_ME)
+            wire.recv(2**19, socket.MSG_WAITALL)  # a part: the rest waits in the server
+            wire.sendall(CLOSE)
+            assert failed(site.server.events(10.0, until=failed)) == ["Disconnected"]
+        site.server.events(10.0, until=lambda events: events[-1]["kind"] == "close")
+        assert site.trouble() == {}
+        site.serve()
+        with site.client("/ws/flood/") as client:  # one that is sent away, and then sent a frame
+            client.send("close")
+            client.expect_close(1000, "the code")
+            site.server.events(10.0, until=failed)
+        assert "Disconnected" in site.trouble()["your code raised"]
 
 
 @pytest.mark.live

@@ -118,6 +118,101 @@ def test_the_same_class_again_is_the_same_learner_and_another_class_is_not(joine
     assert state()["key"] != key and not state()["works"], "nothing of one class goes to another"
 
 
+def test_a_class_waits_while_one_is_in_another(joined):
+    first = state()
+    membership.note("5.1", state=NOT_YET)
+    for code in ("SECOND", "THIRD", "SECOND"):
+        membership.join("http://localhost:1", code, "me")
+    key = state()["key"]
+    membership.note("28.1", state=RIGHT)
+    assert [waiting["code"] for waiting in state()["before"]] == ["CODE", "THIRD"]
+    membership.join(first["address"], "CODE", "anna")  # the instructor shows it once more
+    assert (state()["key"], [*state()["works"]]) == (first["key"], ["5.1"])
+    for code in ("SECOND", "THIRD"):
+        membership.leave()
+        assert state()["code"] == code
+        assert (state()["key"] == key) == (code == "SECOND")
+    membership.leave()
+    assert state() is None
+
+
+def board(code, heard):
+    """Return a board that lets in who has this code, and notes what it hears."""
+
+    def talk(socket):
+        for frame in socket:
+            request = json.loads(frame)
+            heard.append(request)
+            kind = {"join": "joined", "report": "saved", "leave": "left"}[request["do"]]
+            if request.get("code", code) != code:
+                kind = "error"
+            number = request.get("number", 0)
+            answer = {"is": kind, "name": "anna", "number": number, "reason": "wrong code"}
+            socket.send(json.dumps(answer))
+
+    server = serve(talk, "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+
+
+def test_another_class_for_a_while(workspace, monkeypatch):
+    """Who tries another board, or a wrong code, finds their class as it was; each hears its own."""
+    monkeypatch.setattr(joining, "ANSWER", 20.0)
+    heard = {"OURS": [], "TRY": []}
+    boards = [board(code, those) for code, those in heard.items()]
+    (ours, address), (other, another) = boards
+
+    def told(code):
+        class_line.LINE.idle.wait(20)
+        return [request["exercise"] for request in heard[code] if request["do"] == "report"]
+
+    try:
+        said = str(joining.join_class(address, "OURS"))
+        assert "waits" not in said
+        before = state()
+        for where, code in ((another, "WRONG"), (address, "TYPO")):
+            with pytest.raises(LessonError, match="You have not joined: wrong code"):
+                joining.join_class(where, code)
+            assert state() == before
+        said = str(joining.join_class(another, "TRY"))
+        assert f"Your class at {address} waits meanwhile" in said
+        class_line.opened("28.1", NOT_ATTEMPTED, 0)
+        assert told("TRY") == ["28.1"]
+        left = str(joining.leave_class())
+        assert left.startswith("You have left the class. Its board has forgotten you.\n\n")
+        assert f"You are in your class at {address} again" in left
+        assert class_line.LINE.connected.wait(20)
+        class_line.opened("5.1", NOT_ATTEMPTED, 0)
+        assert told("OURS") == ["5.1"] and told("TRY") == ["28.1"]
+        assert state()["key"] == before["key"]
+        assert str(joining.leave_class()) == left.partition("\n")[0]
+        assert state() is None
+    finally:
+        class_line.LINE.end()
+        ours.shutdown()
+        other.shutdown()
+
+
+def test_a_line_of_another_notebook_follows(workspace):
+    """What is noted for one class never goes to another, though a line to that is still there."""
+    heard = {"OURS": [], "TRY": []}
+    (ours, address), (other, another) = (board(code, those) for code, those in heard.items())
+    try:
+        joining.join_class(address, "OURS")
+        membership.join(another, "TRY", "")  # as another kernel does
+        class_line.opened("28.1", NOT_ATTEMPTED, 0)
+        for _ in range(400):
+            if not membership.reports(state()):
+                break
+            threading.Event().wait(0.05)
+        assert [request["do"] for request in heard["OURS"]] == ["join"]
+        assert [request["do"] for request in heard["TRY"]] == ["join", "report"]
+    finally:
+        class_line.LINE.end()
+        ours.shutdown()
+        other.shutdown()
+
+
 def test_only_its_owner_reads_the_key(joined, workspace):
     if os.name == "posix":
         assert (workspace / "class.json").stat().st_mode & 0o77 == 0

@@ -20,6 +20,7 @@ NEEDED = {
     18: ("lesson-18-24",),
     22: ("lesson-22-11",),
     27: ("lesson-27-18", "lesson-27-19"),
+    28: ("lesson-28-14",),
 }
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 

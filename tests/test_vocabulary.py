@@ -46,6 +46,7 @@ INTRODUCED = {
     "Unix sockets?": "lesson-22-12",
     "supervisors?": "lesson-22-54",
     "back-pressure": "lesson-26-12",
+    "heartbeats?": "lesson-28-33",
 }
 # A name in code, and the cell above it that says what it is
 EXPLAINED = {

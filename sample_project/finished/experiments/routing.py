@@ -4,6 +4,7 @@ from . import (
     async_consumers,
     async_echo,
     bearer,
+    class_room,
     crowd,
     desk,
     door,
@@ -39,6 +40,7 @@ websocket_urlpatterns = [
     path("ws/endless/", raw.EndlessConsumer.as_asgi()),
     path("ws/pictures/", pictures.PictureConsumer.as_asgi()),
     path("ws/profile/", profiles.ProfileConsumer.as_asgi()),
+    path("ws/class/", class_room.ClassConsumer.as_asgi()),
     *(path(f"ws/crowd/{name}/", kind.as_asgi()) for name, kind in crowd.CONSUMERS.items()),
 ]
 
