@@ -9,12 +9,15 @@ from types import ModuleType
 
 from channels_live import class_line, copies, editions, notebook, trouble, work, workspace
 from channels_live.checks import NotYet, Site
+from channels_live.checks.hints import in_order
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.notebook import Notebook, TaskCells
 from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.server import ServerError
 from channels_live.workspace import LessonError
+
+FILES_ARE_WRITTEN = "a cell writes its file only when you run it, and an editor when you save"
 
 
 class Task:
@@ -93,7 +96,7 @@ class Task:
         try:
             getattr(self.checks, f"check_{self.number.replace('.', '_')}")(site)
         except NotYet as problem:
-            return NOT_YET, problem.details | site.trouble()
+            return NOT_YET, once(problem.details, site.trouble())
         except Exception as error:
             if trouble.of_the_computer(error):
                 raise
@@ -117,9 +120,14 @@ class Task:
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
-    def more_hints(self, solution: str = "solution()") -> Text:
-        """Return the hints so far, one more each time: a Text. solution: what shows that."""
-        most = len(self.hints)
+    def more_hints(self, solution: str = "solution()", found: str = "") -> Text:
+        """Return the hints so far, one more each time: a Text.
+
+        solution: what shows that. found: the outcome of a check as a text, or "": what fits it
+        comes first.
+        """
+        hints = in_order(self.hints, found)
+        most = len(hints)
         forgotten = []
         try:
             given = Progress().add_hint(self.number, most)
@@ -127,7 +135,7 @@ class Task:
             given = min(Progress().hints.get(self.number, 0) + 1, most)
             forgotten = [f"It is not remembered that you have had it: {error}"]
         class_line.hinted(self.number, given)
-        lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(self.hints[:given], 1)]
+        lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(hints[:given], 1)]
         if given == most:
             lines.append(f"That was the last hint. {solution} shows how we did it.")
         lines += forgotten
@@ -161,6 +169,7 @@ class Exercise(WorkingCopy):
     @workspace.in_our_words()
     def __init__(self, number: str) -> None:
         self._task = task(number)
+        self._found: Outcome | None = None  # by the last check
         with workspace.writing():
             editions.carry_over(workspace.workspace_folder())
         super().__init__(self._task.folder)
@@ -184,12 +193,16 @@ class Exercise(WorkingCopy):
 
         What is right is kept, whatever becomes of the files, and stays right.
         """
-        return work.check(self._task)
+        outcome = work.check(self._task)
+        if self._found and self._found.state == outcome.state == NOT_ATTEMPTED:
+            outcome.details["changed it?"] = FILES_ARE_WRITTEN
+        self._found = outcome
+        return outcome
 
     @workspace.in_our_words()
     def hint(self) -> Text:
-        """Return the hints so far, and one more each time."""
-        return self._task.more_hints()
+        """Return the hints so far, and one more each time: first what fits the last check."""
+        return self._task.more_hints(found=str(self._found or ""))
 
     @workspace.in_our_words()
     def solution(self) -> Text:
@@ -205,6 +218,17 @@ class Exercise(WorkingCopy):
             os.chdir(self.folder.parent)
             work.lay_out_again(self._task)
         KERNEL.watch(self.folder)
+
+
+def once(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:
+    """Return both, without words of the log that the exception says again, and its place."""
+    raised = trouble.get("your code raised", "")
+    said = {
+        label: text
+        for label, text in details.items()
+        if label != "the log says" or not raised.startswith(text)
+    }
+    return said | dict(trouble)
 
 
 def tasks() -> list[Task]:

@@ -15,7 +15,7 @@ from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
 from clients import talk
 
 from channels_live import Exercise, LessonError
-from channels_live.exercise import task, tasks
+from channels_live.exercise import once, task, tasks
 from channels_live.notebook import BEGIN, END
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
@@ -126,6 +126,21 @@ def test_hints_say_more_each_time_and_end(exercise):
     assert exercise.hint()._repr_markdown_() == "\n\n".join(said[-1])
 
 
+@pytest.mark.live
+def test_hints_begin_with_what_fits_what_was_found(exercise):
+    said = str(task("5.1").more_hints())
+    assert said.startswith("Hint 1 of 4: The check says how far it came.")
+    (exercise.folder / ANSWER).write_text(WRONG_5_1)
+    for name, hint in (("recieve", "`receive` is spelt"), ("receive", "hand to `disconnect`?")):
+        text = dict(task("5.1").files())[ANSWER].replace("recieve", name)
+        (exercise.folder / ANSWER).write_text(f"{text}        # changed\n")
+        exercise.check()
+        lines = str(exercise.hint()).split("\n")
+        assert hint in lines[0]
+    assert len(set(lines[:3])) == 3  # all that were given; none is lost, and none twice
+    assert Progress().hints == {"5.1": 3}
+
+
 @pytest.mark.parametrize("task", tasks(), ids=lambda task: task.number)
 def test_solution_shows_code_and_why_and_no_marks(task):
     said = str(task.solution())
@@ -195,6 +210,22 @@ def test_check_remembers_what_it_has_found(exercise):
     assert (outcome.state, outcome.details) == (RIGHT, {})
     assert str(outcome).endswith("  next     5.2 · Count what is said")
     assert Progress().states == {"5.1": RIGHT}
+
+
+def test_who_changed_a_cell_and_did_not_run_it_is_told(exercise):
+    assert "changed it?" not in exercise.check().details
+    assert "only when you run it" in exercise.check().details["changed it?"]
+
+
+def test_exception_is_told_once():
+    raised = {"your code raised": "TypeError: no, in myproject/urls.py, line 12"}
+    assert once({"look at": "this", "the log says": "TypeError: no"}, raised) == {
+        "look at": "this",
+        **raised,
+    }
+    others = {"the log says": "KeyError: 'other'"}
+    assert once(others, raised) == others | raised
+    assert once(others, {}) == others
 
 
 def test_check_without_a_folder_says_so(exercise):

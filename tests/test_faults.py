@@ -6,7 +6,7 @@ import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, talk
 
-from channels_live.server import ServerError, ports
+from channels_live.server import ServerError, diagnosis, ports
 from channels_live.server.ports import free_port
 
 NO_RELOAD = f"{RUNSERVER} --noreload"
@@ -193,8 +193,24 @@ def test_process_exits_without_a_word(fails, site):
 
 
 def test_command_is_wrong(fails):
-    message = fails("daphne -p")
-    assert message.startswith("__main__.py: error: argument -p/--port: expected one argument")
+    assert fails("daphne -p") == (
+        "daphne: error: argument -p/--port: expected one argument\n"
+        "In a terminal, `--help` lists what it takes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("python -m daphne -q", "python -m daphne"),
+        ("./manage.py runserver -q", "manage.py runserver"),
+    ],
+)
+def test_wrong_argument_is_told_in_the_words_of_a_terminal(command, program):
+    name = program.replace("python -m daphne", "__main__.py")
+    log = f"usage: {name} [-h] …\n{name}: error: unrecognized arguments: -q\n"
+    error = diagnosis.exited(log, 2, None, 0, command)
+    assert error.reason.startswith(f"{program}: error: unrecognized arguments: -q\n")
 
 
 def test_only_the_last_lines_of_a_long_log_are_shown(fails, site):

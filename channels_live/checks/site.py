@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DAPHNE = "daphne -v 2 -p 0 myproject.asgi:application"  # -v 2 tells of a forgotten await
 ORIGIN = "http://localhost"
 PAGE_WAIT = 15.0  # seconds: the first page loads all URLs, and one of an error is long
-START_LIMIT = 10.0  # seconds that a server may take to start, also on a busy machine
+START_LIMIT = 20.0  # seconds that a server may take to start, also on a busy machine
 RAISED = re.compile(r"^Traceback.*\n(?:(?:[ \t].*)?\n)*(\S.*)", re.M)  # the last of a traceback
 GOES_ON = "whether something in your files goes on for ever"
 NAME_A_BROKER = ("REDIS_URL", "CHANNEL_LAYER")  # variables that do

@@ -12,6 +12,7 @@ from channels_live.trouble import in_words, short, visible
 LAST_LINES = 12  # of the log, shown with an error
 IN_USE = "Address already in use"
 _RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
+_USAGE = re.compile(r"(.+): (error: .*)")  # argparse's words
 TOO_LOW = (
     "Port {} is for the system's own programs, as all below 1024 are. "
     "Choose one above them, such as 8000."
@@ -133,6 +134,12 @@ def exited(
         line for line in lines if line.strip()
     ]
     last = short(said[-1] if said else "no reason given")
+    if returncode == 2 and (usage := _USAGE.fullmatch(last)):
+        words = command.split()
+        typed = " ".join(words[: 3 if "-m" in words[1:2] else 1])
+        program = typed if usage[1] == "__main__.py" else usage[1]
+        reason = f"{program}: {usage[2]}\nIn a terminal, `--help` lists what it takes."
+        return ServerError(reason, command=command)  # its log is a part of that list
     return ServerError(f"{last} (exit code {returncode})", command=command, log=log)
 
 
