@@ -1,6 +1,7 @@
 """`Exercise("5.1")`: lays out a task, checks it, gives hints, shows our solution, starts again."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -239,13 +240,18 @@ def tasks() -> list[Task]:
 
 def task(number: str) -> Task:
     """Return the Task with this number, such as "5.1". Raises LessonError if there is none."""
-    lesson = str(number).partition(".")[0]
-    path = notebook.solution_path(int(lesson)) if lesson.isdecimal() and len(lesson) < 5 else None
-    for page in notebook.task_cells(path) if path else ():
-        if page.number == str(number):
-            return Task(page)
-    numbers = ", ".join(task.number for task in tasks())
-    raise LessonError(f"There is no exercise {number!r}. The exercises are {numbers}.")
+    lesson = re.match(r"\d{1,4}(?!\d)", str(number), re.ASCII)
+    path = notebook.solution_path(int(lesson[0])) if lesson else None
+    of_lesson = [Task(page) for page in notebook.task_cells(path)] if path else []
+    for task in of_lesson:
+        if task.number == str(number):
+            return task
+    known = of_lesson or tasks()
+    there_are = f"The exercises are {known[0].number} to {known[-1].number}."
+    if lesson and of_lesson:
+        numbers = ", ".join(task.number for task in of_lesson)
+        there_are = f"Those of lesson {lesson[0]} are {numbers}."
+    raise LessonError(f"There is no exercise {number!r}. {there_are}")
 
 
 def lessons_until(task: Task, known: int) -> list[Notebook]:

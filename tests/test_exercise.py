@@ -89,12 +89,18 @@ def test_exercise_again_keeps_the_files_of_the_learner(exercise, capsys):
     assert not (exercise.folder.parents[2] / "kept").exists()
 
 
-@pytest.mark.parametrize("number", ["5.9", "5", "", "5.1 ", "../5.1", 6, None, ["5.1"]])
-def test_unknown_exercise_is_named_with_those_that_there_are(workspace, number):
+@pytest.mark.parametrize(
+    ("number", "lesson"),
+    [("5.9", 5), ("5", 5), ("5,1", 5), ("5.1 ", 5), (6, 6)]
+    + [(number, None) for number in ("", "../5.1", 51, "99999.1", None, ["5.1"])],
+)
+def test_unknown_exercise_is_named_with_those_that_there_are(workspace, number, lesson):
     with pytest.raises(LessonError) as caught:
         Exercise(number)
-    numbers = ", ".join(task.number for task in tasks())
-    said = f"There is no exercise {number!r}. The exercises are {numbers}."
+    there_are = f"The exercises are 1.1 to {tasks()[-1].number}."
+    if lesson:
+        there_are = f"Those of lesson {lesson} are {lesson}.1, {lesson}.2, {lesson}.3."
+    said = f"There is no exercise {number!r}. {there_are}"
     assert str(caught.value) == said
     assert caught.value._render_traceback_() == [f"LessonError: {said}"]
     assert not workspace.exists()
@@ -275,6 +281,13 @@ BROKEN = {
         f"    async def receive(self, text_data=None, bytes_data=None):\n{ENDLESS}",
         "nothing within 3 seconds",
     ),
+    "events that are printed, and nothing sent": (
+        "class AnswerConsumer(WebsocketConsumer):\n"
+        "    def receive(self, text_data=None, bytes_data=None):\n"
+        """        out = '{"kind": "out", "at": 0.5, "conn": 1, "call": null, "text": "%s"}'\n"""
+        "        print(f'[{out % text_data.upper()}]', flush=True)\n",
+        "nothing, and the server is done with what was sent",
+    ),
     "socket that is never accepted": (
         "class AnswerConsumer(WebsocketConsumer):\n    def connect(self):\n        pass\n",
         "no answer to the handshake within 3 seconds",
@@ -297,7 +310,7 @@ def test_whatever_is_wrong_is_not_yet_with_its_reason(what, monkeypatch):
     before = everything(folder)
     begin = time.monotonic()
     outcome = task("5.1").judge(folder)
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 60
     assert outcome.state == NOT_YET
     assert said in re.sub(r"\s*\n\s*", " ", str(outcome)), outcome
     assert outcome.details["look at"]

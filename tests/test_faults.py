@@ -40,6 +40,12 @@ def change(file, old, new):
     file.write_text(text.replace(old, new))
 
 
+def test_port_that_is_not_the_commands_is_told_as_the_program_does():
+    log = "OSError: [Errno 98] Address already in use: ('127.0.0.1', 9000)\n"
+    error = diagnosis.exited(log, 1, None, 0, "python line_server.py")
+    assert error.reason == f"{log.rstrip()} (exit code 1)"
+
+
 # The port is taken
 
 
@@ -262,7 +268,9 @@ def test_quotation_mark_without_its_partner(start):
 
 
 def test_unknown_command_must_say_when_it_is_ready(start):
-    with pytest.raises(ServerError, match=r'start\(\.\.\., ready="\.\.\."\)'):
+    with pytest.raises(
+        ServerError, match=r'ready="\.\.\."\)\. A command that ends runs in a cell: `!python'
+    ):
         start("python -m http.server")
 
 

@@ -122,7 +122,7 @@ def exited(
     log: what it had printed. left: how many processes it had left behind.
     """
     lines = log.split("\n")
-    if any(IN_USE in line for line in lines):
+    if port and any(IN_USE in line for line in lines):
         return taken(port, command=command, log=log)
     if left and returncode == 0:
         reason = (
@@ -134,7 +134,7 @@ def exited(
         line for line in lines if line.strip()
     ]
     last = short(said[-1] if said else "no reason given")
-    if returncode == 2 and (usage := _USAGE.fullmatch(last)):
+    if log.startswith("usage: ") and (usage := _USAGE.fullmatch(last)):
         words = command.split()
         typed = " ".join(words[: 3 if "-m" in words[1:2] else 1])
         program = typed if usage[1] == "__main__.py" else usage[1]
