@@ -135,6 +135,18 @@ def test_unknown_module_is_told_with_file_and_line(fails, site, command):
     assert fails(command).startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "meant"),
+    [
+        ("channels.py", "", "Is there a file channels.py in your project?"),
+        ("myapp/consumers.py", "%%writefile myapp/consumers.py\n", "in the file itself, leave"),
+    ],
+)
+def test_what_python_does_not_say_is_added(fails, site, path, content, meant):
+    (site / path).write_text(content)
+    assert meant in fails(DAPHNE).partition("The last lines")[0]
+
+
 @pytest.mark.parametrize("command", [DAPHNE, RUNSERVER, NO_RELOAD])
 def test_missing_settings(fails, site, command):
     (site / "myproject/settings.py").unlink()

@@ -13,6 +13,16 @@ LAST_LINES = 12  # of the log, shown with an error
 IN_USE = "Address already in use"
 _RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
 _USAGE = re.compile(r"(.+): (error: .*)")  # argparse's words
+_MEANT = [  # a part of a traceback, and what Python does not say of it
+    (
+        re.compile(r"; '(\w+)' is not a package$", re.M),
+        r"Is there a file \1.py in your project? It is taken for the library: rename it.",
+    ),
+    (
+        re.compile(r"^ *(%%writefile)\b", re.M),
+        r"\1 belongs into a notebook's cell: in the file itself, leave that line out.",
+    ),
+]
 TOO_LOW = (
     "Port {} is for the system's own programs, as all below 1024 are. "
     "Choose one above them, such as 8000."
@@ -87,7 +97,12 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
         place = f"{file}, line {event['line']}: "
     said = f"{raised}: {relative(event['message'].removeprefix(f'{raised}: '), folder)}"
     said = said.removesuffix(": ")  # an exception without a word
-    return ServerError(f"{place}{said}", raised=raised, said=said, file=file, **known)
+    meant = "".join(
+        f"\n{found.expand(words)}"
+        for pattern, words in _MEANT
+        if (found := pattern.search(event["trace"]))
+    )
+    return ServerError(f"{place}{said}{meant}", raised=raised, said=said, file=file, **known)
 
 
 @contextlib.contextmanager
