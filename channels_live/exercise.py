@@ -195,7 +195,9 @@ class Exercise(WorkingCopy):
         What is right is kept, whatever becomes of the files, and stays right.
         """
         outcome = work.check(self._task)
-        if self._found and self._found.state == outcome.state == NOT_ATTEMPTED:
+        if not self.folder.is_dir():
+            outcome.advice = {"begin": "the exercise's first cell lays them out"}
+        elif self._found and self._found.state == outcome.state == NOT_ATTEMPTED:
             outcome.details["changed it?"] = FILES_ARE_WRITTEN
         self._found = outcome
         return outcome

@@ -106,6 +106,12 @@ def test_unknown_exercise_is_named_with_those_that_there_are(workspace, number, 
     assert not workspace.exists()
 
 
+def test_workspace_that_is_a_link_in_circles(tmp_path):
+    (tmp_path / "workspace").symlink_to(tmp_path / "workspace")
+    with pytest.raises(LessonError, match=r"cannot be written: .+ CHANNELS_LIVE_WORKSPACE"):
+        Exercise("5.1")
+
+
 @pytest.mark.parametrize("place", ["workspace", "workspace/exercises", "workspace/exercises/05"])
 def test_workspace_that_cannot_be_written(tmp_path, place):
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
@@ -240,6 +246,7 @@ def test_check_without_a_folder_says_so(exercise):
     outcome = exercise.check()
     assert outcome.state == NOT_ATTEMPTED
     assert outcome.details == {"so far": "no files are laid out"}
+    assert outcome.advice == {"begin": "the exercise's first cell lays them out"}
 
 
 @pytest.mark.live
