@@ -49,6 +49,11 @@ class Task:
         return self.checks.HINTS[self.number]
 
     @property
+    def name(self) -> str:
+        """The variable that its page keeps it in."""
+        return f"ex{self.number.partition('.')[2]}"
+
+    @property
     def folder(self) -> Path:
         """The learner's files, a path."""
         return self.folder_in(workspace.workspace_folder())
@@ -106,9 +111,10 @@ class Task:
         return RIGHT, {}
 
     def _outcome(self, state: str, details: Mapping[str, str]) -> Outcome:
-        advice = {"stuck?": "`hint()` gives a hint; after it, another one"}
+        name = self.name
+        advice = {"stuck?": f"`{name}.hint()` gives a hint; after it, another one"}
         if state == RIGHT:
-            advice = {"compare": "`solution()` shows how we did it, and what else would do"}
+            advice = {"compare": f"`{name}.solution()` shows how we did it, and what else would do"}
             if following := next_task(self):
                 lessons = lessons_until(following, self.lesson)
                 steps = [
@@ -121,10 +127,10 @@ class Task:
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
-    def more_hints(self, solution: str = "solution()", found: str = "") -> Text:
+    def more_hints(self, solution: str | None = None, found: str = "") -> Text:
         """Return the hints so far, one more each time: a Text.
 
-        solution: what shows that. found: the outcome of a check as a text, or "": what fits it
+        solution: what shows that, or None for the cell that does. found: the outcome of a check as a text, or "": what fits it
         comes first.
         """
         hints = in_order(self.hints, found)
@@ -138,7 +144,8 @@ class Task:
         class_line.hinted(self.number, given)
         lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(hints[:given], 1)]
         if given == most:
-            lines.append(f"That was the last hint. {solution} shows how we did it.")
+            shows = solution or f"`{self.name}.solution()`"
+            lines.append(f"That was the last hint. {shows} shows how we did it.")
         lines += forgotten
         return Text("\n".join(lines), "\n\n".join(lines))
 

@@ -131,7 +131,7 @@ def test_hints_say_more_each_time_and_end(exercise):
         expected = [f"Hint {n} of {len(hints)}: {hints[n - 1]}" for n in range(1, at + 1)]
         assert lines[:at] == expected
         assert len(lines) == at + (at == len(hints))
-    assert said[-1][-1] == "That was the last hint. solution() shows how we did it."
+    assert said[-1][-1] == "That was the last hint. `ex1.solution()` shows how we did it."
     assert said[-1] == said[-2] == said[-3]
     assert Progress().hints == {"5.1": len(hints)}
     assert repr(exercise.hint()) == str(exercise.hint())
