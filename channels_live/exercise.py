@@ -130,8 +130,8 @@ class Task:
     def more_hints(self, solution: str | None = None, found: str = "") -> Text:
         """Return the hints so far, one more each time: a Text.
 
-        solution: what shows that, or None for the cell that does. found: the outcome of a check as a text, or "": what fits it
-        comes first.
+        solution: what shows ours, or None for the cell that does. found: the outcome of a check as
+        a text, or "": what fits it comes first.
         """
         hints = in_order(self.hints, found)
         most = len(hints)
