@@ -1,6 +1,7 @@
 """`Exercise("5.1")`: lays out a task, checks it, gives hints, shows our solution, starts again."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -9,12 +10,15 @@ from types import ModuleType
 
 from channels_live import class_line, copies, editions, notebook, trouble, work, workspace
 from channels_live.checks import NotYet, Site
+from channels_live.checks.hints import in_order
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.notebook import Notebook, TaskCells
 from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.server import ServerError
 from channels_live.workspace import LessonError
+
+FILES_ARE_WRITTEN = "a cell writes its file only when you run it, and an editor when you save"
 
 
 class Task:
@@ -43,6 +47,11 @@ class Task:
     def hints(self) -> list[str]:
         """What a learner is told, one text after the other."""
         return self.checks.HINTS[self.number]
+
+    @property
+    def name(self) -> str:
+        """The variable that its page keeps it in."""
+        return f"ex{self.number.partition('.')[2]}"
 
     @property
     def folder(self) -> Path:
@@ -93,7 +102,7 @@ class Task:
         try:
             getattr(self.checks, f"check_{self.number.replace('.', '_')}")(site)
         except NotYet as problem:
-            return NOT_YET, problem.details | site.trouble()
+            return NOT_YET, once(problem.details, site.trouble())
         except Exception as error:
             if trouble.of_the_computer(error):
                 raise
@@ -102,9 +111,10 @@ class Task:
         return RIGHT, {}
 
     def _outcome(self, state: str, details: Mapping[str, str]) -> Outcome:
-        advice = {"stuck?": "`hint()` gives a hint; after it, another one"}
+        name = self.name
+        advice = {"stuck?": f"`{name}.hint()` gives a hint; after it, another one"}
         if state == RIGHT:
-            advice = {"compare": "`solution()` shows how we did it, and what else would do"}
+            advice = {"compare": f"`{name}.solution()` shows how we did it, and what else would do"}
             if following := next_task(self):
                 lessons = lessons_until(following, self.lesson)
                 steps = [
@@ -117,9 +127,14 @@ class Task:
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
-    def more_hints(self, solution: str = "solution()") -> Text:
-        """Return the hints so far, one more each time: a Text. solution: what shows that."""
-        most = len(self.hints)
+    def more_hints(self, solution: str | None = None, found: str = "") -> Text:
+        """Return the hints so far, one more each time: a Text.
+
+        solution: what shows ours, or None for the cell that does. found: the outcome of a check as
+        a text, or "": what fits it comes first.
+        """
+        hints = in_order(self.hints, found)
+        most = len(hints)
         forgotten = []
         try:
             given = Progress().add_hint(self.number, most)
@@ -127,9 +142,10 @@ class Task:
             given = min(Progress().hints.get(self.number, 0) + 1, most)
             forgotten = [f"It is not remembered that you have had it: {error}"]
         class_line.hinted(self.number, given)
-        lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(self.hints[:given], 1)]
+        lines = [f"Hint {at} of {most}: {hint}" for at, hint in enumerate(hints[:given], 1)]
         if given == most:
-            lines.append(f"That was the last hint. {solution} shows how we did it.")
+            shows = solution or f"`{self.name}.solution()`"
+            lines.append(f"That was the last hint. {shows} shows how we did it.")
         lines += forgotten
         return Text("\n".join(lines), "\n\n".join(lines))
 
@@ -161,6 +177,7 @@ class Exercise(WorkingCopy):
     @workspace.in_our_words()
     def __init__(self, number: str) -> None:
         self._task = task(number)
+        self._found: Outcome | None = None  # by the last check
         with workspace.writing():
             editions.carry_over(workspace.workspace_folder())
         super().__init__(self._task.folder)
@@ -184,12 +201,18 @@ class Exercise(WorkingCopy):
 
         What is right is kept, whatever becomes of the files, and stays right.
         """
-        return work.check(self._task)
+        outcome = work.check(self._task)
+        if not self.folder.is_dir():
+            outcome.advice = {"begin": "the exercise's first cell lays them out"}
+        elif self._found and self._found.state == outcome.state == NOT_ATTEMPTED:
+            outcome.details["changed it?"] = FILES_ARE_WRITTEN
+        self._found = outcome
+        return outcome
 
     @workspace.in_our_words()
     def hint(self) -> Text:
-        """Return the hints so far, and one more each time."""
-        return self._task.more_hints()
+        """Return the hints so far, and one more each time: first what fits the last check."""
+        return self._task.more_hints(found=str(self._found or ""))
 
     @workspace.in_our_words()
     def solution(self) -> Text:
@@ -207,6 +230,17 @@ class Exercise(WorkingCopy):
         KERNEL.watch(self.folder)
 
 
+def once(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:
+    """Return both, without words of the log that the exception says again, and its place."""
+    raised = trouble.get("your code raised", "")
+    said = {
+        label: text
+        for label, text in details.items()
+        if label != "the log says" or not raised.startswith(text)
+    }
+    return said | dict(trouble)
+
+
 def tasks() -> list[Task]:
     """Return every Task, in order."""
     paths = notebook.lesson_paths(workspace.SOLUTIONS)
@@ -215,13 +249,18 @@ def tasks() -> list[Task]:
 
 def task(number: str) -> Task:
     """Return the Task with this number, such as "5.1". Raises LessonError if there is none."""
-    lesson = str(number).partition(".")[0]
-    path = notebook.solution_path(int(lesson)) if lesson.isdecimal() and len(lesson) < 5 else None
-    for page in notebook.task_cells(path) if path else ():
-        if page.number == str(number):
-            return Task(page)
-    numbers = ", ".join(task.number for task in tasks())
-    raise LessonError(f"There is no exercise {number!r}. The exercises are {numbers}.")
+    lesson = re.match(r"\d{1,4}(?!\d)", str(number), re.ASCII)
+    path = notebook.solution_path(int(lesson[0])) if lesson else None
+    of_lesson = [Task(page) for page in notebook.task_cells(path)] if path else []
+    for task in of_lesson:
+        if task.number == str(number):
+            return task
+    known = of_lesson or tasks()
+    there_are = f"The exercises are {known[0].number} to {known[-1].number}."
+    if lesson and of_lesson:
+        numbers = ", ".join(task.number for task in of_lesson)
+        there_are = f"Those of lesson {lesson[0]} are {numbers}."
+    raise LessonError(f"There is no exercise {number!r}. {there_are}")
 
 
 def lessons_until(task: Task, known: int) -> list[Notebook]:

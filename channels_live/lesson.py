@@ -72,7 +72,9 @@ def _cells(number: int) -> list[tuple[str, str]]:
 
 def _layers(number: int) -> list[Path]:
     numbers = [int(path.name[:2]) for path in notebook.lesson_paths()]
-    if type(number) is not int or number not in numbers:  # 5.0 would make another folder
+    if type(number) is not int:  # 5.0 would make another folder
+        raise LessonError(f"A lesson is a number, as in Lesson(5), and not {number!r}.")
+    if number not in numbers:
         raise LessonError(
             f"There is no lesson {number!r}. The lessons are {numbers[0]} to {numbers[-1]}."
         )

@@ -36,7 +36,7 @@ def workspace_folder() -> Path:
     """Return the folder of the learner's own files: $CHANNELS_LIVE_WORKSPACE or `workspace`."""
     # not relative to the current folder, which changes with every lesson
     named = os.environ.get("CHANNELS_LIVE_WORKSPACE") or "workspace"
-    return Path(ROOT, os.path.expanduser(named)).resolve()
+    return Path(os.path.realpath(Path(ROOT, os.path.expanduser(named))))  # a link may go in circles
 
 
 def shown(path: Path) -> str:

@@ -5,7 +5,7 @@ import socket
 import psutil
 import pytest
 
-from channels_live.checks import NotYet, Site, at_once
+from channels_live.checks import RAISED, NotYet, Site, at_once
 from channels_live.checks.broker import broker
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
@@ -138,6 +138,26 @@ def test_without_a_broker_a_check_takes_ones_own(no_valkey, project, monkeypatch
     monkeypatch.setattr(KERNEL, "own_broker", BROKER_OF_ONES_OWN["REDIS_URL"])
     with Site(project) as site:
         assert broker(site) == {"REDIS_URL": BROKER_OF_ONES_OWN["REDIS_URL"]}
+
+
+@pytest.mark.parametrize(
+    ("log", "raised"),
+    [
+        (
+            'Traceback (most recent call last):\n  File "a.py", line 1\n\nKeyError: 1\n',
+            "KeyError: 1",
+        ),
+        ("Traceback (most recent call last):\nValueError: a\nb\n", "ValueError: a"),
+        ("Traceback (most recent call last):\nA: 1\n\nTraceback (most …):\n  x\nB: 2\n", "B: 2"),
+        ("Traceback (most recent call last):\n" + "\n \n" * 50_000, None),
+        ("Traceback (most recent call last):\n" + "  x\n\n" * 50_000 + "C: 3", "C: 3"),
+        ("Traceback\n" * 50_000, "Traceback"),
+    ],
+    ids=["plain", "several lines", "two", "endless blanks", "long", "nothing else"],
+)
+def test_exception_is_found_in_a_log_of_any_kind(log, raised):
+    """One of these took longer than anybody waits: exponential in the number of blank lines."""
+    assert RAISED.findall(log)[-1:] == [raised] * bool(raised)
 
 
 def test_at_once_raises_what_one_of_them_raises():

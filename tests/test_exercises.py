@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from channels_live import notebook
-from channels_live.checks import client
+from channels_live.checks import Fits, client
 from channels_live.exercise import tasks
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
 from channels_live.workspace import NOTEBOOKS, SOLUTIONS, lay_out, project_before
@@ -119,6 +119,15 @@ def test_plain_way_has_the_same_outcome(task, wrong, answer, request):
         assert drawn.sub("…", forked.details.get(label, "")) == drawn.sub(
             "…", plain.details.get(label, "")
         )
+
+
+@every_task
+def test_hint_for_a_finding_is_for_one_that_can_be_made(task):
+    said = [wrong.message.replace("`", "") for wrong in WRONG.get(task.number, [])]
+    for hint in task.hints:
+        if isinstance(hint, Fits):
+            for part in hint.found.pattern.split("|"):
+                assert any(re.search(part, message) for message in said), part
 
 
 # Nothing is unlisted

@@ -6,7 +6,7 @@ import psutil
 import pytest
 from clients import DAPHNE, HELLO, RUNSERVER, talk
 
-from channels_live.server import ServerError, ports
+from channels_live.server import ServerError, diagnosis, ports
 from channels_live.server.ports import free_port
 
 NO_RELOAD = f"{RUNSERVER} --noreload"
@@ -38,6 +38,12 @@ def change(file, old, new):
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
+
+
+def test_port_that_is_not_the_commands_is_told_as_the_program_does():
+    log = "OSError: [Errno 98] Address already in use: ('127.0.0.1', 9000)\n"
+    error = diagnosis.exited(log, 1, None, 0, "python line_server.py")
+    assert error.reason == f"{log.rstrip()} (exit code 1)"
 
 
 # The port is taken
@@ -129,6 +135,18 @@ def test_unknown_module_is_told_with_file_and_line(fails, site, command):
     assert fails(command).startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "meant"),
+    [
+        ("channels.py", "", "Is there a file channels.py in your project?"),
+        ("myapp/consumers.py", "%%writefile myapp/consumers.py\n", "in the file itself, leave"),
+    ],
+)
+def test_what_python_does_not_say_is_added(fails, site, path, content, meant):
+    (site / path).write_text(content)
+    assert meant in fails(DAPHNE).partition("The last lines")[0]
+
+
 @pytest.mark.parametrize("command", [DAPHNE, RUNSERVER, NO_RELOAD])
 def test_missing_settings(fails, site, command):
     (site / "myproject/settings.py").unlink()
@@ -193,8 +211,24 @@ def test_process_exits_without_a_word(fails, site):
 
 
 def test_command_is_wrong(fails):
-    message = fails("daphne -p")
-    assert message.startswith("__main__.py: error: argument -p/--port: expected one argument")
+    assert fails("daphne -p") == (
+        "daphne: error: argument -p/--port: expected one argument\n"
+        "In a terminal, `--help` lists what it takes."
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("python -m daphne -q", "python -m daphne"),
+        ("./manage.py runserver -q", "manage.py runserver"),
+    ],
+)
+def test_wrong_argument_is_told_in_the_words_of_a_terminal(command, program):
+    name = program.replace("python -m daphne", "__main__.py")
+    log = f"usage: {name} [-h] …\n{name}: error: unrecognized arguments: -q\n"
+    error = diagnosis.exited(log, 2, None, 0, command)
+    assert error.reason.startswith(f"{program}: error: unrecognized arguments: -q\n")
 
 
 def test_only_the_last_lines_of_a_long_log_are_shown(fails, site):
@@ -246,7 +280,9 @@ def test_quotation_mark_without_its_partner(start):
 
 
 def test_unknown_command_must_say_when_it_is_ready(start):
-    with pytest.raises(ServerError, match=r'start\(\.\.\., ready="\.\.\."\)'):
+    with pytest.raises(
+        ServerError, match=r'ready="\.\.\."\)\. A command that ends runs in a cell: `!python'
+    ):
         start("python -m http.server")
 
 

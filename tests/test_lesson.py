@@ -75,7 +75,15 @@ def test_lesson_zero_is_the_finished_site():
     assert files(Lesson(0).folder) == files(SAMPLE / "finished")
 
 
-@pytest.mark.parametrize("number", [99, "5", -1, 5.0, True, None, [5]])
+@pytest.mark.parametrize("number", ["5", 5.0, True, None, [5]])
+def test_lesson_is_a_number(workspace, number):
+    with pytest.raises(LessonError) as caught:
+        Lesson(number)
+    assert str(caught.value) == f"A lesson is a number, as in Lesson(5), and not {number!r}."
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize("number", [99, -1])
 def test_unknown_lesson_is_named_with_those_that_there_are(workspace, number):
     last = max(int(path.name[:2]) for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     with pytest.raises(LessonError) as caught:

@@ -14,6 +14,7 @@ from channels_live.record import Record
 from channels_live.server import ServerError
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port, is_free
+from channels_live.server.typed import taken_apart
 from channels_live.server.watch import watch
 from channels_live.timeline.timeline import GAPS, UNANSWERED
 
@@ -151,6 +152,33 @@ def test_what_only_a_shell_understands_is_told_with_what_to_do(start, line, inst
 def test_prompt_that_was_copied_along_is_told(start, prompt):
     with pytest.raises(ServerError, match=f"leave it out. Write `daphne {WEB}`."):
         start(f"{prompt}daphne {WEB}")
+
+
+@pytest.mark.parametrize(
+    ("printed", "typed"),
+    [
+        ("daphne –p 8000 x", "-p 8000 x"),
+        ("daphne —port 8000 x", "--port 8000 x"),
+        ("daphne “x”", '"x"'),
+        ("daphne ‘x’", "'x'"),
+        ("daphne\u00a0-p 8000 x", "-p 8000 x"),
+    ],
+)
+def test_characters_of_printed_texts_are_told_with_those_to_write(start, printed, typed):
+    with pytest.raises(ServerError) as caught:
+        start(printed)
+    assert str(caught.value).endswith(f"for printed texts. Write `daphne {typed}`.")
+
+
+def test_command_goes_on_in_the_next_line():
+    assert taken_apart("daphne \\\n  -p 8000 \\\r\n x")[0] == ["daphne", "-p", "8000", "x"]
+    assert taken_apart("daphne Ann’s/x a–b")[0] == ["daphne", "Ann’s/x", "a–b"]
+
+
+@pytest.mark.parametrize("name", ["runserver", "runworker"])
+def test_command_of_the_project_is_told_whole(start, name):
+    with pytest.raises(ServerError, match=f"`python manage.py {name} …`"):
+        start(f"{name} 8000")
 
 
 def test_command_of_another_user(start):

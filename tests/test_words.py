@@ -319,7 +319,7 @@ def test_argument_that_makes_no_sense(daphne, words):
 
 @pytest.mark.parametrize("number", [None, "5", 5.0, NAN, True, [], 10**400])
 def test_lesson_that_is_none(number):
-    with pytest.raises(LessonError, match="There is no lesson"):
+    with pytest.raises(LessonError, match=r"There is no lesson|A lesson is a number"):
         Lesson(number)
 
 

@@ -3,16 +3,22 @@
 import random
 import re
 
-from channels_live.checks import NotYet, Site, word
+from channels_live.checks import Fits, NotYet, Site, word
 from channels_live.server.ports import free_port
 
 HINTS = {
     "1.1": [
         'Start the command yourself: `ex1.start("daphne -p 8000 mysite.asgi.app")`. '
         "It names one mistake at a time.",
-        "After the port, `daphne` wants a module, a colon, and a name in that module.",
-        "The module is the file `asgi.py` in the folder `myproject`. "
-        "Open it: which name does its last line give to the application?",
+        Fits(
+            "not enough values",
+            "After the port, `daphne` wants a module, a colon, and a name in that module.",
+        ),
+        Fits(
+            "No module named|has no attribute",
+            "The module is the file `asgi.py` in the folder `myproject`. "
+            "Open it: which name does its last line give to the application?",
+        ),
         "`web: daphne -p 8000 myproject.asgi:…`, and behind the colon the name that you found.",
     ],
     "1.2": [
@@ -32,11 +38,13 @@ def check_1_1(site: Site) -> None:
     commands = [line.removeprefix("web:").strip() for line in lines if line.startswith("web:")]
     expected = "web: daphne …"
     if len(commands) != 1:
-        look = "`Procfile`: just one line has to begin with `web:`"
-        raise NotYet(look, got=f"{len(commands)} lines that begin with `web:`", expected=expected)
+        look = "`Procfile`: just one line has to begin with `web:`, in small letters"
+        raise NotYet(look, got="\n".join(lines) or "an empty file", expected=expected)
     command = commands[0].removeprefix("python -m ")
     if command.split()[:1] != ["daphne"]:
         look = "which server the line starts: it has to speak ASGI"
+        if "daphne" in command:
+            look = "what comes after `web:`: the command as in a terminal, and nothing around it"
         raise NotYet(look, got=f"web: {command}", expected=expected)
     server = site.serve(command, "the message above: it names one mistake at a time")
     if server.typed_port != 8000:

@@ -1,9 +1,12 @@
 """What is right in the exercises of lesson 2, Update the settings."""
 
-from channels_live.checks import NotYet, Site, word
+from channels_live.checks import Fits, NotYet, Site, word
 
 RUNSERVER = "python manage.py runserver --noreload"
 HAS_NEITHER = """
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "myproject.dev"  # dev.py may ask for django.conf.settings
 from myproject import dev
 
 raise SystemExit(getattr(dev, "DEBUG", False) or bool(getattr(dev, "ALLOWED_HOSTS", [])))
@@ -11,11 +14,20 @@ raise SystemExit(getattr(dev, "DEBUG", False) or bool(getattr(dev, "ALLOWED_HOST
 
 HINTS = {
     "2.1": [
-        'Start it: `ex1.start("python manage.py runserver 8000").log(contains="Starting")`. '
-        "Whose server is that, by its banner?",
-        "Which app, at which place in `INSTALLED_APPS`, makes `runserver` serve ASGI?",
-        "When that is mended, `runserver` starts to read `ASGI_APPLICATION`, and complains. "
-        "The table at the lesson's end says how this setting is written.",
+        Fits(
+            "404 comes from",
+            'Start it: `ex1.start("python manage.py runserver 8000").log(contains="Starting")`. '
+            "Whose server is that, by its banner?",
+        ),
+        Fits(
+            r"404 comes from|daphne\.E001",
+            "Which app, at which place in `INSTALLED_APPS`, makes `runserver` serve ASGI?",
+        ),
+        Fits(
+            "in ASGI_APPLICATION|ASGI_APPLICATION module|not set ASGI_APPLICATION",
+            "When that is mended, `runserver` starts to read `ASGI_APPLICATION`, and complains. "
+            "The table at the lesson's end says how this setting is written.",
+        ),
         '`"daphne"` as the first app, and dots all the way: `"myproject.asgi.application"`.',
     ],
     "2.2": [

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from channels_live.checks import ORIGIN, NotYet, Site, number, word
+from channels_live.checks import ORIGIN, Fits, NotYet, Site, number, word
 
 FRONT_END = "https://app.board.example"
 ELSEWHERE = "https://evil.example"
@@ -13,9 +13,16 @@ HINTS = {
     "3.1": [
         'Try it: `ex1.start("daphne -p 8000 myproject.asgi:application")`. '
         "Read the last lines of the log from the bottom up, to the file where it began.",
-        "`asgi.py` imports the routes, and with them a model. What has to be called before that?",
-        "When `daphne` starts, let a client knock: the next exception says `scope type`. "
-        "Compare it with the keys of `ProtocolTypeRouter`.",
+        Fits(
+            "Apps aren't loaded yet|settings are not configured",
+            "`asgi.py` imports the routes, and with them a model. What has to be called before "
+            "that?",
+        ),
+        Fits(
+            "scope type",
+            "When `daphne` starts, let a client knock: the next exception says `scope type`. "
+            "Compare it with the keys of `ProtocolTypeRouter`.",
+        ),
         "`setdefault`, then `get_asgi_application()`, then `from myapp.routing import …`; "
         'and the key is `"websocket"`.',
     ],

@@ -3,18 +3,27 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from channels_live.checks import NotYet, Site, number, word
+from channels_live.checks import Fits, NotYet, Site, number, word
 
 HINTS = {
     "4.1": [
         "The status is 500 each time, so read the exception. Which path could not be found, "
         "and what does its route look like?",
-        "A route has no slash at its beginning and one at its end. "
-        "Compare all four with that of the chat, letter by letter.",
-        "`can't be used in 'await' expression`, or `can't be awaited`: a route needs `as_asgi()`. "
-        "`takes 1 positional argument`: it has lost its `()`.",
-        "`re_path` searches anywhere in the path. Use `path` for the orders, "
-        "or put `^` and `$` around the pattern.",
+        Fits(
+            "No route found",
+            "A route has no slash at its beginning and one at its end. "
+            "Compare all four with that of the chat, letter by letter.",
+        ),
+        Fits(
+            "can't be|takes 1 positional argument",
+            "`can't be used in 'await' expression`, or `can't be awaited`: a route needs "
+            "`as_asgi()`. `takes 1 positional argument`: it has lost its `()`.",
+        ),
+        Fits(
+            "lets in",
+            "`re_path` searches anywhere in the path. Use `path` for the orders, "
+            "or put `^` and `$` around the pattern.",
+        ),
     ],
     "4.2": [
         "Begin with `/ws/stops/12/`: a route with a converter for whole numbers, and a consumer "

@@ -5,14 +5,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from channels_live.checks import NotYet, Site, number, word
+from channels_live.checks import Fits, NotYet, Site, number, word
 
 HINTS = {
     "5.1": [
         "The check says how far it came. Channels finds a method by its name, and calls it with "
         "what belongs to it: compare both with the lesson, letter by letter.",
-        "If nothing came back: `receive` is spelt with `ei`. If there was an exception at the end: "
-        "what does Channels hand to `disconnect`?",
+        Fits("letter by letter", "Nothing comes back? `receive` is spelt with `ei`."),
+        Fits(
+            "what disconnect is called with",
+            "An exception when somebody leaves? What does Channels hand to `disconnect`?",
+        ),
         "`disconnect(self, close_code)`: the close code is handed over even if you do not use it.",
     ],
     "5.2": [

@@ -9,17 +9,25 @@ from contextlib import AbstractContextManager
 
 from websockets.exceptions import ConnectionClosed
 
-from channels_live.checks import WAIT, Client, NotYet, Site, shown, word
+from channels_live.checks import WAIT, Client, Fits, NotYet, Site, shown, word
 
 HINTS = {
     "7.1": [
         "Compare the line with the one that the lesson starts daphne with, letter by letter. "
         "Then look through the lesson's table of options.",
-        "What stands between the module and the name of the application?",
-        "There are two limits, one for a message and one for a frame. Raise both to 2,000,000. "
-        "A number is written without commas.",
-        "`--access-log` takes the name of the file: `--access-log access.log`. "
-        "The command has four options then.",
+        Fits(
+            "not enough values", "What stands between the module and the name of the application?"
+        ),
+        Fits(
+            "the smaller decides|got in|invalid int",
+            "There are two limits, one for a message and one for a frame. Raise both to 2,000,000. "
+            "A number is written without commas.",
+        ),
+        Fits(
+            "names the file",
+            "`--access-log` takes the name of the file: `--access-log access.log`. "
+            "The command has four options then.",
+        ),
     ],
     "7.2": [
         "A static file is a page like others, so look at `urls.py`. Django has a function that "
@@ -42,7 +50,9 @@ HINTS = {
 
 
 def check_7_1(site: Site) -> None:
-    site.serve(command_in_procfile(site))
+    site.serve(
+        command_in_procfile(site), "the command in `Procfile`: the message above says what is wrong"
+    )
     look = "which of the two servers the line starts: this one serves static files"
     site.page("/static/myapp/site.css", look, 404)
     with site.client("/ws/chat/", max_size=None) as anna:
@@ -187,7 +197,7 @@ def read(site: Site, notes: list[str], when: str, look: str, lost: str | None = 
         look = "the frames: one for each note, with its text and nothing else"
     elif frames == list(dict.fromkeys(notes)):
         look = "what becomes of a text that is sent twice: it is two notes"
-    elif frames and lost:
+    elif frames and lost and frames != notes[: len(frames)]:
         look = lost
     if frames != notes:
         raise NotYet(look, sent=f"GET /ws/notes/, when {when}", got=frames, expected=notes)

@@ -3,21 +3,36 @@
 from contextlib import AbstractContextManager
 from typing import Any
 
-from channels_live.checks import Client, Site, at_once, word
+from channels_live.checks import Client, Fits, Site, at_once, word
 from channels_live.checks.frames import ENDED, expect_error, has_left, read_until, send
 
 HINTS = {
     "12.1": [
-        "Which call gives a coroutine that nobody awaits? Compare `connect` with the lesson's. "
-        "(Once you have changed any line, the check says below its answer what the log says.)",
-        "The type of an event names a method, with `_` for `.`. Compare the two, word by word.",
-        'What becomes of `"type": "item.wanted"` if the client sends a `type` too? '
-        'Take only what you need: `json.loads(text_data)["item"]`.',
-        "Whoever joins must also leave: `await "
-        "self.channel_layer.group_discard(self.group, self.channel_name)`. `disconnect` runs when "
-        "a client leaves, but not after an exception.",
-        "What runs in any case is a `finally` around `await super().__call__(scope, receive, "
-        "send)`, as in the lesson's `RoomConsumer`.",
+        Fits(
+            "was never awaited",
+            "Which call gives a coroutine that nobody awaits? Compare `connect` with the lesson's. "
+            "(Once you have changed any line, the check says below its answer what the log says.)",
+        ),
+        Fits(
+            r"No handler for message type item\.wanted",
+            "The type of an event names a method, with `_` for `.`. Compare the two, word by word.",
+        ),
+        Fits(
+            "who chooses the type|nothing else of the frame",
+            'What becomes of `"type": "item.wanted"` if the client sends a `type` too? '
+            'Take only what you need: `json.loads(text_data)["item"]`.',
+        ),
+        Fits(
+            "still in the group",
+            "Whoever joins must also leave: `await "
+            "self.channel_layer.group_discard(self.group, self.channel_name)`. `disconnect` runs "
+            "when a client leaves, but not after an exception.",
+        ),
+        Fits(
+            "still in the group",
+            "What runs in any case is a `finally` around `await super().__call__(scope, receive, "
+            "send)`, as in the lesson's `RoomConsumer`.",
+        ),
     ],
     "12.2": [
         "`self.visitors` is a dictionary, kept by `VisitorConsumer`: the name of a channel → the "
@@ -52,11 +67,14 @@ def check_12_1(site: Site) -> None:
         _shopper(site, other) as cleo,
     ):
 
+        def with_more(got: Any) -> bool:
+            return isinstance(got, dict) and "item" in got and len(got) > 1
+
         def wanted(sender: Client, look: str, **more: Any) -> None:
             item = word()
             send(sender, {"item": item, **more}, anna, ben)
             for reader in (anna, ben):
-                reader.expect({"item": item}, look)
+                reader.expect({"item": item}, look, (with_more, only))
 
         wanted(anna, way)
         wanted(ben, way)

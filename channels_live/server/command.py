@@ -127,6 +127,8 @@ def _executable(name: str, folder: Path) -> list[str]:
         folders = [*map(str, Path(wheel.origin).parent.glob("bin/*")), *folders]
     if (program := shutil.which(name, path=os.pathsep.join(folders))) is None:
         missing = {"valkey-server": NO_BROKER, "nginx": NO_NGINX}
+        if name in ("runserver", "runworker"):
+            raise ServerError(f"`{name}` is a command of the project: `python manage.py {name} …`.")
         raise ServerError(
             missing.get(name, f"There is no program called '{name}'. Is it spelt right?")
         )

@@ -12,6 +12,17 @@ from channels_live.trouble import in_words, short, visible
 LAST_LINES = 12  # of the log, shown with an error
 IN_USE = "Address already in use"
 _RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
+_USAGE = re.compile(r"(.+): (error: .*)")  # argparse's words
+_MEANT = [  # a part of a traceback, and what Python does not say of it
+    (
+        re.compile(r"; '(\w+)' is not a package$", re.M),
+        r"Is there a file \1.py in your project? It is taken for the library: rename it.",
+    ),
+    (
+        re.compile(r"^ *(%%writefile)\b", re.M),
+        r"\1 belongs into a notebook's cell: in the file itself, leave that line out.",
+    ),
+]
 TOO_LOW = (
     "Port {} is for the system's own programs, as all below 1024 are. "
     "Choose one above them, such as 8000."
@@ -86,7 +97,12 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
         place = f"{file}, line {event['line']}: "
     said = f"{raised}: {relative(event['message'].removeprefix(f'{raised}: '), folder)}"
     said = said.removesuffix(": ")  # an exception without a word
-    return ServerError(f"{place}{said}", raised=raised, said=said, file=file, **known)
+    meant = "".join(
+        f"\n{found.expand(words)}"
+        for pattern, words in _MEANT
+        if (found := pattern.search(event["trace"]))
+    )
+    return ServerError(f"{place}{said}{meant}", raised=raised, said=said, file=file, **known)
 
 
 @contextlib.contextmanager
@@ -121,7 +137,7 @@ def exited(
     log: what it had printed. left: how many processes it had left behind.
     """
     lines = log.split("\n")
-    if any(IN_USE in line for line in lines):
+    if port and any(IN_USE in line for line in lines):
         return taken(port, command=command, log=log)
     if left and returncode == 0:
         reason = (
@@ -133,6 +149,12 @@ def exited(
         line for line in lines if line.strip()
     ]
     last = short(said[-1] if said else "no reason given")
+    if log.startswith("usage: ") and (usage := _USAGE.fullmatch(last)):
+        words = command.split()
+        typed = " ".join(words[: 3 if "-m" in words[1:2] else 1])
+        program = typed if usage[1] == "__main__.py" else usage[1]
+        reason = f"{program}: {usage[2]}\nIn a terminal, `--help` lists what it takes."
+        return ServerError(reason, command=command)  # its log is a part of that list
     return ServerError(f"{last} (exit code {returncode})", command=command, log=log)
 
 

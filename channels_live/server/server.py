@@ -60,8 +60,8 @@ class Server(Addressed, Watched):
         shows_ready = ready or self._command.shows_ready
         if shows_ready is None:
             raise ServerError(
-                f"How does `{command}` show that it is ready? "
-                'Say what it then prints: start(..., ready="...").'
+                f"How does `{command}` show that it is ready? Say what it then prints: "
+                f'start(..., ready="..."). A command that ends runs in a cell: `!{command}`.'
             )
         self._ready = None if shows_ready == "tap" else shows_ready
         self._watchers: list[threading.Thread] = []

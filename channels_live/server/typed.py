@@ -20,6 +20,12 @@ _INSTEAD = {  # of what only a shell understands
 }
 _PROMPT = re.compile(r"\s*(?:([$%])\s+|(!)\s*)(?=\S)")  # of a terminal, or of a notebook's cell
 
+# What texts for printing make of quotation marks, hyphens and blanks, at the edge of a word
+_PRINTED = re.compile(r"(?<!\S)[–—“”„‘’]|[“”‘’](?!\S)|\u00a0")
+_TYPED = str.maketrans(
+    {**dict.fromkeys("“”„", '"'), **dict.fromkeys("‘’", "'")} | {"–": "-", "—": "--", "\u00a0": " "}
+)
+
 
 def taken_apart(line: str) -> tuple[list[str], dict[str, str]]:
     """Return the words of a command, one at least, and the variables that are set before it.
@@ -47,6 +53,12 @@ def _words(line: str) -> list[str]:
         raise ServerError("A command cannot hold the character \\0. Type it anew.")
     if len(line) > LONGEST_LINE:  # reading it would take seconds
         raise ServerError(in_words(OSError(errno.E2BIG, os.strerror(errno.E2BIG))))
+    if printed := _PRINTED.search(line):
+        raise ServerError(
+            f"`{printed[0]}` is not the character that is on a keyboard: it is for printed texts. "
+            f"Write `{short(line.translate(_TYPED))}`."
+        )
+    line = re.sub(r"\\\r?\n", " ", line)  # it goes on in the next line
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.commenters = ""
     lexer.whitespace_split = True

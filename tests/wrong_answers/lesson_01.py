@@ -43,6 +43,8 @@ WRONG = {
         ),
         Wrong("loses the port", "the number behind `-p`", PROCFILE, "-p 8000", "-p 80"),
         Wrong("puts a comment before it", "has to begin with `web:`", PROCFILE, "web: ", "# web: "),
+        Wrong("writes it large", "Web: daphne -p 8000", PROCFILE, "web: ", "Web: "),
+        Wrong("puts it in quotes", "nothing around it", PROCFILE, LINE, f'"{LINE}"'),
     ],
     "1.2": [
         Wrong(

@@ -119,6 +119,14 @@ WRONG = {
             "",
         ),
         Wrong(
+            "takes what the running site has",
+            "Django finds neither in `dev.py`",
+            DEV,
+            "from .settings import *\n",
+            "from django.conf import settings\n",
+            ((DEV, "*INSTALLED_APPS", "*settings.INSTALLED_APPS"),),
+        ),
+        Wrong(
             "takes only the settings that it knows of",
             "whether `dev.py` takes all from `settings.py`",
             DEV,

@@ -29,6 +29,13 @@ WRONG = {
             "CakeConsumer",
         ),
         Wrong(
+            "forgets the brackets of as_asgi",
+            "takes 1 positional argument",
+            ROUTING,
+            "CakeConsumer.as_asgi()",
+            "CakeConsumer.as_asgi",
+        ),
+        Wrong(
             "leaves the pattern loose",
             "lets in before its start",
             ROUTING,

@@ -46,6 +46,13 @@ WRONG = {
             "",
             "web: python manage.py runserver 8000\n",
         ),
+        Wrong(
+            "puts the log into a file as in a shell",
+            "the command in `Procfile`",
+            PROCFILE,
+            "--access-log",
+            ">",
+        ),
         Wrong("loses the name", "one line of it begins with `web:`", PROCFILE, "web: ", ""),
         Wrong(
             "writes a number with commas",
@@ -198,6 +205,14 @@ WRONG = {
             WRITE,
             '        FILE.write(f"{text_data}\\n")\n',
             ((NOTES, "class Notes", 'FILE = NOTES.open("a", encoding="utf-8")\n\n\nclass Notes'),),
+        ),
+        Wrong(
+            "leaves closing to chance",
+            "when a note is written",
+            NOTES,
+            WRITE,
+            '        self.file = NOTES.open("a", encoding="utf-8")\n'
+            '        self.file.write(f"{text_data}\\n")\n',
         ),
         Wrong(
             "answers with the note",

@@ -47,6 +47,13 @@ WRONG = {
             ((SHOPPING, '{"item": event["item"]}', 'event["content"]'),),
         ),
         Wrong(
+            "sends the whole event",
+            "the item, and nothing else of the frame",
+            SHOPPING,
+            '{"item": event["item"]}',
+            "event",
+        ),
+        Wrong(
             "does not leave",
             "still in the group shopping.flat-",
             SHOPPING,
