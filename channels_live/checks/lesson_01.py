@@ -69,7 +69,7 @@ def check_1_2(site: Site) -> None:
         door.ws("/"): "open",
     }
     try:
-        _, output = site.python("-u", "-W", "ignore", "knock.py", *answers, limit=5.0)
+        _, output = site.python("-u", "-W", "ignore", "knock.py", *answers, limit=10.0)
     except NotYet as endless:
         look = "whether `knock` waits for a frame: an open socket may stay silent for ever"
         sent = f"python knock.py {next(iter(answers))} …"

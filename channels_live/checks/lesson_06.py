@@ -150,7 +150,7 @@ def write(site: Site, card: str) -> None:
 
 def tests(site: Site) -> tuple[int, str]:
     """Run the learner's tests. Return (exit status, what they said)."""
-    return site.python(*TESTS.split()[1:], "--verbosity", "0", limit=7.0)
+    return site.python(*TESTS.split()[1:], "--verbosity", "0", limit=20.0)
 
 
 def failures(said: str) -> str:

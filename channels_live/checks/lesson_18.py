@@ -270,7 +270,7 @@ def check_18_3(site: Site) -> None:
     sent = "a server that closes, drops, repeats, refuses three times, and closes for good"
     try:
         with room.open() as address:
-            status, output = site.python("steady.py", address, str(FIRST), limit=5.0)
+            status, output = site.python("steady.py", address, str(FIRST), limit=10.0)
     except NotYet as problem:
         if len(room.asked) > len(AFTER):
             look = "when your program ends: the server has told it to stay away"

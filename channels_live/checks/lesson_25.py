@@ -23,7 +23,7 @@ HINTS = {
         "For the gate that is shared: connect two clients, and let each enter once.",
     ],
 }
-LIMIT = 9.0  # seconds for a run of the tests, the start of Django included
+LIMIT = 20.0  # seconds for a run of the tests, the start of Django included
 CONSUMER = """
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
