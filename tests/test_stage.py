@@ -323,6 +323,26 @@ def test_answer_is_passed_on_as_it_comes_until_the_reader_leaves(anywhere, site)
     assert site.gone.wait(10), "the site is left too"
 
 
+def test_page_reads_events_as_they_come(page, anywhere, site):
+    own = f"http://127.0.0.1:{site.server_port}"
+    prefix = register(anywhere, panel="events", site=own).json()["prefix"]
+    site.answers = {
+        "/": {"Content-Type": "text/html"},
+        "/stream/": {"Content-Type": "text/event-stream"},
+    }
+    site.content = b"<!doctype html><title>Newest posts</title>"
+    page.goto(f"{anywhere.url.removesuffix('/user/ann')}{prefix}/")
+    assert page.evaluate("self.origin") == "null"
+    site.content = b"data: a post\n\n"
+    first = """() => new Promise((resolve, reject) => {
+        const events = new EventSource("/stream/");
+        events.onmessage = (event) => { events.close(); resolve(event.data); };
+        events.onerror = () => reject("no events");
+    })"""
+    assert page.evaluate(first) == "a post"
+    assert site.gone.wait(30), "the site is left too"
+
+
 def test_static_files_come_from_their_folders_only(anywhere, site, project, tmp_path):
     (tmp_path / "site.css").write_text("h1 { background: url(/static/x.png) }")
     (tmp_path.parent / "secret.txt").write_text("secret")

@@ -5,7 +5,9 @@ import json
 from contextlib import ExitStack
 from time import monotonic
 
+import daphne.server as daphne_server
 import pytest
+from autobahn.twisted.websocket import WebSocketServerFactory
 from channels.consumer import SyncConsumer
 from clients import DAPHNE, client, eventually, talk
 from kinds import UVICORN, frame, lay_out, raw, read
@@ -136,6 +138,22 @@ def test_browser(browser, daphne):
     assert refused == ["error ", 1006, ""]
     assert page.evaluate(script, [daphne.ws("/picky/"), ["notes.v3"]]) == ["error ", 1006, ""]
     page.close()
+
+
+@pytest.mark.claim(
+    "lesson 16",
+    "A client has to answer a close: daphne waits for that for one second, and then drops the "
+    "connection, and `disconnect` gets 1006.",
+)
+@pytest.mark.live
+def test_client_that_does_not_answer_a_close(daphne):
+    assert WebSocketServerFactory().closeHandshakeTimeout == 1  # and daphne sets no other
+    assert "closeHandshakeTimeout" not in inspect.getsource(daphne_server)
+    before = len(left(daphne, 0))
+    with raw(daphne, "/codes/") as websocket:
+        websocket.sendall(frame(TEXT, b"please close"))
+        assert read(websocket) == (CLOSE, (4000).to_bytes(2, "big"))
+        assert left(daphne, before + 1)[before:] == ["1006"]
 
 
 @pytest.mark.claim(

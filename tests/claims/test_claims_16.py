@@ -8,6 +8,8 @@ import httpx
 import pytest
 from channels.security.websocket import OriginValidator
 from clients import DAPHNE
+from django.core.exceptions import SynchronousOnlyOperation
+from django.utils.asyncio import async_unsafe
 from playwright.sync_api import expect
 from rooms import ORIGIN, closed_with, lay_out, manage, read, shell
 from websockets.exceptions import InvalidStatus
@@ -366,3 +368,40 @@ def test_users_of_another_class(tmp_path):
         settings.write('\nINSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Person"\n')
     told = "from myapp import signals; print(signals.get_user_model().__name__)"
     assert manage(folder, "shell", "--verbosity", "0", "-c", told).split()[-1] == "Person"
+
+
+BULK = """
+import json
+from django.db.models.signals import post_save
+from myapp.models import Report
+
+told = []
+post_save.connect(lambda **_: told.append(1), sender=Report, weak=False)
+Report.objects.bulk_create([Report(key="in bulk")])
+in_bulk = len(told)
+Report.objects.create(key="alone")
+print(json.dumps([in_bulk, len(told)]))
+"""
+
+
+@pytest.mark.claim("lesson 16", "`bulk_create` sends none.")
+def test_bulk_create_sends_no_signal(folder):
+    assert shell(folder, BULK) == [0, 1]
+
+
+@pytest.mark.claim(
+    "lesson 25",
+    "inside of it an event loop runs, so that a query is a `SynchronousOnlyOperation`, in a plain "
+    "`def` too. Give the cookie `sessionid` to the window with `add_cookies`.",
+)
+@pytest.mark.live
+def test_member_in_a_window_of_playwright(server, browser):
+    with pytest.raises(SynchronousOnlyOperation):
+        async_unsafe(lambda: None)()  # as each query is
+    session = Member(server, "anna").browser.cookies["sessionid"]
+    window = browser.new_context()
+    window.add_cookies([{"name": "sessionid", "value": session, "url": server.url("/")}])
+    page = window.new_page()
+    page.goto(server.url("/"))
+    expect(page.locator("nav strong")).to_have_text("anna")
+    window.close()

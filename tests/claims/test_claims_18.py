@@ -17,7 +17,7 @@ from rooms import ORIGIN, lay_out, manage, read, visit
 from websockets import InvalidHandshake, InvalidStatus, connect
 from websockets.sync.server import serve
 
-from channels_live import notebook
+from channels_live import Lesson, Project, notebook
 from channels_live.notebook import lesson_paths
 from channels_live.server import Server
 from channels_live.server.network import Network
@@ -335,3 +335,10 @@ def test_app_that_comes_back(folder):
 
 def texts_of(path):
     return "\n".join(cell.source for cell in notebook.read(path).cells if cell.kind == "markdown")
+
+
+@pytest.mark.claim(
+    "lesson 18", "For a site of your own, the `Project` of lesson 7 has a `network` too."
+)
+def test_network_of_a_project():
+    assert Project.network is Lesson.network

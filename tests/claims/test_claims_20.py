@@ -1,12 +1,16 @@
 """Lesson 20, Speak in types: what no cell shows."""
 
+import asyncio
 import json
 from importlib.metadata import requires
 from typing import Literal
 
 import msgspec
 import pytest
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.testing import WebsocketCommunicator
 from clients import DAPHNE
+from django.conf import settings
 from django.forms import IntegerField
 from packaging.requirements import Requirement
 from rooms import lay_out
@@ -14,6 +18,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from channels_live.server import Server
+
+if not settings.configured:
+    settings.configure()
 
 
 @pytest.mark.claim(
@@ -98,3 +105,34 @@ def test_other_ways_to_say_it():
     assert decode('{"do": "call", "floor": -1}') == Call(-1)
     with pytest.raises(msgspec.ValidationError):
         decode('{"do": "call", "floor": 2}')
+
+
+class Forgetful(AsyncWebsocketConsumer):
+    """Takes two kinds of frames, and has a `case` for one."""
+
+    class Watch(msgspec.Struct, tag_field="do", tag="watch"):
+        pass
+
+    class Unwatch(msgspec.Struct, tag_field="do", tag="unwatch"):
+        pass
+
+    async def receive(self, text_data=None, bytes_data=None):
+        match msgspec.json.decode(text_data, type=self.Watch | self.Unwatch):
+            case self.Unwatch():
+                await self.send("unwatched")
+
+
+@pytest.mark.claim(
+    "lesson 20", "A frame that is taken and has none is lost: no answer, and no error."
+)
+def test_struct_without_a_case():
+    async def answer():
+        anna = WebsocketCommunicator(Forgetful.as_asgi(), "/")
+        await anna.connect(timeout=30)
+        for name in ("watch", "unwatch"):
+            await anna.send_to(f'{{"do": "{name}"}}')
+        first = await anna.receive_from(timeout=30)
+        await anna.disconnect(timeout=30)
+        return first
+
+    assert asyncio.run(answer()) == "unwatched"

@@ -57,6 +57,8 @@ class DatabaseTests(TestCase):
 """
 LEFT = """
 import pytest
+from websockets import InvalidStatus
+from websockets.sync.client import connect
 
 from myapp.models import Message
 
@@ -69,6 +71,12 @@ async def test_1_writes():
 
 async def test_2_finds_it():
     assert await Message.objects.acount() == 1
+
+
+def test_3_wsgi(live_server):
+    address = live_server.url.replace("http", "ws") + "/ws/chat/kitchen/"
+    with pytest.raises(InvalidStatus, match="404"):
+        connect(address, origin="http://localhost", proxy=None)
 """
 INI = """[pytest]
 DJANGO_SETTINGS_MODULE = myproject.settings
@@ -116,14 +124,19 @@ def test_database_of_the_tutorial(tmp_path):
     assert not database.exists()
 
 
-@pytest.mark.claim("lesson 25", "Worse, what *it* writes is committed, and the next test finds it.")
+@pytest.mark.claim(
+    "lesson 25",
+    "Worse, what *it* writes is committed, and the next test finds it.",
+    "The fixture `live_server` of pytest-django looks like it, but it is WSGI, and answers each "
+    "socket with a 404.",
+)
 def test_what_is_left_without_transaction(tmp_path):
     folder = lesson_begins(25, tmp_path)
     (folder / "pytest.ini").write_text(INI)
     (folder / "myapp/test_claims.py").write_text(LEFT)
     command = [sys.executable, "-m", "pytest", "-q", "myapp/test_claims.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert "2 passed" in done.stdout, done.stdout
+    assert "3 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.claim(
