@@ -96,7 +96,9 @@ def learn_in_a_browser(running, name, result):
         written = writes(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}))
         workspace = running.folder / f"class/learners/{user}/workspace"
         (workspace / "exercises/mine.ipynb").write_text(written)
-        page.goto(f"{running.url}user/{user}/lab/tree/exercises/mine.ipynb")
+        # in a window of its own: "Idle" would be said of the lesson's kernel, too
+        page.goto(f"{running.url}user/{user}/lab/workspaces/mine/tree/exercises/mine.ipynb")
+        page.locator(".jp-NotebookPanel:visible").get_by_text(f"Exercise({EXERCISE!r})").wait_for()
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         run_all(page)
         page.locator(".jp-OutputArea").get_by_text(RIGHT).first.wait_for(state="attached")

@@ -3,13 +3,15 @@
 import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 
+import httpx
 import psutil
 import pytest
-from clients import gone
+from clients import eventually, gone
 from running_class import PROGRAM, come_in, run_all, running_class
 from running_lab import KERNEL
 from scripted_learner import Learner
@@ -102,6 +104,32 @@ def test_stage_works_below_a_hub(classroom, browser):
     told = page.locator(".cl-Row", has_text="hello below a hub").first
     expect(told.locator(".cl-Client")).to_have_text("Anna", timeout=30_000)
     context.close()
+
+
+def answers(page):
+    try:
+        return httpx.get(page, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.live
+@pytest.mark.timeout(240)
+def test_learner_of_a_class_joins_a_board(classroom, ada):
+    command = [sys.executable, "-c", PROGRAM, "board", f"--port={free_port()}"]
+    environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(classroom.folder / "instructor")}
+    board = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        cell = next(line for line in board.stdout if "join_class(" in line).strip()
+        page = re.search(r'"(http.+?)"', cell)[1]
+        assert eventually(lambda: answers(page), 60)  # it says where it is before it listens
+        joined = ada.run(cell)
+        assert "You have joined the class." in joined
+        left = ada.run("from channels_live import leave_class; leave_class()")
+        assert "Its board has forgotten you." in left
+    finally:
+        board.terminate()
+        board.communicate()
 
 
 @pytest.mark.live
