@@ -64,6 +64,7 @@ def test_keys_are_those_that_the_project_documents(file, known):
     assert {key: type(value) for key, value in keys(yaml.safe_load(file.read_text()))} == known
 
 
+@pytest.mark.skipif(os.name == "nt", reason="JupyterHub does not run on Windows")
 def test_settings_are_those_of_jupyterhub():
     auth = pytest.importorskip("jupyterhub.auth")
     from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
