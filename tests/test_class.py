@@ -161,7 +161,10 @@ def test_class_goes_on_after_its_hub_and_after_all_of_it_is_killed(classroom, ad
             process.kill()
         again.process.wait()
         assert gone(everything, 30)
+    other = socket.create_server(("127.0.0.1", Room(classroom.folder / "class").port(ada.user)))
     with running_class(classroom.folder, port, "--tls") as anew:
+        anew.wait_for(f"Tried again: {ada.user} did not start.")
+        other.close()
         anew.wait_until_all_run(2)
         back = Learner(anew, "Ada Lovelace")
         back.start_kernel()
