@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from channels_live.server.ports import free_port, is_free, is_loopback
+from channels_live.server.ports import is_loopback
 from channels_live.trouble import in_words
 from channels_live.workshop import plan
 from channels_live.workspace import SAMPLE, LessonError, overwrite, workspace_folder
@@ -19,25 +19,22 @@ PROJECT = SAMPLE / "board"
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ"  # without those that look like others
 
 
-def run(host: str, port: int, new: bool = False) -> int:
+def run(address: str, port: int, new: bool = False) -> int:
     """Serve the board until it is interrupted. Return its exit status.
 
-    host: an address of this computer. port: a number. new: whether to begin a new class.
+    address: of this computer, or "all". port: a number. new: whether to begin a new class.
 
     Raises LessonError where it cannot be served.
     """
     if not PROJECT.is_dir():
         raise LessonError(f"The folder {PROJECT} is missing. Get the course again.")
-    if not 0 < port < 65536 or not is_free(port, host):
-        raise LessonError(f"Port {port} is taken, or is none. Name another: --port {free_port()}")
+    host = plan.EVERYWHERE if address == "all" else address
+    plan.check_address(host, port)
     try:
-        socket.create_server((host, port)).close()
         folder = workspace_folder() / "board"
         known = open_class(folder, new)
     except OSError as error:
-        raise LessonError(
-            f"The board cannot be started on {host}:{port}. {in_words(error)}"
-        ) from error
+        raise LessonError(f"The board cannot be started. {in_words(error)}") from error
     addresses = _addresses(host)
     os.environ.update(
         DJANGO_SETTINGS_MODULE="boardsite.settings",
@@ -53,16 +50,18 @@ def run(host: str, port: int, new: bool = False) -> int:
     sys.path.insert(0, str(PROJECT))
     _migrate()
     page = f"http://{addresses[0]}:{port}"
+    cell = f'from channels_live import join_class; join_class("{page}", "{known["code"]}")'
     print(
         f"The board of this class is served at {page}/\n\n"
         f"  you      {page}/#{known['word']}\n"
         f"  helpers  {page}/#{known['helper_word']}\n"
         f"  learners channels-live join {page} {known['code']}\n"
-        f'           or in a cell: join_class("{page}", "{known["code"]}")\n',
+        "           or in a cell:\n"
+        f"           {cell}\n",
         flush=True,
     )
     if is_loopback(host):
-        print("Only this computer reaches it. --host 0.0.0.0 opens it to your network.")
+        print("Only this computer reaches it. --address all opens it to your network.")
     else:
         print("It is not encrypted: whoever listens in your network can read what is sent.")
     print("Control-C ends it. What it knows stays in", folder, flush=True)

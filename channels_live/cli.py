@@ -55,6 +55,9 @@ SCHEDULE = """\
 Make a timetable for a class: the sections of lessons, each lesson followed by its exercises, with
 breaks. Minutes are what somebody needs who reads and tries everything. The exit status is 1 where
 something does not fit.
+
+With --took it makes no timetable, but a table of these lessons' exercises: the minutes that are
+reckoned, and those that a class took, as its board has exported them. It names nobody.
 """
 BOARD = """\
 Start the board of a class: a page that shows, live, who is on which exercise and who is stuck. It
@@ -178,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         "--break", dest="pause", type=int, default=10, metavar="MIN", help="minutes of a break: 10"
     )
     schedule.add_argument("--no-exercises", action="store_true", help="only the lessons")
+    schedule.add_argument("--took", metavar="FILE", type=Path, help="compare with a board's export")
     watch = command("watch", "run a server, and tell the conversation with it, live", WATCH)
     watch.usage = "channels-live watch [options] -- COMMAND ..."
     for option, help in (
@@ -198,10 +202,10 @@ def _parser() -> argparse.ArgumentParser:
     watch.set_defaults(run=_watch)
     board = command("board", "start the board of a class, for its instructor", BOARD)
     board.add_argument(
-        "--host",
+        *("--address", "--host"),  # the second is what it was called at first
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="where it listens: 127.0.0.1, or 0.0.0.0 to be reached from your network",
+        help="this computer's, as learners reach it; or all",
     )
     board.add_argument("--port", type=int, default=8400, help="8400")
     board.add_argument(
@@ -273,7 +277,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _board(options: argparse.Namespace) -> int:
     board: Any = import_module("channels_live.board")
     try:
-        return board.run(options.host, options.port, options.new)
+        return board.run(options.address, options.port, options.new)
     except board.LessonError as error:
         raise Refused(error) from None
 

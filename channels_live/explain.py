@@ -22,12 +22,13 @@ MOST = 5  # errors of one log that are explained
 LONGEST = 1000  # characters of a line that are looked at
 _NAME = (
     r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Warning|Timeout|Full)"
-    r"|ImproperlyConfigured|SynchronousOnlyOperation|AppRegistryNotReady)"
+    r"|ImproperlyConfigured|SynchronousOnlyOperation|AppRegistryNotReady|Disconnected)"
 )
 _ERROR = re.compile(rf"(?P<name>{_NAME})(?:'>)?: (?P<message>\S.*)")
 _CHECK = re.compile(r"\((?P<name>\w+\.[EW]\d{3})\) (?P<message>\S.*)")  # of Django's system
-# daphne's, which has no class
+# daphne's, which have no class
 _KILLED = re.compile(r"(?P<name>Application instance) (?P<message><.*> took too long .*\S)")
+_TAKEN = re.compile(r"(?P<name>Listen failure:) (?P<message>Couldn't listen on \S.*)")
 _LOGGED = re.compile(  # the last of these in a line
     r".*(?:Exception inside application|raised|CRITICAL|ERROR):? +(?P<message>\S.*)"
 )
@@ -113,8 +114,8 @@ def _error_in(line: str) -> tuple[str, str] | None:
     """Return name and message of the error that a line tells; a class without its module."""
     if match := _ERROR.search(line):
         return match["name"].rpartition(".")[2], match["message"].strip()
-    if match := _KILLED.search(line):
-        return match["name"], match["message"]
+    if match := _KILLED.search(line) or _TAKEN.search(line):
+        return match["name"], match["message"].strip()
     if match := _CHECK.search(line):
         return match["name"], match["message"].strip()
     return None

@@ -1,12 +1,17 @@
 """`channels-live schedule`: a timetable of lessons and exercises, for a class."""
 
+import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
 
 from channels_live import notebook
 from channels_live.exercise import tasks
 from channels_live.notebook import Notebook
+from channels_live.progress import RIGHT
 from channels_live.workspace import LessonError
 
 DAY = 24 * 60  # minutes
@@ -164,3 +169,63 @@ def timetable(
     if entries and entries[-1].item is None:
         entries.pop()
     return Timetable(entries, too_long, left_over)
+
+
+def took(file: Path) -> dict[str, list[int | None]]:
+    """Return what a class took: exercise → minutes of each learner, None where it is not right.
+
+    file: what a board has exported. Raises LessonError if it is none, OSError if it is not there.
+    """
+    times: dict[str, list[int | None]] = defaultdict(list)
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as table:
+            rows = csv.DictReader(table)
+            if not rows.fieldnames:
+                raise ValueError("it is empty")
+            for row in rows:
+                right = row["state"] == RIGHT
+                times[row["exercise"]].append(int(row["minutes"]) if right else None)
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise LessonError(
+            f"{file} is no export of a board. Its page has one: “Export”, class.csv."
+        ) from None
+    return times
+
+
+def compared(times: Mapping[str, list[int | None]], lessons: Iterable[int]) -> str:
+    """Return a table: of each exercise the minutes that are reckoned, and those that it took.
+
+    times: as `took` returns them. lessons: their numbers. Nobody is named, and who is not right
+    counts in the last column only: it is not known what they will have taken.
+    """
+    lines = ["reckoned  half had it  three quarters  right"]
+    for number in lessons:
+        reckoned, half = 0, 0.0
+        for task in tasks():
+            if task.lesson != number or task.number not in times:
+                continue
+            all_times = times[task.number]
+            known = [minutes for minutes in all_times if minutes is not None]
+            reckoned += task.minutes
+            half += median(known) if known else 0
+            lines.append(
+                _row(task.minutes, *_spread(known))
+                + f"  {f'{len(known)} of {len(all_times)}':10}  {task.number} · {task.title}"
+            )
+        if reckoned:
+            lines.append(f"{_row(reckoned, half, None)}  {'':10}  lesson {number}, together")
+    if len(lines) == 1:
+        return "Nobody of this class has begun an exercise of these lessons."
+    return "\n".join(lines)
+
+
+def _spread(minutes: list[int]) -> tuple[float | None, float | None]:
+    """Return in how many minutes half of the learners had it, and three quarters of them."""
+    if len(minutes) < 2:
+        return (minutes[0], minutes[0]) if minutes else (None, None)
+    return median(minutes), quantiles(minutes, n=4, method="inclusive")[2]
+
+
+def _row(reckoned: int, half: float | None, most: float | None) -> str:
+    texts = ("–" if value is None else f"{value:.0f} min" for value in (reckoned, half, most))
+    return "{:>8}  {:>11}  {:>14}".format(*texts)

@@ -169,6 +169,9 @@ def _schedule(options: argparse.Namespace) -> int:
         lunch = schedule.minutes_of(begin), schedule.minutes_of(end)
         if lunch[0] >= lunch[1]:
             raise LessonError(f"--lunch {options.lunch} ends before it begins.")
+    if options.took:
+        print(schedule.compared(schedule.took(options.took), _lessons(options.lessons)))
+        return 0
     items = schedule.items_of(_lessons(options.lessons), not options.no_exercises)
     start = schedule.minutes_of(options.start)
     table = schedule.timetable(items, start, options.block, options.pause, until, lunch)

@@ -1,12 +1,15 @@
-"""Measures a class: `make bench-class ARGS="--learners 50"`.
+"""Measures a class: `make bench-class ARGS="--learners 50 --browsers 6"`.
 
 So many scripted learners come to a real `channels-live class`, a few at a time, open lesson 5, run
-it up to its first timeline, and solve exercise 5.1. Halfway the hub is killed. It tells how long
-that takes, what memory it needs, and how many have failed or have lost something.
+it up to its first timeline, and solve exercise 5.1: some in a real browser, in which they run all
+of the lesson, the others by Jupyter's API. Halfway the hub is killed. It tells how long that takes,
+what memory it needs, and how many have failed or have lost something.
 """
 
 import argparse
+import json
 import os
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +17,21 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-from running_class import running_class
+from nbformat.v4 import new_code_cell, new_notebook, writes
+from playwright.sync_api import sync_playwright
+from running_class import come_in, run_all, running_class
+from running_lab import KERNEL
 from scripted_learner import Learner
 
 from channels_live import notebook
 from channels_live.workshop.seat import own_memory
 
 LESSON, EXERCISE = 5, "5.1"
+FIRST_OF_TIMELINE = "ChatConsumer.receive()"
+BEGIN = f"from channels_live import Exercise\nex = Exercise({EXERCISE!r})"
+CHECK = "print(ex.check())"
+RIGHT = f"Exercise {EXERCISE}: right"
+PATIENCE = 300  # seconds for whatever a learner waits for
 
 
 def until_the_first_timeline():
@@ -51,20 +62,66 @@ def learn(running, name, result):
     learner.start_kernel()
     for source in until_the_first_timeline():
         told = learner.run(source)
-    assert "ChatConsumer.receive()" in told, told
+    assert FIRST_OF_TIMELINE in told, told
     result["timeline"] = time.monotonic() - begin
-    learner.run(f"from channels_live import Exercise\nex = Exercise({EXERCISE!r})")
+    learner.run(BEGIN)
     for source in solution():
         learner.run(source)
-    told = learner.run("print(ex.check())", timeout=300)
-    assert "right" in told, told
+    told = learner.run(CHECK, timeout=PATIENCE)
+    assert RIGHT in told, told
     result["solved"] = time.monotonic() - begin
     return learner
+
+
+def learn_in_a_browser(running, name, result):
+    """Do the same in Chromium, with all cells of the lesson. Return the user, and leave."""
+    begin = time.monotonic()
+    with sync_playwright() as playwright:
+        program = shutil.which("chromium")
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(PATIENCE * 1000)
+        lesson = notebook.lesson_path(LESSON).name
+        come_in(page, running, name, then=f"hub/user-redirect/lab/tree/notebooks/{lesson}")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        user = page.url.partition("/user/")[2].partition("/")[0]
+        run_all(page)
+        page.locator(".jp-OutputArea").get_by_text(FIRST_OF_TIMELINE).first.wait_for(
+            state="attached"
+        )
+        result["timeline"] = time.monotonic() - begin
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        page.keyboard.press("Control+s")
+        cells = [new_code_cell(source) for source in (BEGIN, *solution(), CHECK)]
+        written = writes(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}))
+        workspace = running.folder / f"class/learners/{user}/workspace"
+        (workspace / "exercises/mine.ipynb").write_text(written)
+        # in a window of its own: "Idle" would be said of the lesson's kernel, too
+        page.goto(f"{running.url}user/{user}/lab/workspaces/mine/tree/exercises/mine.ipynb")
+        page.locator(".jp-NotebookPanel:visible").get_by_text(f"Exercise({EXERCISE!r})").wait_for()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        run_all(page)
+        page.locator(".jp-OutputArea").get_by_text(RIGHT).first.wait_for(state="attached")
+        result["solved"] = time.monotonic() - begin
+        chromium.close()
+    return user
+
+
+def has_all(workspace, in_a_browser):
+    """Return whether all that a learner has done is in their workspace."""
+    progress = (workspace / "progress.txt").read_text().splitlines()
+    if [EXERCISE, "right"] not in [line.split() for line in progress]:
+        return False
+    if not in_a_browser:
+        return True
+    saved = json.loads((workspace / "notebooks" / notebook.lesson_path(LESSON).name).read_text())
+    return any(FIRST_OF_TIMELINE in json.dumps(cell.get("outputs")) for cell in saved["cells"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--learners", type=int, default=4)
+    parser.add_argument("--browsers", type=int, default=0, help="how many of them have a browser")
     parser.add_argument("--at-once", type=int, default=4)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="class_"))
@@ -75,12 +132,16 @@ def main():
         print(f"{options.learners} servers run after {time.monotonic() - begin:.0f} s", flush=True)
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
         names = [f"Learner {number}" for number in range(options.learners)]
+        # some of both halves: before the hub is killed, and after
+        step = max(1, options.learners // options.browsers) if options.browsers else 0
+        with_browser = set(names[::step][: options.browsers]) if step else set()
         results = {name: {} for name in names}
         learners, failures = {}, {}
 
         def one(name):
+            way = learn_in_a_browser if name in with_browser else learn
             try:
-                learners[name] = learn(running, name, results[name])
+                learners[name] = way(running, name, results[name])
             except Exception as error:  # whatever it is, it is what is counted
                 failures[name] = repr(error)[:300]
 
@@ -88,20 +149,26 @@ def main():
         for part in (names[:half], names[half:]):
             with ThreadPoolExecutor(options.at_once) as pool:
                 list(pool.map(one, part))
+            print(f"{len(learners)} have solved {EXERCISE}", flush=True)
+            print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
             if part == names[:half]:
                 psutil.Process(int((folder / "class/hub.pid").read_text())).kill()
                 running.wait_for("It starts again")
                 running.wait_until_all_run(options.learners)
                 print("hub killed, and there again", flush=True)
-        lost = [name for name, learner in learners.items() if learner.run("1 + 1") != "2"]
+        lost = []
         for name, learner in learners.items():
-            progress = running.folder / f"class/learners/{learner.user}/workspace/progress.txt"
-            if "right" not in progress.read_text():
+            user = learner if name in with_browser else learner.user
+            workspace = running.folder / f"class/learners/{user}/workspace"
+            # the kernel from before knows what it knew
+            kept = name in with_browser or EXERCISE in learner.run("print(ex.folder)")
+            if not (kept and has_all(workspace, name in with_browser)):
                 lost.append(name)
-        for key in ("timeline", "solved"):
-            times = sorted(result[key] for result in results.values() if key in result)
-            if times:
-                print(f"{key}: median {median(times):.1f} s, longest {times[-1]:.1f} s")
+        for way, those in (("", set(names) - with_browser), ("in a browser, ", with_browser)):
+            for key in ("timeline", "solved"):
+                times = sorted(results[name][key] for name in those if key in results[name])
+                if times:
+                    print(f"{way}{key}: median {median(times):.1f} s, longest {times[-1]:.1f} s")
         seats = folder / "class/learners"
         memory = [
             own_memory(process)

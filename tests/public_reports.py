@@ -6,6 +6,7 @@ Word for word, but for paths in the middle that are shortened to …; where: the
 ROUTE = "lesson 4"  # or lesson 3, which shows the same words with another path
 PROTOCOL, AS_ASGI, NAMES = "lesson 3", "lesson 4", "lesson 12"
 SETTINGS, ASYNC = "clinic 1", "clinic 2"
+DEPLOYMENT, TESTS = "clinic 5", "clinic 6"
 CHANNELS = "django/channels#"
 
 REPORTS = [
@@ -69,6 +70,17 @@ REPORTS = [
     (f"{CHANNELS}1020", ASYNC, "2018-04-16 18:11:19,012 - ERROR - server - Exception inside "
      "application: You cannot use AsyncToSync in the same thread as an async event loop - just "
      "await the async function directly."),
+    (f"{CHANNELS}1820", DEPLOYMENT, "2022-03-03 21:04:54,257 ERROR    Exception inside application: "
+     "Attempt to send on a closed protocol"),
+    ("openspug/spug#758", DEPLOYMENT, "autobahn.exception.Disconnected: Attempt to send on a closed "
+     "protocol"),
+    ("django/daphne#187", DEPLOYMENT, "2018-05-17 20:00:20,458 CRITICAL Listen failure: Couldn't "
+     "listen on 0.0.0.0:9000: [Errno 98] Address already in use."),
+    ("django/daphne#445", DEPLOYMENT, "2022-10-18 10:14:36,628 CRITICAL Listen failure: Couldn't "
+     "listen on any:8000: [Errno 98] Address already in use."),
+    ("django/daphne#577", DEPLOYMENT, "Listen failure: Couldn't listen on 127.0.0.1:8000: [Errno 48] "
+     "Address already in use."),
+    (f"{CHANNELS}1129", TESTS, "ChannelLiveServerTestCase can not be used with in memory databases"),
 ]  # fmt: skip
 
 # What the course shows under other words, or not at all: nothing is said, rather than a wrong thing.
@@ -97,6 +109,11 @@ NOT_SHOWN = [
      "/var/…/asgiref/sync.py:63> cb=[_run_until_complete_cb()]> got Future <Future pending> "
      "attached to a different loop"),
     (f"{CHANNELS}2049", '"group_add" is not a known member of "None"'),
+    ("codingforentrepreneurs/ChatXChannels#2", "Listen failure: Couldn't listen on 127.0.0.1:8000: "
+     "[WinError 10048] Only one usage of each socket address (protocol/network address/port) is "
+     "normally permitted."),
+    ("PacktPublishing/Django-4-by-example#54", "CRITICAL Listen failure: Couldn't listen on "
+     "any:b'/code/educa/daphne.sock': Cannot acquire lock."),
     ("sivulich/mqttasgi#5", "TypeError: __call__() missing 2 required positional arguments: "
      "'receive' and 'send'"),
 ]  # fmt: skip

@@ -24,6 +24,7 @@ from playwright.sync_api import expect
 from running_lab import run_all, running_lab
 from websockets.sync.client import connect
 
+from channels_live import board as board_command
 from channels_live import class_line, joining, membership
 from channels_live.board import _addresses, open_class
 from channels_live.cli import main
@@ -261,7 +262,21 @@ def test_a_port_that_is_taken_is_named(workspace, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["board", "--port", str(port)]) == 2
-    assert f"Port {port} is taken" in capsys.readouterr().err
+    assert f"Port {port} of 127.0.0.1 is taken" in capsys.readouterr().err
+
+
+def test_an_address_is_named_as_for_a_class(workspace, capsys, monkeypatch):
+    served = []
+    monkeypatch.setattr(board_command, "run", lambda *options: served.append(options) or 0)
+    for option in ("--address=all", "--host=all"):
+        assert main(["board", option]) == 0
+    assert served == [("all", 8400, False)] * 2
+    monkeypatch.undo()
+    monkeypatch.setenv("CHANNELS_LIVE_WORKSPACE", str(workspace))
+    for command in (["board"], ["class", "--users=1", f"--folder={workspace / 'class'}"]):
+        assert main([*command, "--address=198.51.100.1"]) == 2
+        told = capsys.readouterr().err
+        assert "198.51.100.1 is no address of this computer." in told and "--address all" in told
 
 
 def test_an_open_board_is_reached_by_address_and_by_name():

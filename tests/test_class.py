@@ -3,13 +3,15 @@
 import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 
+import httpx
 import psutil
 import pytest
-from clients import gone
+from clients import eventually, gone
 from running_class import PROGRAM, come_in, run_all, running_class
 from running_lab import KERNEL
 from scripted_learner import Learner
@@ -104,6 +106,32 @@ def test_stage_works_below_a_hub(classroom, browser):
     context.close()
 
 
+def answers(page):
+    try:
+        return httpx.get(page, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.live
+@pytest.mark.timeout(240)
+def test_learner_of_a_class_joins_a_board(classroom, ada):
+    command = [sys.executable, "-c", PROGRAM, "board", f"--port={free_port()}"]
+    environment = os.environ | {"CHANNELS_LIVE_WORKSPACE": str(classroom.folder / "instructor")}
+    board = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        cell = next(line for line in board.stdout if "join_class(" in line).strip()
+        page = re.search(r'"(http.+?)"', cell)[1]
+        assert eventually(lambda: answers(page), 60)  # it says where it is before it listens
+        joined = ada.run(cell)
+        assert "You have joined the class." in joined
+        left = ada.run("from channels_live import leave_class; leave_class()")
+        assert "Its board has forgotten you." in left
+    finally:
+        board.terminate()
+        board.communicate()
+
+
 @pytest.mark.live
 @pytest.mark.timeout(240)
 def test_class_goes_on_after_its_hub_and_after_all_of_it_is_killed(classroom, ada):
@@ -133,7 +161,10 @@ def test_class_goes_on_after_its_hub_and_after_all_of_it_is_killed(classroom, ad
             process.kill()
         again.process.wait()
         assert gone(everything, 30)
+    other = socket.create_server(("127.0.0.1", Room(classroom.folder / "class").port(ada.user)))
     with running_class(classroom.folder, port, "--tls") as anew:
+        anew.wait_for(f"Tried again: {ada.user} did not start.")
+        other.close()
         anew.wait_until_all_run(2)
         back = Learner(anew, "Ada Lovelace")
         back.start_kernel()

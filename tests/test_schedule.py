@@ -11,7 +11,9 @@ from channels_live.schedule import Item, clock, items_of, minutes_of, sections, 
 from channels_live.workspace import ROOT
 
 PLANS = re.findall(
-    r"^channels-live (schedule .+)$", (ROOT / "INSTRUCTORS.md").read_text("utf-8"), re.MULTILINE
+    r"^channels-live (schedule .+ --start .+)$",
+    (ROOT / "INSTRUCTORS.md").read_text("utf-8"),
+    re.MULTILINE,
 )
 LESSONS = [notebook.lesson(path) for path in notebook.lesson_paths()]
 BLOCK = 45  # minutes, as in a workshop
@@ -81,3 +83,34 @@ def test_plan_for_instructors_fits_into_its_day(plan, capsys):
 
 def test_plans_are_for_a_day_two_half_days_and_a_week():
     assert len(PLANS) == 1 + 2 + 5
+
+
+EXPORT = """\
+\ufefflearner,exercise,state,tries,hints,minutes,message
+amber fox,5.1,right,2,0,10,
+bold hare,5.1,right,5,1,20,
+calm lynx,5.1,right,9,2,40,
+calm lynx,5.2,not yet,1,0,90,"sent, and got"
+"""
+
+
+def test_what_a_class_took_is_compared_and_nobody_named(tmp_path, capsys):
+    (tmp_path / "class.csv").write_text(EXPORT, "utf-8")
+    assert main(["schedule", "5", "--took", str(tmp_path / "class.csv")]) == 0
+    first, second = (task for task in tasks() if task.number in ("5.1", "5.2"))
+    together = f"{first.minutes + second.minutes} min"
+    assert capsys.readouterr().out.splitlines() == [
+        "reckoned  half had it  three quarters  right",
+        f"{first.minutes:>4} min       20 min          30 min  3 of 3      5.1 · {first.title}",
+        f"{second.minutes:>4} min            –               –  0 of 1      5.2 · {second.title}",
+        f"{together:>8}       20 min               –              lesson 5, together",
+    ]
+    assert main(["schedule", "0-4", "--took", str(tmp_path / "class.csv")]) == 0
+    assert capsys.readouterr().out.startswith("Nobody of this class has begun")
+
+
+@pytest.mark.parametrize("content", ["", "learner\nfox\n", "exercise,state,minutes\n5.1,right,x\n"])
+def test_file_that_is_no_export_is_refused(tmp_path, capsys, content):
+    (tmp_path / "class.csv").write_text(content, "utf-8")
+    assert main(["schedule", "5", "--took", str(tmp_path / "class.csv")]) == 2
+    assert "is no export of a board" in capsys.readouterr().err

@@ -22,6 +22,7 @@ SOURCE = BUILD / "site-source"
 MERMAID = "11.16.0"  # of the npm registry
 _MERMAID_HASH = "74d7c46dabca328c2294733910a8aa1ed0c37451776e8d5295da38a2b758fb9b"  # SHA-256
 _MERMAID_FILE = "package/dist/mermaid.min.js"
+EPUB, PDF = "channels-live.epub", "channels-live.pdf"  # beside the pages
 _BROWSERS = ("chromium", "google-chrome")
 
 
@@ -118,13 +119,17 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.html:
             build("epub", BUILD / "site-epub")
             (book,) = (BUILD / "site-epub").glob("*.epub")
-            shutil.copy(book, output / "channels-live.epub")
+            shutil.copy(book, output / EPUB)
             build("singlehtml", BUILD / "site-single")
-            print_pdf(BUILD / "site-single/index.html", output / "channels-live.pdf")
+            print_pdf(BUILD / "site-single/index.html", output / PDF)
     except AuthoringError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"Open {output / 'index.html'}")
+    if options.html:
+        print(f"Left out: {EPUB} and {PDF}. `make site` without --html makes them, and so does CI.")
+    else:
+        print(f"Beside it: {EPUB} and {PDF}.")
     return 0
 
 

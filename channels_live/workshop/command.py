@@ -108,12 +108,17 @@ def _serve(room: Room, port: int, address: str) -> int:
 
 def _tell_ready(hub: Any, seats: int) -> None:
     """Tell how many servers run, until all do, or the hub has died."""
-    told = -1
+    told, failed = -1, ""
     while told < seats and hub.process.poll() is None:
         if (ready := hub.ready()) != told:
             print(f"{ready} of {seats} servers run.", flush=True)
             told = ready
         time.sleep(1)
+        if without := ", ".join(hub.without_server()):
+            if without != failed:
+                print(f"Tried again: {without} did not start. Why is in {hub.log}.", flush=True)
+                failed = without
+            hub.start_seats()
 
 
 def _check(address: str, port: int, users: int) -> int:

@@ -13,6 +13,7 @@ from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from jupyterhub.utils import wait_for_server
 
+from channels_live.server.ports import is_free
 from channels_live.workshop.room import FOLDER, INSTRUCTOR, Room
 
 ROOM = Room(Path(os.environ[FOLDER]))
@@ -51,6 +52,14 @@ class Front(Proxy):
         return self._routes
 
 
+class PortTaken(Exception):
+    """Another program has the port of a seat, whose route nginx knows already."""
+
+    def __init__(self, port: int) -> None:
+        self.jupyterhub_message = f"Port {port} is this seat's, and another program has taken it."
+        super().__init__(self.jupyterhub_message)
+
+
 class Seat(SimpleLocalProcessSpawner):
     """A learner's server. It waits for its turn, and outlives the hub."""
 
@@ -63,6 +72,8 @@ class Seat(SimpleLocalProcessSpawner):
         self.waits = True
         async with self.turns:
             self.waits = False
+            if not is_free(self.port):  # or that program would be taken for the server
+                raise PortTaken(self.port)
             ip, port = await super().start()
             listens = asyncio.ensure_future(wait_for_server(ip, port, _BOOT))
             while not listens.done() and await self.poll() is None:

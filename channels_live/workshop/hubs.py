@@ -73,8 +73,13 @@ class Hub:
         known = {user["name"] for user in self._users()}
         if missing := [seat for seat in self._room.seats if seat not in known]:
             self._api.post("/users", json={"usernames": missing}).raise_for_status()
-        for seat in self._room.seats:
-            self._api.post(f"/users/{seat}/server")  # 400: it runs, or starts already
+        for seat in self.without_server():
+            self._api.post(f"/users/{seat}/server")  # 400: it starts already
+
+    def without_server(self) -> list[str]:
+        """Return the seats whose servers neither run nor start: something has stopped them."""
+        servers = {user["name"]: user["servers"] for user in self._users()}
+        return [seat for seat in self._room.seats if not servers.get(seat)]
 
     def ready(self) -> int:
         """Return how many seats have a server that answers."""

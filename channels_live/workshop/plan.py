@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import itertools
 import os
+import random
 import socket
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -81,7 +83,10 @@ def ports(seats: Iterable[str], known: dict[str, int]) -> dict[str, int]:
 
     Not from those that the system hands out, where a learner's own server could take it.
     """
-    free = (port for port in range(*_PORTS) if port not in known.values() and is_free(port))
+    first, end = _PORTS
+    begin = random.randrange(first, end)  # or two classes that start at once would take the same
+    every = itertools.chain(range(begin, end), range(first, begin))
+    free = (port for port in every if port not in known.values() and is_free(port))
     return {seat: known.get(seat) or next(free) for seat in seats}
 
 

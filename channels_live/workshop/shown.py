@@ -47,6 +47,8 @@ def welcome(room: Room, address: str, port: int) -> str:
         f"     you   come in as {INSTRUCTOR}, with the code {facts['instructor_code']};",
         f"           {urls[0]}hub/admin shows whose server runs, and ends or starts it",
         f"    work   {room.folder / 'learners'}: a folder for each learner",
+        f"   board   channels-live board{'' if alone else ' --address all'}, in another terminal,",
+        "           shows who is stuck: learners join with what it prints",
         "",
         TRUST
         + ("" if tls else _PLAIN)
