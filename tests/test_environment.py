@@ -346,7 +346,9 @@ def test_terminals_of_jupyterlab_know_our_command(tmp_path, command):
             process_group=0,
         )
     try:
-        there = eventually(lambda: list(tmp_path.glob("jpserver-*.json")))
+        there = eventually(  # and is written: it is made empty
+            lambda: any(file.stat().st_size for file in tmp_path.glob("jpserver-*.json"))
+        )
         assert there, (tmp_path / "log").read_text()
         (file,) = tmp_path.glob("jpserver-*.json")
         port, token = json.loads(file.read_text())["port"], {"Authorization": "token secret"}
@@ -358,7 +360,7 @@ def test_terminals_of_jupyterlab_know_our_command(tmp_path, command):
             terminal.send('["stdin", "command -v channels-live; echo do\'\'ne\\r"]')
             shown = ""
             while "done" not in shown:
-                kind, *text = json.loads(terminal.recv(timeout=20))
+                kind, *text = json.loads(terminal.recv(timeout=60))
                 shown += text[0] if kind == "stdout" else ""
         assert str(Path(sys.prefix, "bin", "channels-live")) in shown
     finally:
