@@ -179,7 +179,7 @@ async def talk_while(site, happens):
         "said": len(said),
         "lost": sum(len(said - set(person.heard)) for person in people),
         "twice": sum(len(person.heard) - len(set(person.heard)) for person in people),
-        "not stored": len(set.union(*(set(person.outbox) for person in people))),
+        "not confirmed": len(set.union(*(set(person.outbox) for person in people))),
         "refused": dict(Visit.refusals),
         "reloads": sum(person.reloads for person in people),
         "codes": sorted(set.union(*(person.codes for person in people))),
