@@ -1,6 +1,7 @@
 """Measures what it costs to watch a server and to check an exercise: `make bench`.
 
-A second table, from bench_fanout.py, tells how fast one message reaches everybody in a room.
+A second table, from bench_fanout.py, tells how fast one message reaches everybody in a room. And
+bench_soak.py tells what a deployed site loses, if it is asked for by name.
 
 A server with the tap and a daphne without it take turns, so that whatever else the computer does
 falls on both. The ratio of a pair of servers is the median of the ratios of its turns; the table
@@ -492,22 +493,29 @@ def line(what, *cells):
     )
 
 
+CHOICES = [*MEASURES, *ON_DEMAND, "fanout", "soak"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} pairs, not {PAIRS}")
-    parser.add_argument("--only", choices=[*MEASURES, *ON_DEMAND, "fanout"], help="one measure")
+    parser.add_argument("--only", choices=CHOICES, help="one measure")
     options = parser.parse_args()
     pairs = QUICK if options.quick else PAIRS
     print(
         f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
         f"{pairs} pairs; load {psutil.getloadavg()[0]:.1f} at the beginning\n"
     )
-    if options.only != "fanout":
+    if options.only not in ("fanout", "soak"):
         compare(pairs, options.only)
     if options.only in (None, "fanout"):
         import bench_fanout  # which imports this file
 
         bench_fanout.table(options.quick)
+    if options.only == "soak":
+        import bench_soak
+
+        bench_soak.table(options.quick)
 
 
 def compare(pairs, only):

@@ -7,11 +7,14 @@ import shlex
 import socket
 import sys
 import threading
+from contextlib import contextmanager
 
+import httpx
 import psutil
 import pytest
 from clients import DAPHNE
 from daphne.cli import CommandLineInterface
+from django.conf import settings
 from kinds import lay_out as lay_out_kinds
 from packaging.version import Version
 from rooms import UVICORN, closed_with, lay_out, visit
@@ -48,9 +51,10 @@ def proxy(tmp_path):
     """Return a function that starts an nginx with more lines in its file."""
     servers = []
 
-    def proxy(*lines, folder=tmp_path):
+    def proxy(*lines, folder=tmp_path, before=""):
         (folder / "run").mkdir(exist_ok=True)
-        (folder / "nginx.conf").write_text(FILE.replace("LINES", " ".join(lines)))
+        text = FILE.replace("LINES", " ".join(lines)).replace("http {", f"http {{ {before}")
+        (folder / "nginx.conf").write_text(text)
         servers.append(Server(NGINX, folder))
         return servers[-1]
 
@@ -59,13 +63,12 @@ def proxy(tmp_path):
         server.end()
 
 
-@pytest.fixture
-def heard(tmp_path):
-    """Return the heads of requests that have come to the Unix socket, which answers nothing."""
-    (tmp_path / "run").mkdir()
-    heads = []
+@contextmanager
+def listening(path, answer=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", goes_on=False):
+    """Give the heads of requests that come to a Unix socket, which gives each the same answer."""
+    heads, answered = [], []
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "run/one.sock"))
+    listener.bind(str(path))
     listener.listen()
 
     def listen():
@@ -75,12 +78,26 @@ def heard(tmp_path):
             except OSError:
                 return
             heads.append(connection.recv(65536).decode())
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            connection.close()
+            connection.sendall(answer)
+            answered.append(connection)
+            if not goes_on:
+                connection.close()
 
     threading.Thread(target=listen, daemon=True).start()
-    yield heads
-    listener.close()
+    try:
+        yield heads
+    finally:
+        listener.close()
+        path.unlink()
+        for connection in answered:
+            connection.close()
+
+
+@pytest.fixture
+def heard(tmp_path):
+    (tmp_path / "run").mkdir()
+    with listening(tmp_path / "run/one.sock") as heads:
+        yield heads
 
 
 @pytest.mark.claim(
@@ -92,7 +109,9 @@ def heard(tmp_path):
     "127.0.0.1`.",
 )
 @pytest.mark.claim(
-    "solutions 22", "The nginx of this course speaks 1.1 by itself; there you would not see"
+    "solutions 22",
+    "The nginx of this course speaks 1.1 by itself; there you would not see",
+    'then ordinary requests do not say "upgrade"',
 )
 def test_what_nginx_hands_on_by_itself(heard, proxy):
     said = {
@@ -105,6 +124,14 @@ def test_what_nginx_hands_on_by_itself(heard, proxy):
     added = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
     proxy(added).http("/", headers=said)
     first, second = heard
+    mapped = '`map $http_upgrade $upgrading { default upgrade; "" close; }`'
+    assert mapped in stated("solutions 22")
+    by_map = "proxy_set_header Connection $upgrading;"
+    its = proxy(by_map, UPGRADE.split(" proxy")[0], before=mapped.strip("`"))
+    its.http("/")
+    its.http("/", headers=said)
+    assert "\r\nConnection: close\r\n" in heard[2]
+    assert "\r\nConnection: upgrade\r\n" in heard[3]
     assert first.startswith("GET / HTTP/1.1\r\n")
     assert "\r\nHost: site\r\n" in first
     assert "upgrade" not in first.lower()
@@ -142,6 +169,10 @@ def test_idle_socket_behind_a_proxy(project, tmp_path, proxy):
     "There the proxy writes `/board`, and Django and Channels take that away from what is asked "
     "for.",
 )
+@pytest.mark.claim(
+    "solutions 22",
+    "An `Upgrade` counts only together with `Connection: upgrade`, which says that it is meant",
+)
 def test_site_below_a_path(tmp_path):
     lay_out(tmp_path)
     headers = {"Daphne-Root-Path": "/board"}
@@ -155,6 +186,7 @@ def test_site_below_a_path(tmp_path):
             assert websocket.recv(timeout=10) == '{"message": "hello"}'
         with pytest.raises(InvalidStatus), connect(address, **options):
             pass
+        assert server.http("/ws/chat/", headers={"Upgrade": "websocket"}).status_code == 400
 
 
 @pytest.mark.claim(
@@ -173,6 +205,68 @@ def test_servers_that_stop(tmp_path):
         with visit(server, "/ws/chat/") as websocket:
             server.end()
             assert closed_with(websocket) == code
+
+
+@pytest.mark.claim(
+    "lesson 22", "`max_fails=0` means that one which was away is tried again at once."
+)
+def test_server_that_was_away(tmp_path):
+    (tmp_path / "run").mkdir()
+    for option, status in (("", 502), (" max_fails=0", 200)):
+        two = f"server unix:run/one.sock{option}; server unix:run/two.sock{option};"
+        text = FILE.replace("server unix:run/one.sock;", two).replace("LINES", "")
+        (tmp_path / "nginx.conf").write_text(text)
+        with Server(NGINX, tmp_path) as server:
+            assert server.http("/").status_code == 502
+            with listening(tmp_path / "run/one.sock"):
+                assert server.http("/").status_code == status
+
+
+@pytest.mark.claim(
+    "lesson 22",
+    "nginx hangs up where nothing comes for a while, and without this line that is a minute.",
+)
+@pytest.mark.claim("solutions 22", "No `proxy_read_timeout` at all: 60 seconds are enough")
+def test_how_long_nginx_waits_by_itself(heard, proxy, tmp_path):
+    for line, seconds in (("", 60), ("proxy_read_timeout 90s;", 90)):
+        log = tmp_path / f"run/{seconds}.log"
+        proxy(line, f"error_log {log.name} debug;").http("/")
+        timers = re.findall(r"event timer add: \d+: (\d+):", log.read_text())
+        assert str(seconds * 1000) in timers
+
+
+@pytest.mark.claim(
+    "solutions 22",
+    "A `location` takes over no `proxy_pass` and no headers from the `location` beside it",
+    "with the header `X-Accel-Buffering: no` in its answer nginx does not gather, whatever its "
+    "file says.",
+)
+def test_one_location_beside_another(proxy, tmp_path):
+    (tmp_path / "run").mkdir()
+    answer = b"HTTP/1.1 200 OK\r\nX-Accel-Buffering: no\r\n\r\nfirst"
+    with listening(tmp_path / "run/one.sock", answer, goes_on=True) as heads:
+        other = "} location /other/ {"
+        server = proxy("proxy_set_header X-Own kept;", other, "proxy_pass http://site;")
+        for path in ("/", "/other/"):
+            with httpx.stream("GET", server.url(path), trust_env=False) as page:
+                assert next(page.iter_text()) == "first"  # and the answer goes on
+        assert ["X-Own" in head for head in heads] == [True, False]
+        assert proxy("proxy_set_header X-Own kept;", other).http("/other/").status_code == 404
+
+
+@pytest.mark.claim(
+    "lesson 22",
+    "Set that only where the proxy writes this header in any case: otherwise visitors write it.",
+)
+def test_header_that_django_believes():
+    from django.test import RequestFactory, override_settings
+
+    if not settings.configured:
+        settings.configure()
+    of_visitor = RequestFactory().get("/", headers={"X-Forwarded-Proto": "https"})
+    assert not of_visitor.is_secure()
+    with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
+        assert of_visitor.is_secure()
 
 
 @pytest.mark.claim("lesson 22", "`RuntimeDirectoryMode` keeps other users of the computer away")

@@ -1,15 +1,19 @@
 """What lesson 23 states about daphne, nginx, Django and browsers."""
 
+import importlib.util
 import os
 import re
 import secrets
 import ssl
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import django
 import pytest
 import trustme
 from playwright.sync_api import expect
-from rooms import lay_out
+from rooms import lay_out, shell
 
 from channels_live.server import Server
 
@@ -104,6 +108,76 @@ def test_policy_in_a_browser(deployed, browser):
         assert len(refused) == 1
     finally:
         context.close()
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "browsers then say only to pages of the same origin where somebody comes from.",
+)
+@pytest.mark.browser
+def test_where_readers_come_from(deployed, browser, tmp_path):
+    proxy, *_ = deployed
+    heads = []
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heads.append(self.headers["Referer"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keep the test's output clean."""
+
+    context = browser.new_context(ignore_https_errors=True)
+    with HTTPServer(("127.0.0.1", 0), Page) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        try:
+            page = context.new_page()
+            page.goto(proxy.url("/chat/secret-room/"))
+            go = (
+                "address => { const a = document.createElement('a'); a.href = address; a.click(); }"
+            )
+            page.evaluate(go, proxy.url("/chat/"))
+            page.wait_for_url(proxy.url("/chat/"))
+            assert page.evaluate("document.referrer") == proxy.url("/chat/secret-room/")
+            page.goto(proxy.url("/chat/secret-room/"))
+            with page.expect_request(f"http://127.0.0.1:{other.server_port}/**") as asked:
+                page.evaluate(go, f"http://127.0.0.1:{other.server_port}/")
+            asked.value.response()
+        finally:
+            context.close()
+            other.shutdown()
+    assert heads == [None]
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "(Django 6 has this built in. In 5.2 it is a middleware of a few lines.",
+)
+def test_policy_of_django():
+    built_in = importlib.util.find_spec("django.middleware.csp")
+    assert bool(built_in) == (django.VERSION >= (6,))
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "Each process counts frames for itself, so with four processes a client has four times as "
+    "many.",
+    "in `nginx.conf` each address has 50 connections, and six tries to log in, then one every ten "
+    "seconds.",
+)
+def test_numbers_of_limits(deployed):
+    proxy, *_ = deployed
+    text = (proxy.folder / "nginx.conf").read_text()
+    assert "limit_conn each 50;" in text
+    (a_minute,) = re.findall(r"rate=(\d+)r/m;", text)
+    assert 60 / int(a_minute) == 10
+    (later,) = re.findall(r"burst=(\d+) nodelay;", text)
+    assert 1 + int(later) == 6
+    code = "from myapp.gate import Gate; import json; "
+    code += "gates = [Gate(None, 1) for _ in range(4)]; "
+    code += "print(json.dumps([g.is_too_much('eve') for _ in range(2) for g in gates]))"
+    assert shell(proxy.folder, code) == 4 * [False] + 4 * [True]
 
 
 @pytest.mark.claim(

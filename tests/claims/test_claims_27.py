@@ -1,9 +1,13 @@
 """What lesson 27 and its solutions state about servers that stop, daphne and uvicorn."""
 
+import importlib.util
 import inspect
+import re
 import signal
 import socket
+import subprocess
 import sys
+from importlib.metadata import metadata, requires
 
 import httpx
 import psutil
@@ -11,14 +15,17 @@ import pytest
 from clients import DAPHNE, client
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
+from prometheus_client import CollectorRegistry, Counter
 from rooms import ORIGIN, UVICORN, closed_with, lay_out, read, visit
 
 from channels_live.server import Server
+from conftest import stated
 
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets"),
 ]
+GRANIAN = [sys.executable, "-m", "granian"]
 LOG = """
 
 from .consumers import ChatConsumer
@@ -191,3 +198,43 @@ def test_who_is_inside(site):
             with httpx.Client(transport=transport, base_url="http://localhost") as client:
                 assert client.get("/inside/alive/").status_code == 200
                 assert client.get("/inside/alive/", headers=by_nginx).status_code == status
+
+
+@pytest.mark.claim(
+    "lesson 27",
+    "systemd does, with the unit of lesson 22",
+    "what has not ended after 30 seconds is killed (`TimeoutStopSec`), so drain for less.",
+)
+def test_what_systemd_is_told(site):
+    unit = re.search(r"\[Service\].+?\[Install\]", stated("lesson 22"))[0].split()
+    assert {"Restart=always", "KillSignal=SIGINT", "TimeoutStopSec=30"} <= set(unit)
+    production = (site / "myproject/production.py").read_text()
+    assert float(re.search(r'"DJANGO_DRAIN", (\d+)\)', production)[1]) < 30
+
+
+@pytest.mark.claim(
+    "lesson 27",
+    "**granian** is a third, written in Rust, with workers too",
+    "| comes with | Channels, and `runserver` | itself |",
+)
+def test_servers_as_they_are_made():
+    assert "Programming Language :: Rust" in metadata("granian").get_all("Classifier")
+    shown = subprocess.run([*GRANIAN, "--help"], capture_output=True, text=True, check=True)
+    assert "--workers" in shown.stdout
+    needs = requires("channels")
+    assert any(need.startswith("daphne") for need in needs)
+    assert not any(need.startswith("uvicorn") for need in needs)
+    assert importlib.util.find_spec("daphne.management.commands.runserver")
+
+
+@pytest.mark.claim(
+    "lesson 27",
+    "Mind the labels: each value is a number of its own, for ever.",
+)
+def test_labels_stay():
+    registry = CollectorRegistry()
+    closes = Counter("closes", "…", ["code"], registry=registry)
+    for code in range(3000, 3100):
+        closes.labels(code).inc()
+    (family,) = registry.collect()
+    assert len([its for its in family.samples if its.name == "closes_total"]) == 100
