@@ -170,8 +170,11 @@ def test_characters_of_printed_texts_are_told_with_those_to_write(start, printed
     assert str(caught.value).endswith(f"for printed texts. Write `daphne {typed}`.")
 
 
-def test_command_goes_on_in_the_next_line():
+def test_line_is_a_command_unless_it_goes_on():
+    with pytest.raises(ServerError, match="Each line is a command of its own. Start one"):
+        taken_apart(f"cd site\ndaphne {WEB}")
     assert taken_apart("daphne \\\n  -p 8000 \\\r\n x")[0] == ["daphne", "-p", "8000", "x"]
+    assert taken_apart("\n daphne 'a\nb'\n")[0] == ["daphne", "a\nb"]
     assert taken_apart("daphne Ann’s/x a–b")[0] == ["daphne", "Ann’s/x", "a–b"]
 
 

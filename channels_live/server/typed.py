@@ -13,9 +13,10 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 _RUNNERS = {"uv", "poetry", "pipenv"}  # `uv run daphne …`: here the kernel's Python runs it anyway
 _NO_MATTER = {"nohup", "time", "exec", "env"}  # in front of a command, they change nothing here
 _NO_SHELL = "There is no shell here, so `{}` cannot be used. "
+_ONE = "Start one command at a time. It runs in the folder of your files, so leave a `cd` out."
 _INSTEAD = {  # of what only a shell understands
     "&": "A server runs in the background anyway: leave it out.",
-    "&&": "Start one command at a time. It runs in the folder of your files, so leave a `cd` out.",
+    "&&": _ONE,
     "|": "What the server prints is in `server.log()`: leave it out.",
 }
 _PROMPT = re.compile(r"\s*(?:([$%])\s+|(!)\s*)(?=\S)")  # of a terminal, or of a notebook's cell
@@ -59,8 +60,8 @@ def _words(line: str) -> list[str]:
             f"Write `{short(line.translate(_TYPED))}`."
         )
     line = re.sub(r"\\\r?\n", " ", line)  # it goes on in the next line
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
-    lexer.commenters = ""
+    lexer = shlex.shlex(line.strip(), posix=True, punctuation_chars="|&;<>\n")
+    lexer.commenters, lexer.whitespace = "", " \t\r"
     lexer.whitespace_split = True
     try:
         words = list(lexer)
@@ -72,7 +73,9 @@ def _words(line: str) -> list[str]:
             f"Write `{short(line[prompt.end() :])}`."
         )
     for word in words:
-        if word and not word.strip("|&;<>"):
+        if word and not word.strip("|&;<>\n"):
+            if "\n" in word:
+                raise ServerError(f"Each line is a command of its own. {_ONE}")
             instead = "&&" if word in ("||", ";") else "|" if word not in _INSTEAD else word
             raise ServerError(_NO_SHELL.format(word) + _INSTEAD[instead])
     return words
