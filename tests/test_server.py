@@ -171,7 +171,7 @@ def test_characters_of_printed_texts_are_told_with_those_to_write(start, printed
 
 
 def test_line_is_a_command_unless_it_goes_on():
-    with pytest.raises(ServerError, match="Each line is a command of its own. Start one"):
+    with pytest.raises(ServerError, match="Each line is a command of its own"):
         taken_apart(f"cd site\ndaphne {WEB}")
     assert taken_apart("daphne \\\n  -p 8000 \\\r\n x")[0] == ["daphne", "-p", "8000", "x"]
     assert taken_apart("\n daphne 'a\nb'\n")[0] == ["daphne", "a\nb"]
