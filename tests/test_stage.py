@@ -276,6 +276,11 @@ def test_site_sees_an_ordinary_visitor(anywhere, site):
     assert headers["Cookie"] == "sessionid=s3"
     assert "Authorization" not in headers
     assert site.asked[0][1] == "/set/?a=%20b"
+    # a short token is found in a handshake's key by chance, and without it there is no handshake
+    ask("/", **{"Sec-WebSocket-Key": f"dGhl{anywhere.token}==", "X-Told": f"a{anywhere.token}"})
+    headers = {name.lower(): value for name, value in site.asked[-1][2].items()}
+    assert headers["sec-websocket-key"] == f"dGhl{anywhere.token}=="
+    assert "x-told" not in headers
     assert ask("/away/").headers["location"] == f"{prefix}/login/?next=/away/"
     assert "x-frame-options" not in ask("/set/").headers
 
