@@ -225,9 +225,9 @@ def test_apps_that_the_user_needs(tmp_path):
 @pytest.mark.live
 @pytest.mark.claim(
     "lesson 3",
-    "it compares the origin's host with `ALLOWED_HOSTS` and refuses the rest. (Only the host: "
-    "pages on another port of yours are let in. Exercise 3.2 has a guard that compares scheme and "
-    "port too.)",
+    "it compares the origin's host with `ALLOWED_HOSTS`, which holds `127.0.0.1` and `localhost` "
+    "in our settings, and refuses the rest. (Only the host: pages on another port of yours are let "
+    "in. Exercise 3.2 has a guard that compares scheme and port too.)",
     "It compares hosts only, answers 403",
 )
 @pytest.mark.claim(
@@ -244,7 +244,7 @@ def test_apps_that_the_user_needs(tmp_path):
 )
 def test_what_the_guards_compare(server):
     for path in ("/hosts/", "/whole/"):
-        for origin in ("http://localhost:9999", "https://localhost", "ftp://localhost:1"):
+        for origin in ("http://localhost:9999", "https://localhost", "ftp://127.0.0.1:1"):
             assert knock(server, path, origin) == "Somebody"
         for origin in ("http://localhost.evil.example", None):
             assert knock(server, path, origin) == 403
