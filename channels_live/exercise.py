@@ -102,7 +102,7 @@ class Task:
         try:
             getattr(self.checks, f"check_{self.number.replace('.', '_')}")(site)
         except NotYet as problem:
-            return NOT_YET, once(problem.details, site.trouble())
+            return NOT_YET, without_repeats(problem.details, site.trouble())
         except Exception as error:
             if trouble.of_the_computer(error):
                 raise
@@ -230,7 +230,7 @@ class Exercise(WorkingCopy):
         KERNEL.watch(self.folder)
 
 
-def once(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:
+def without_repeats(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:
     """Return both, without words of the log that the exception says again, and its place."""
     raised = trouble.get("your code raised", "")
     said = {

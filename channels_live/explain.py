@@ -114,9 +114,7 @@ def _error_in(line: str) -> tuple[str, str] | None:
     """Return name and message of the error that a line tells; a class without its module."""
     if match := _ERROR.search(line):
         return match["name"].rpartition(".")[2], match["message"].strip()
-    if match := _KILLED.search(line) or _TAKEN.search(line):
-        return match["name"], match["message"].strip()
-    if match := _CHECK.search(line):
+    if match := _KILLED.search(line) or _TAKEN.search(line) or _CHECK.search(line):
         return match["name"], match["message"].strip()
     return None
 

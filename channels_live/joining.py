@@ -16,9 +16,7 @@ From now on your notebooks, and `channels-live`, send to {address}:
 
 And when you raise your hand, that, and what you write with it. Nothing else: no file of yours.
 `leave_class()`, or `channels-live leave`, ends it, and lets the board forget all of that."""
-_WAITS = (
-    """Your class at {address} waits meanwhile: nothing is sent there until you leave this one."""
-)
+_WAITS = "Your class at {} waits meanwhile: nothing is sent there until you leave this one."
 
 
 @in_our_words()
@@ -36,7 +34,7 @@ def join_class(address: str, code: str, name: str = "") -> Text:
     if not (class_line.LINE.answered.wait(ANSWER) and class_line.LINE.connected.is_set()):
         why = class_line.LINE.refused
         now = membership.read() or {}
-        if before is None or membership.names(before) != membership.names(now):
+        if before is None or membership.which(before) != membership.which(now):
             class_line.LINE.end()
             membership.put_back(before)
             class_line.restart()
@@ -50,7 +48,7 @@ def join_class(address: str, code: str, name: str = "") -> Text:
     page = _page(state)
     told = WHAT_IS_SENT.format(address=page)
     if state["before"]:
-        told += f"\n\n{_WAITS.format(address=_page(state['before'][-1]))}"
+        told += f"\n\n{_WAITS.format(_page(state['before'][-1]))}"
     text = f"You have joined the class. On the board you are: {class_line.LINE.name}\n\n{told}"
     mine = f"Your own page there, for you alone: {page}/learner/#{state['code']}/{state['key']}"
     return Text(f"{text}\n\n{mine}")

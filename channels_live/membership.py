@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def join(address: str, code: str, name: str) -> None:
 
     def change(state: State) -> None:
         known = [*state.pop("before", []), *filter(None, [dict(state)])]
-        same = [each for each in known if names(each) == (address, code)]
+        same = [each for each in known if which(each) == (address, code)]
         state.clear()
         state.update(*same, before=[each for each in known if each not in same])
         state.setdefault("key", secrets.token_hex(20))
@@ -69,24 +70,22 @@ def join(address: str, code: str, name: str) -> None:
     _change(change, new=True)
 
 
-def names(state: State) -> tuple[Any, Any]:
-    """Return what tells a class from others: its address and its code."""
+def which(state: State) -> tuple[Any, Any]:
+    """Return which class it is: its address and its code."""
     return state.get("address"), state.get("code")
 
 
 def leave() -> None:
     """Forget the class, and go back to the one before. Raises OSError if it cannot be written."""
-    *others, last = (read() or {}).get("before") or [None]
-    put_back(last and {**last, "before": others})
+    with _lock():
+        *others, last = (read() or {}).get("before") or [None]
+        _write(last and {**last, "before": others})
 
 
 def put_back(state: State | None) -> None:
     """Write down what was there before. None: nothing. Raises OSError if it cannot be written."""
-    with locks.lock(path().with_name(".class.lock"), PATIENCE):
-        if state:
-            overwrite(path(), json.dumps(state, indent=1), private=True)
-        else:
-            path().unlink(missing_ok=True)
+    with _lock():
+        _write(state)
 
 
 def note(exercise: str, *, tried: bool = False, **fields: Any) -> None:
@@ -185,11 +184,22 @@ def _change(change: Callable[[State], None], new: bool = False) -> None:
     file = path()
     if not new and not file.exists():
         return
-    with locks.lock(file.with_name(".class.lock"), PATIENCE):
+    with _lock():
         state = read()
         if state is None and not new:
             return
         state = state or {}
         change(state)
         file.parent.mkdir(parents=True, exist_ok=True)
-        overwrite(file, json.dumps(state, indent=1), private=True)  # the key is in it
+        _write(state)
+
+
+def _lock() -> AbstractContextManager[Any]:
+    return locks.lock(path().with_name(".class.lock"), PATIENCE)
+
+
+def _write(state: State | None) -> None:
+    if state:
+        overwrite(path(), json.dumps(state, indent=1), private=True)  # the key is in it
+    else:
+        path().unlink(missing_ok=True)

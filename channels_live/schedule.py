@@ -180,8 +180,8 @@ def took(file: Path) -> dict[str, list[int | None]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as table:
             rows = csv.DictReader(table)
-            if not rows.fieldnames:
-                raise ValueError("it is empty")
+            if "exercise" not in (rows.fieldnames or ()):
+                raise KeyError
             for row in rows:
                 right = row["state"] == RIGHT
                 times[row["exercise"]].append(int(row["minutes"]) if right else None)

@@ -158,6 +158,9 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _schedule(options: argparse.Namespace) -> int:
+    if options.took:
+        print(schedule.compared(schedule.took(options.took), _lessons(options.lessons)))
+        return 0
     for name, minutes in (("--block", options.block), ("--break", options.pause)):
         if not 1 <= minutes <= schedule.DAY:
             options.parser.error(f"argument {name}: minutes, from 1 to {schedule.DAY}")
@@ -169,9 +172,6 @@ def _schedule(options: argparse.Namespace) -> int:
         lunch = schedule.minutes_of(begin), schedule.minutes_of(end)
         if lunch[0] >= lunch[1]:
             raise LessonError(f"--lunch {options.lunch} ends before it begins.")
-    if options.took:
-        print(schedule.compared(schedule.took(options.took), _lessons(options.lessons)))
-        return 0
     items = schedule.items_of(_lessons(options.lessons), not options.no_exercises)
     start = schedule.minutes_of(options.start)
     table = schedule.timetable(items, start, options.block, options.pause, until, lunch)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -493,29 +494,25 @@ def line(what, *cells):
     )
 
 
-CHOICES = [*MEASURES, *ON_DEMAND, "fanout", "soak"]
+TABLES = {"fanout": True, "soak": False}  # of bench_NAME.py; whether they are always made
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} pairs, not {PAIRS}")
-    parser.add_argument("--only", choices=CHOICES, help="one measure")
+    choices = [*MEASURES, *ON_DEMAND, *TABLES]
+    parser.add_argument("--only", choices=choices, help="one measure")
     options = parser.parse_args()
     pairs = QUICK if options.quick else PAIRS
     print(
         f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
         f"{pairs} pairs; load {psutil.getloadavg()[0]:.1f} at the beginning\n"
     )
-    if options.only not in ("fanout", "soak"):
+    if options.only not in TABLES:
         compare(pairs, options.only)
-    if options.only in (None, "fanout"):
-        import bench_fanout  # which imports this file
-
-        bench_fanout.table(options.quick)
-    if options.only == "soak":
-        import bench_soak
-
-        bench_soak.table(options.quick)
+    for name, always in TABLES.items():
+        if name == options.only or always and options.only is None:
+            import_module(f"bench_{name}").table(options.quick)  # which may import this file
 
 
 def compare(pairs, only):

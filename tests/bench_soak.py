@@ -9,11 +9,8 @@ is killed, and the broker is restarted. Counts are told, and asserted nowhere.
 import asyncio
 import itertools
 import json
-import os
 import random
 import resource
-import secrets
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -24,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import psutil
-import trustme
+from deployed import NGINX, certificate, production
 from websockets import ConnectionClosed, InvalidHandshake, InvalidStatus, connect
 
 from channels_live.server import Server
@@ -38,7 +35,6 @@ SECONDS = 60.0  # that they are held
 PEOPLE, PAUSE = 100, 10.0  # seconds between two messages of somebody, on average
 PATIENCE = 120.0  # seconds, for all to have heard all
 DAPHNE = "daphne -u run/{}.sock --proxy-headers -v 0 myproject.asgi:application"
-NGINX = "nginx -p run -c ../nginx.conf"
 
 
 class Deployed:
@@ -46,15 +42,11 @@ class Deployed:
 
     def __init__(self, folder, stack):
         copy_project(SAMPLE / "finished", folder)
-        (folder / "run").mkdir()
         conf = folder / "nginx.conf"  # each socket needs two of them
         connections = f"events {{ worker_connections {2 * SOCKETS + 1_000}; }}"
         conf.write_text(conf.read_text().replace("events {}", connections))
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=folder, check=True)
-        authority, self.trusted = trustme.CA(), ssl.create_default_context()
-        pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
-        pem.write_to_path(str(folder / "run/site.pem"))
-        authority.configure_trust(self.trusted)
+        self.trusted = certificate(folder)
 
         def start(command, **options):
             server = Server(command, folder, **options)
@@ -63,12 +55,7 @@ class Deployed:
 
         self.broker = start('valkey-server --port 6379 --save ""')
         self.proxy = start(NGINX)
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "myproject.production",
-            "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
-            "DJANGO_SITE": self.proxy.url(""),
-            "REDIS_URL": self.broker.url(),
-        }
+        environment = production(self.proxy, self.broker)
         self.one, self.two = (
             start(DAPHNE.format(name), environment=environment) for name in ("one", "two")
         )

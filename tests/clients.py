@@ -2,6 +2,7 @@
 
 import time
 
+import httpx
 import psutil
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
@@ -31,6 +32,14 @@ def talk(server, path="/ws/chat/", *frames, code=1000, **options):
     return heard
 
 
+def answers(url):
+    """Tell whether the page of an address can be had."""
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
 def family(*pids):
     """Return these processes and all that they have started."""
     processes = [psutil.Process(pid) for pid in pids]
@@ -50,7 +59,7 @@ def eventually(true, within=PATIENCE):
     return True
 
 
-def gone(processes, within=PATIENCE):
+def gone(processes, within=2.0):
     """Tell whether these processes end within so many seconds."""
     return eventually(lambda: not any(map(_alive, processes)), within)
 

@@ -73,12 +73,10 @@ def zygote():
 
 
 @pytest.fixture
-def forked(zygote, monkeypatch):
-    """Let servers, and programs of checks, be forked where they are Python: see prefork.py."""
-    if zygote:
-        monkeypatch.setattr(prefork.Forked, "zygote", zygote)
-        monkeypatch.setattr("channels_live.server.run.Process", prefork.process)
-        monkeypatch.setattr("channels_live.server.process.Process", prefork.process)
+def forked(zygote):
+    """Let a test's servers, and programs of its checks, be forked: see prefork.py."""
+    with prefork.forking(zygote):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from channels_live.server.process import Process
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
@@ -97,6 +99,17 @@ class Forked:
         self._ended.set()
         if self._on_end:
             self._on_end()
+
+
+@contextlib.contextmanager
+def forking(zygote):
+    """Let servers, and programs of checks, be forked where they are Python, if anything can."""
+    with pytest.MonkeyPatch.context() as patch:
+        if zygote:
+            patch.setattr(Forked, "zygote", zygote)
+            for module in ("run", "process"):
+                patch.setattr(f"channels_live.server.{module}.Process", process)
+        yield
 
 
 def process(argv, **options):

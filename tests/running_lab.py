@@ -8,9 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-import httpx
 import nbformat
-from clients import eventually
+from clients import answers, eventually
 from nbformat.v4 import new_code_cell, new_notebook
 
 from channels_live.server.ports import free_port
@@ -83,20 +82,13 @@ def running_lab(home: Path, folder: Path, *options: str):
         raise RuntimeError("".join(said))
     threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would get stuck
     try:
-        assert eventually(lambda: answers(address[1])), "it says its address before it listens"
+        assert eventually(lambda: answers(f"{address[1]}/api")), (
+            "it says its address before it listens"
+        )
         yield Lab(folder, address[1], address[2])
     finally:
         process.terminate()  # and its kernels
         process.wait(30)
-
-
-def answers(url):
-    """Tell whether somebody answers at an address."""
-    try:
-        httpx.get(f"{url}/api", trust_env=False)
-    except httpx.TransportError:
-        return False
-    return True
 
 
 def run_all(page):

@@ -5,9 +5,7 @@ Each attack comes from an address of its own, so that the limits of one do not e
 
 import itertools
 import json
-import os
 import re
-import secrets
 import socket
 import ssl
 import sys
@@ -16,8 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import trustme
 from claims.rooms import lay_out, manage
+from deployed import NGINX, certificate, production
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -28,7 +26,6 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(sys.platform != "linux", reason="needs many addresses of this computer"),
 ]
-NGINX = "nginx -p run -c ../nginx.conf"
 DAPHNE = "daphne -u run/one.sock --proxy-headers -v 0 myproject.asgi:application"
 PAGE = Path(__file__).parents[1] / "site/attacks.md"
 CHECK = "test_each_attack_is_in_the_table_with_what_holds_it"
@@ -145,11 +142,7 @@ def site(tmp_path_factory):
     """Serve the finished site as lesson 27 deploys it. Return a function that makes visitors."""
     folder = lay_out(tmp_path_factory.mktemp("attacked"))
     manage(folder, "shell", "--verbosity", "0", "-c", MEMBERS)
-    (folder / "run").mkdir()
-    authority, trusted = trustme.CA(), ssl.create_default_context()
-    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
-    pem.write_to_path(str(folder / "run/site.pem"))
-    authority.configure_trust(trusted)
+    trusted = certificate(folder)
     with (
         Server('valkey-server --port 6379 --save ""', folder) as broker,
         Server(NGINX, folder) as proxy,
@@ -162,13 +155,7 @@ def site(tmp_path_factory):
             return visitor
 
         made.without_daphne = {path: made().get(path).status_code for path in ("/chat/", *INSIDE)}
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "myproject.production",
-            "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
-            "DJANGO_SITE": proxy.url(""),
-            "DJANGO_DRAIN": "0",
-            "REDIS_URL": broker.url(),
-        }
+        environment = production(proxy, broker) | {"DJANGO_DRAIN": "0"}
         with Server(DAPHNE, folder, environment=environment) as daphne:
             made.folder, made.daphne, made.environment = folder, daphne, environment
             yield made

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import sysconfig
@@ -16,10 +15,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import trustme
 from answers import RIGHT_5_1, WRONG_5_1, work_on
 from axe_playwright_python.sync_playwright import Axe
-from clients import eventually
+from clients import answers, eventually
+from deployed import NGINX, certificate
 from playwright.sync_api import expect
 from running_lab import run_all, running_lab
 from websockets.sync.client import connect
@@ -69,13 +68,7 @@ class Board:
         (self.you,) = re.findall(r"  you +(\S+)", text)
         (self.helpers,) = re.findall(r"  helpers +(\S+)", text)
         (self.code,) = re.findall(r'join_class\(".+?", "([A-Z]{6})"\)', text)
-        assert eventually(self.answers)
-
-    def answers(self):
-        try:
-            return httpx.get(self.page).status_code == 200
-        except httpx.TransportError:
-            return False
+        assert eventually(lambda: answers(self.page))
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -181,11 +174,7 @@ def manage(folder, *arguments, **environment):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
 def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
     copy_project(SAMPLE / "board", tmp_path)
-    (tmp_path / "run").mkdir()
-    authority, trusted = trustme.CA(), ssl.create_default_context()
-    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
-    pem.write_to_path(str(tmp_path / "run/site.pem"))
-    authority.configure_trust(trusted)
+    trusted = certificate(tmp_path)
     with ExitStack() as stack:
 
         def start(command):
@@ -194,7 +183,7 @@ def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
             return server
 
         broker = start('valkey-server --port 6379 --save ""')
-        proxy = start("nginx -p run -c ../nginx.conf")
+        proxy = start(NGINX)
         site = {"DJANGO_SITE": proxy.url(""), "REDIS_URL": broker.url()}
         for name, value in (PRODUCTION | site).items():
             monkeypatch.setenv(name, value)

@@ -155,7 +155,7 @@ def test_ends_with_a_kernel_that_is_killed_meanwhile(tmp_path, milliseconds):
         process.stdout.readline()
         time.sleep(milliseconds / 1000)  # somewhere while it starts
         process.kill()
-    assert eventually(lambda: not brokers_on(port))
+    assert eventually(lambda: not brokers_on(port), within=3)
 
 
 @needs_shell
@@ -164,7 +164,7 @@ def test_program_that_ignores_the_polite_end_is_ended(start, site):
     server = start("sh stubborn.sh", ready="ready")
     process = psutil.Process(server.pid)
     server.stop()
-    assert gone([process])
+    assert gone([process], within=0.5)
 
 
 @needs_shell

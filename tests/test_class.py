@@ -9,10 +9,9 @@ import socket
 import subprocess
 import sys
 
-import httpx
 import psutil
 import pytest
-from clients import eventually, gone
+from clients import answers, eventually, gone
 from running_class import PROGRAM, come_in, run_all, running_class
 from running_lab import KERNEL
 from scripted_learner import Learner
@@ -107,13 +106,6 @@ def test_stage_works_below_a_hub(classroom, browser):
     context.close()
 
 
-def answers(page):
-    try:
-        return httpx.get(page, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
-
-
 @pytest.mark.live
 @pytest.mark.timeout(240)
 def test_learner_of_a_class_joins_a_board(classroom, ada):
@@ -123,7 +115,7 @@ def test_learner_of_a_class_joins_a_board(classroom, ada):
     try:
         cell = next(line for line in board.stdout if "join_class(" in line).strip()
         page = re.search(r'"(http.+?)"', cell)[1]
-        assert eventually(lambda: answers(page), 60)  # it says where it is before it listens
+        assert eventually(lambda: answers(page))  # it says where it is before it listens
         joined = ada.run(cell)
         assert "You have joined the class." in joined
         left = ada.run("from channels_live import leave_class; leave_class()")
@@ -163,7 +155,7 @@ def test_class_goes_on_after_its_hub_and_after_all_of_it_is_killed(classroom, ad
             for process in everything:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-            assert gone(everything)
+            assert gone(everything, within=30)
     other = socket.create_server(("127.0.0.1", Room(classroom.folder / "class").port(ada.user)))
     with running_class(classroom.folder, port, "--tls") as anew:
         anew.wait_for(f"Tried again: {ada.user} did not start.")

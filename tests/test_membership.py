@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from answers import RIGHT_5_1, work_on
+from clients import eventually
 from websockets.sync.server import serve
 
 from channels_live import Exercise, LessonError, class_line, joining, membership
@@ -201,10 +202,7 @@ def test_a_line_of_another_notebook_follows(workspace):
         joining.join_class(address, "OURS")
         membership.join(another, "TRY", "")  # as another kernel does
         class_line.opened("28.1", NOT_ATTEMPTED, 0)
-        for _ in range(400):
-            if not membership.reports(state()):
-                break
-            threading.Event().wait(0.05)
+        assert eventually(lambda: not membership.reports(state()))
         assert [request["do"] for request in heard["OURS"]] == ["join"]
         assert [request["do"] for request in heard["TRY"]] == ["join", "report"]
     finally:

@@ -137,7 +137,7 @@ def test_delay_is_for_each_way_and_keeps_the_order(network, visit, capsys):
     for text in "abc":
         anna.send(text)
     assert anna.recv(timeout=30) == "a"
-    assert time.monotonic() - begun >= 0.4
+    assert 0.4 <= time.monotonic() - begun < 1
     network.mend()
     anna.send("d")
     assert [anna.recv(timeout=30) for _ in range(3)] == ["b", "c", "d"]

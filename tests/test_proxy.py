@@ -1,12 +1,11 @@
 """nginx before a daphne on a Unix socket: it starts, for this computer only, or says why not."""
 
-import ssl
 import sys
 
 import psutil
 import pytest
-import trustme
 from clients import eventually, gone
+from deployed import certificate
 from websockets.sync.client import connect
 
 from channels_live.server import ServerError, nginx
@@ -50,11 +49,7 @@ def folder(site):
 @pytest.fixture
 def trusted(folder):
     """Write a certificate for this computer. Return what trusts it."""
-    authority, context = trustme.CA(), ssl.create_default_context()
-    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
-    pem.write_to_path(str(folder / "run/site.pem"))
-    authority.configure_trust(context)
-    return context
+    return certificate(folder)
 
 
 def change(folder, old, new):
@@ -81,7 +76,7 @@ def test_page_and_socket_through_tls(start, folder, trusted):
     proxy.stop()
     assert gone(processes)
     daphne.stop()
-    assert eventually(lambda: not (folder / "run/one.sock").exists())
+    assert eventually(lambda: not (folder / "run/one.sock").exists(), within=2.0)
 
 
 @pytest.mark.live

@@ -254,7 +254,7 @@ def test_impatient_question_is_answered_beside_a_handler_that_hangs(start, site,
         websocket.send("x")
         answer, seconds = settle(server, patience=0.1)
         assert answer == STUCK
-        assert 0.1 <= seconds < SETTLE_LIMIT
+        assert 0.1 <= seconds < 2.0
         with ThreadPoolExecutor() as threads:
             patient = threads.submit(settle, server, patience=1.0)
             assert settle(server, patience=0.1)[0] == STUCK
@@ -281,7 +281,7 @@ def test_stopped_process_is_not_waited_for(start, project):
     finally:
         process.resume()
     assert answer == Settled(answered=False, quiet=False, pending=True)
-    assert ANSWER_LIMIT <= seconds < SETTLE_LIMIT
+    assert ANSWER_LIMIT <= seconds < ANSWER_LIMIT + 1.0
     assert settle(server)[0] == QUIET
 
 
@@ -293,7 +293,7 @@ def test_process_that_hangs_in_a_call_is_not_waited_for(start, site):
         assert eventually(lambda: not server._run.record.settle(timeout=0.1).answered)
         answer, seconds = settle(server)
         assert not answer.answered and not answer.quiet
-        assert seconds < SETTLE_LIMIT
+        assert seconds < ANSWER_LIMIT + 1.0
     os.kill(server.pid, signal.SIGKILL)
 
 

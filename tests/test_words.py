@@ -319,7 +319,8 @@ def test_argument_that_makes_no_sense(daphne, words):
 
 @pytest.mark.parametrize("number", [None, "5", 5.0, NAN, True, [], 10**400])
 def test_lesson_that_is_none(number):
-    with pytest.raises(LessonError, match=r"There is no lesson|A lesson is a number"):
+    said = "There is no lesson" if type(number) is int else "A lesson is a number"
+    with pytest.raises(LessonError, match=said):
         Lesson(number)
 
 

@@ -102,9 +102,9 @@ def check_28_1(site: Site) -> None:
             with site.client("/ws/learner/") as ben:
                 _join(ben, word() * 4, other, other)
                 _here(screen, name, other, look=TWO)
-                for number in (2, 3):
+                for at in (2, 3):
                     with site.client("/ws/learner/") as cleo:
-                        _join(cleo, word() * 4, name, f"{name} {number}", TAKEN)
+                        _join(cleo, word() * 4, name, f"{name} {at}", TAKEN)
                         cleo.close()
                 ben.abort()
             _here(screen, name)

@@ -47,11 +47,5 @@ def its_sentences_stand_there(request):
 @pytest.fixture(scope="module", autouse=True)
 def forked_servers(zygote):
     """Fork all servers of claims: what a sentence says does not depend on how one was started."""
-    if not zygote:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefork.Forked, "zygote", zygote)
-        for module in ("run", "process"):
-            patch.setattr(f"channels_live.server.{module}.Process", prefork.process)
+    with prefork.forking(zygote):
         yield

@@ -1,17 +1,14 @@
 """What lesson 23 states about daphne, nginx, Django and browsers."""
 
 import importlib.util
-import os
 import re
-import secrets
-import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import django
 import pytest
-import trustme
+from deployed import NGINX, certificate, production
 from playwright.sync_api import expect
 from rooms import lay_out, shell
 
@@ -21,7 +18,6 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets"),
 ]
-NGINX = "nginx -p run -c ../nginx.conf"
 DAPHNE = "daphne -u run/one.sock --proxy-headers myproject.asgi:application"
 
 
@@ -32,23 +28,13 @@ def deployed(tmp_path_factory):
     Return its proxy, its daphne, and what trusts its certificate.
     """
     folder = lay_out(tmp_path_factory.mktemp("deployed"))
-    (folder / "run").mkdir()
-    authority, trusted = trustme.CA(), ssl.create_default_context()
-    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
-    pem.write_to_path(str(folder / "run/site.pem"))
-    authority.configure_trust(trusted)
+    trusted = certificate(folder)
     with (
         Server('valkey-server --port 6379 --save ""', folder) as broker,
         Server(NGINX, folder) as proxy,
+        Server(DAPHNE, folder, environment=production(proxy, broker)) as daphne,
     ):
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "myproject.production",
-            "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
-            "DJANGO_SITE": proxy.url(""),
-            "REDIS_URL": broker.url(),
-        }
-        with Server(DAPHNE, folder, environment=environment) as daphne:
-            yield proxy, daphne, trusted
+        yield proxy, daphne, trusted
 
 
 @pytest.mark.claim(

@@ -1,0 +1,29 @@
+"""What the finished site, and the board, need to be deployed as lesson 22 teaches."""
+
+import os
+import secrets
+import ssl
+
+import trustme
+
+NGINX = "nginx -p run -c ../nginx.conf"
+
+
+def certificate(folder):
+    """Make a folder for what runs, with a certificate of this computer. Return what trusts it."""
+    (folder / "run").mkdir(exist_ok=True)
+    authority, trusted = trustme.CA(), ssl.create_default_context()
+    pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
+    pem.write_to_path(str(folder / "run/site.pem"))
+    authority.configure_trust(trusted)
+    return trusted
+
+
+def production(proxy, broker):
+    """Return the environment of the site's daphne, behind this proxy and with this broker."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "myproject.production",
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
+        "DJANGO_SITE": proxy.url(""),
+        "REDIS_URL": broker.url(),
+    }
