@@ -9,10 +9,21 @@ import trustme
 NGINX = "nginx -p run -c ../nginx.conf"
 
 
+def for_threads(trusted):
+    """Let a TLS context serve clients that read in one thread and write in another. Return it.
+
+    In TLS 1.3 a server goes on with the handshake while the client may write already. Read and
+    written at once, 12 of 15,000 first requests of websockets.sync were lost; none in TLS 1.2.
+    Source: https://github.com/python/cpython/issues/151508
+    """
+    trusted.maximum_version = ssl.TLSVersion.TLSv1_2
+    return trusted
+
+
 def certificate(folder):
     """Make a folder for what runs, with a certificate of this computer. Return what trusts it."""
     (folder / "run").mkdir(exist_ok=True)
-    authority, trusted = trustme.CA(), ssl.create_default_context()
+    authority, trusted = trustme.CA(), for_threads(ssl.create_default_context())
     pem = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
     pem.write_to_path(str(folder / "run/site.pem"))
     authority.configure_trust(trusted)

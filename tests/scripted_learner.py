@@ -7,6 +7,7 @@ import ssl
 import uuid
 
 import httpx
+from deployed import for_threads
 from websockets.sync.client import connect
 
 
@@ -15,7 +16,7 @@ class Learner:
 
     def __init__(self, running, name, code=None):
         self._stack = contextlib.ExitStack()
-        context = ssl.create_default_context()
+        context = for_threads(ssl.create_default_context())
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.running, self.tls = running, context
         self.http = httpx.Client(

