@@ -9,12 +9,14 @@ import re
 import socket
 import ssl
 import sys
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from claims.rooms import lay_out, manage
+from clients import eventually
 from deployed import NGINX, certificate, production
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -434,7 +436,25 @@ def test_requests_that_never_end(site, eve):
             wire = stack.enter_context(eve.wire(secure=False))
             with suppress(OSError):
                 wire.sendall(hello)
-        assert site().get("/chat/").status_code == 200
+
+        def answered():
+            with suppress(httpx.TransportError):
+                return site().get("/chat/").status_code == 200
+
+        assert eventually(answered, within=30), "nginx alone would wait for 60 s"
+
+
+def test_requests_that_come_a_letter_at_a_time(eve):
+    begin = time.monotonic()
+    with eve.wire() as wire, suppress(OSError):
+        wire.settimeout(0.2)
+        wire.sendall(b"GET / HTTP/1.1\r\nX: ")
+        while time.monotonic() - begin < 30:
+            wire.sendall(b"x")
+            with suppress(TimeoutError):
+                if not wire.recv(1):
+                    break
+    assert time.monotonic() - begin < 30
 
 
 # --- what is told

@@ -151,11 +151,13 @@ def test_policy_of_django():
     "many.",
     "in `nginx.conf` each address has 50 connections, and six tries to log in, then one every ten "
     "seconds.",
+    "who has not asked within five seconds is hung up on",
 )
 def test_numbers_of_limits(deployed):
     proxy, *_ = deployed
     text = (proxy.folder / "nginx.conf").read_text()
     assert "limit_conn each 50;" in text
+    assert "client_header_timeout 5s;" in text  # tests/test_attacks.py says what it does
     (a_minute,) = re.findall(r"rate=(\d+)r/m;", text)
     assert 60 / int(a_minute) == 10
     (later,) = re.findall(r"burst=(\d+) nodelay;", text)
