@@ -337,6 +337,8 @@ def test_two_members_in_two_browsers(folder, server, browser):
         for page in (anna, also_anna):
             expect(page.locator("#unread")).to_have_text("1")
         expect(ben.locator("#unread")).to_have_text("")
+        ben.add_script_tag(content="const unread = 'of the page itself'; document.title = unread;")
+        expect(ben).to_have_title("of the page itself")
         anna.click("text=Notifications")
         expect(anna.locator("main li").first).to_contain_text("Noodles <b>again</b>?")
         anna.click("main button")
