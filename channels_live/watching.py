@@ -5,10 +5,12 @@ import json
 import math
 import os
 import shlex
+import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,13 +52,23 @@ def watch(options: argparse.Namespace) -> int:
     try:
         _follow(run, teller)
     except KeyboardInterrupt:
-        pass
+        if os.name == "posix":  # elsewhere only its keeper can ask it
+            with suppress(KeyboardInterrupt):  # the second one ends it at once
+                _interrupt(run)
+                _follow(run, teller)
     finally:
         run.end()
     teller.tell(run)
     teller.end()
     status = run.process.returncode or 0
     return status if status >= 0 else 128 - status
+
+
+def _interrupt(run: Run) -> None:
+    """Ask a server to end, as a terminal does: it may take its time."""
+    run.record.expect_end()
+    with suppress(ProcessLookupError):
+        os.killpg(run.process.pid, signal.SIGINT)
 
 
 def _follow(run: Run, teller: "_Teller") -> None:

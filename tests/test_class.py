@@ -197,12 +197,13 @@ def test_what_cannot_go_well_is_said_before_anything_starts(capsys, tmp_path, mo
         port = taken.getsockname()[1]
         told = refused(capsys, "--users=1", f"--port={port}")
         assert f"Port {port} of 127.0.0.1 is taken by another program." in told
-    told = refused(capsys, "--users=100000")
+    free = f"--port={free_port()}"
+    told = refused(capsys, "--users=100000", free)
     assert "100000 learners need 30001.0 GB" in told and "--users " in told
-    assert "There is no file" in refused(capsys, "--users=1", "--cert=a.pem", "--key=b.pem")
+    assert "There is no file" in refused(capsys, "--users=1", free, "--cert=a.pem", "--key=b.pem")
     (tmp_path / "a.pem").write_text("none")
     assert "are no certificate and its key" in refused(
-        capsys, "--users=1", "--cert=a.pem", "--key=a.pem"
+        capsys, "--users=1", free, "--cert=a.pem", "--key=a.pem"
     )
     assert "ames.txt is not there" in refused(capsys, "--names=names.txt")
     monkeypatch.setattr(plan, "_EXTRA", ("jupyterhub", "not_installed"))

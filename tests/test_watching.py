@@ -168,6 +168,33 @@ def test_status_of_the_server_is_handed_on(watched):
     assert "ModuleNotFoundError: No module named 'nowhere'" in watch.err.read_text()
 
 
+SLOW = """
+import sys, time
+print("begun", flush=True)
+while True:
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        print("asked", flush=True)
+        if sys.argv[1] == "slow":
+            time.sleep(1.5)
+            sys.exit(5)
+"""
+
+
+@pytest.mark.live
+def test_server_may_take_its_time_to_end_unless_asked_twice(watched, site):
+    (site / "server.py").write_text(SLOW)
+    slow = watched(command="python server.py slow {} {}")
+    slow.told("begun", slow.err)
+    assert slow.end() == 5
+    deaf = watched(command="python server.py deaf {} {}")
+    deaf.told("begun", deaf.err)
+    deaf.process.send_signal(signal.SIGINT)
+    deaf.told("asked", deaf.err)
+    assert deaf.end() == 128 + signal.SIGKILL
+
+
 @pytest.mark.live
 def test_nothing_is_left_when_the_terminal_closes(watched):
     watch = watched()
