@@ -2,7 +2,7 @@
 
 Everything comes out of the lessons, and out of the clinic, which shows what no lesson does: the
 errors out of their stored outputs, the explanations out of the texts below. So it knows what they
-show, and cannot say anything else.
+show, and cannot say anything else. (What only a browser shows, the clinic quotes.)
 """
 
 import re
@@ -29,6 +29,11 @@ _CHECK = re.compile(r"\((?P<name>\w+\.[EW]\d{3})\) (?P<message>\S.*)")  # of Dja
 # daphne's, which have no class
 _KILLED = re.compile(r"(?P<name>Application instance) (?P<message><.*> took too long .*\S)")
 _TAKEN = re.compile(r"(?P<name>Listen failure:) (?P<message>Couldn't listen on \S.*)")
+_OVER = re.compile(r"(?P<name>channels over capacity in) (?P<message>group \S.*)")  # the layer's
+_MIXED = re.compile(r"(?P<name>Mixed Content:) (?P<message>The page at \S.*)")  # a browser's
+_WITHOUT_CLASS = (_KILLED, _TAKEN, _OVER, _MIXED, _CHECK)
+_ALIASES = {"DOMException": "SecurityError"}  # what browsers call it, and have called it
+_CONSOLE = re.compile(r"^```text\n(.+?)^```$", re.M | re.S)  # of a browser, which no cell can show
 _LOGGED = re.compile(  # the last of these in a line
     r".*(?:Exception inside application|raised|CRITICAL|ERROR):? +(?P<message>\S.*)"
 )
@@ -38,7 +43,7 @@ _PREDICT = re.compile(r"^\*\*Predict\.\*\*.*", re.M | re.S)
 _FEWEST = 20  # words of a text that explains something
 _OWN = re.compile(  # what differs from project to project
     r"<.*>|(?<!argument )'[^']*'|\"[^\"]*\""
-    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
+    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+|(?<=^group )\S+"
 )
 
 
@@ -88,12 +93,15 @@ class Found:
 
 @cache
 def errors() -> tuple[Shown, ...]:
-    """Return all errors that the lessons show, each once: where one is explained at first."""
+    """Return all errors that the lessons show, each once: where one is explained at first.
+
+    In the clinic, if it shows it: what stands there needs nothing that was told before.
+    """
     first: dict[str, Shown] = {}
-    for path in (*notebook.lesson_paths(), *notebook.lesson_paths(CLINIC)):
+    for path in (*notebook.lesson_paths(CLINIC), *notebook.lesson_paths()):
         for shown in _errors_of(notebook.lesson(path)):
             first.setdefault(shown.line, shown)
-    return tuple(first.values())
+    return tuple(sorted(first.values(), key=lambda shown: shown.lesson.path.parent == CLINIC))
 
 
 def _errors_of(lesson: Notebook) -> Iterator[Shown]:
@@ -102,6 +110,9 @@ def _errors_of(lesson: Notebook) -> Iterator[Shown]:
         if cell.kind == "markdown":
             if heading := _HEADING.match(cell.source):
                 section = heading[1]
+            if lesson.path.parent == CLINIC and (console := _CONSOLE.search(cell.source)):
+                for error in filter(None, map(_error_in, console[1].splitlines())):
+                    yield Shown(*error, lesson, section, cell.source[console.end() :].strip())
             continue
         text = _text_below(lesson.cells[at + 1 :])
         if len(text.split()) >= _FEWEST:
@@ -113,9 +124,11 @@ def _errors_of(lesson: Notebook) -> Iterator[Shown]:
 def _error_in(line: str) -> tuple[str, str] | None:
     """Return name and message of the error that a line tells; a class without its module."""
     if match := _ERROR.search(line):
-        return match["name"].rpartition(".")[2], match["message"].strip()
-    if match := _KILLED.search(line) or _TAKEN.search(line) or _CHECK.search(line):
-        return match["name"], match["message"].strip()
+        name = match["name"].rpartition(".")[2]
+        return _ALIASES.get(name, name), match["message"].strip()
+    for form in _WITHOUT_CLASS:
+        if match := form.search(line):
+            return match["name"], match["message"].strip()
     return None
 
 
