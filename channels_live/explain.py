@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from itertools import takewhile
 
 from channels_live import notebook
 from channels_live.notebook import Cell, Notebook
@@ -37,14 +38,17 @@ _CONSOLE = re.compile(r"^```text\n(.+?)^```$", re.M | re.S)  # of a browser, whi
 _LOGGED = re.compile(  # the last of these in a line
     r".*(?:Exception inside application|raised|CRITICAL|ERROR):? +(?P<message>\S.*)"
 )
-_HEADING, _ANY_HEADING = re.compile(r"## (.+)"), re.compile("#+ ")
+_HEADING, _ANY_HEADING = re.compile(r"## (.+)"), re.compile("#+ ")  # a line
 _FOLD = re.compile(r"</?details>|<summary>.*?</summary>|^```mermaid$.*?^```$", re.S | re.M)
 _PREDICT = re.compile(r"^\*\*Predict\.\*\*.*", re.M | re.S)
-_FEWEST = 20  # words of a text that explains something
+_FEWEST = 15  # words of a text that explains something
 _OWN = re.compile(  # what differs from project to project
     r"<.*>|(?<!argument )'[^']*'|\"[^\"]*\""
-    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+|(?<=^group )\S+"
+    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*"
+    r"|\b[\w.-]+:\d+|\d+|(?<=^group )\S+|(?<=message type )(?!websocket\.)\S+"
 )
+# what another library says at the same place, or only some: asyncio of a refused connection
+_ELSEWHERE = re.compile(r"Connect call failed \([^)]*\)| from \S+:\d+$")
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,10 @@ def _errors_of(lesson: Notebook) -> Iterator[Shown]:
     section = lesson.title
     for at, cell in enumerate(lesson.cells):
         if cell.kind == "markdown":
-            if heading := _HEADING.match(cell.source):
-                section = heading[1]
+            section = _last_heading(cell.source) or section
             if lesson.path.parent == CLINIC and (console := _CONSOLE.search(cell.source)):
-                for error in filter(None, map(_error_in, console[1].splitlines())):
-                    yield Shown(*error, lesson, section, cell.source[console.end() :].strip())
+                for quoted in filter(None, map(_error_in, console[1].splitlines())):
+                    yield Shown(*quoted, lesson, section, cell.source[console.end() :].strip())
             continue
         text = _text_below(lesson.cells[at + 1 :])
         if len(text.split()) >= _FEWEST:
@@ -153,10 +156,29 @@ def _text_below(cells: list[Cell]) -> str:
     """
     texts = []
     for cell in cells:
-        if cell.kind != "markdown" or _ANY_HEADING.match(cell.source):
+        if cell.kind != "markdown":
             break
-        texts.append(_PREDICT.sub("", _FOLD.sub("", cell.source)).strip())
+        text = "\n".join(takewhile(_is_no_heading, _lines(cell.source)))
+        texts.append(_PREDICT.sub("", _FOLD.sub("", text)).strip())
+        if len(text) < len(cell.source.rstrip("\n")):
+            break
     return "\n\n".join(filter(None, texts))
+
+
+def _last_heading(text: str) -> str | None:
+    """Return the last heading of a section in a cell, which may stand below another text."""
+    headings = (_HEADING.fullmatch(line) for line in _lines(text))
+    return next((heading[1] for heading in reversed([*headings]) if heading), None)
+
+
+def _is_no_heading(line: str) -> bool:
+    return not _ANY_HEADING.match(line)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text; what is fenced, such as code with its comments, as one."""
+    for part in re.split(r"^(```.*?^```$)", text, flags=re.S | re.M):
+        yield from [part] if part.startswith("```") else part.splitlines()
 
 
 def explain(said: str) -> list[Found]:
@@ -213,4 +235,8 @@ def _alike(one: str, other: str) -> float:
 
 def _plain(message: str) -> str:
     """Return a message without what differs from project to project, or from log to log."""
-    return _OWN.sub("…", message).rstrip(" .]").casefold()
+    return _OWN.sub("…", _ELSEWHERE.sub(_same, message)).rstrip(" .]").casefold()
+
+
+def _same(match: re.Match[str]) -> str:
+    return "Connection refused" if match[0].startswith("Connect") else ""

@@ -5,16 +5,23 @@ stands below, in the same notebook, in an output or in a cell.
 """
 
 import re
-import shutil
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
+from clients import PATIENCE
 from playwright.sync_api import expect
-from projects import lesson_begins
 
 from channels_live import notebook
 from channels_live.server import Server
-from channels_live.workspace import CLINIC, NOTEBOOKS, ROOT
+from channels_live.workspace import (
+    CLINIC,
+    NOTEBOOKS,
+    ROOT,
+    SOLUTIONS,
+    lay_out,
+    project_before,
+)
 
 # Our number and name; the page, the section; what it shows, and what repairs it
 PITFALLS = [
@@ -33,7 +40,7 @@ PITFALLS = [
     (5, "models imported too early", "clinic 1", "asgi.py imports models too early",
      "AppRegistryNotReady: Apps aren't loaded yet.", "200"),
     (6, "Django's own asgi.py", "lesson 2", "Put daphne first",
-     "Django can only handle ASGI/HTTP connections, not websocket.", "lesson 3: ProtocolTypeRouter"),
+     "Django can only handle ASGI/HTTP connections", "lesson 3: ProtocolTypeRouter"),
     (7, "no websocket in the router", "lesson 3", "Split by protocol",
      "No application configured for scope type 'websocket'", '"websocket": '),
     (8, "no route", "lesson 4", "Miss the route", "No route found for path 'ws/chat'.",
@@ -53,7 +60,7 @@ PITFALLS = [
      'os.environ["REDIS_URL"] = broker.url()'),
     (14, "broker away", "clinic 4", "The broker is not there", "Error 111 connecting to",
      "joins group news"),
-    (15, "names of groups", "lesson 12", "Watch it fail", "Group name must be a valid unicode string",
+    (15, "names of groups", "lesson 12", "Watch it fail", "Group name must be a valid unicode",
      "def group_of"),
     (16, "type without a method", "lesson 12", "Watch it fail",
      "No handler for message type chat.missing", '"type": "chat.message"'),
@@ -97,9 +104,9 @@ PITFALLS = [
     (32, "frames that nobody expects", "lesson 5", "Watch it fail",
      "unexpected keyword argument 'bytes_data'", "expected text like"),
     (32, "bytes for JSON", "lesson 8", "Let Channels do the JSON",
-     "No text section for incoming WebSocket frame!", "def decode_json|def receive\\("),
+     "No text section for incoming WebSocket frame!", "lesson 5: bytes_data=None"),
     (33, "too large a message", "lesson 5", "Watch it fail", "exceeds payload limit of 1048576",
-     "lesson 7: --websocket-max-message-size"),
+     "solutions 7: --websocket-max-message-size"),
     (34, "send() with a dictionary", "clinic 7", "send() is given a dictionary",
      "'dict' object has no attribute 'encode'", '{"message": "hello"}'),
     (35, "disconnect() without the code", "clinic 7", "disconnect() does not take the code",
@@ -137,7 +144,7 @@ PITFALLS = [
      "welcome, ada"),
     (48, "receive_from() in vain", "clinic 6",
      "After a receive_from() without an answer, nothing works", "CancelledError", "OK"),
-    (48, "django_db without a transaction", "lesson 25", "Say it in pytest", "1 failed", "1 passed"),
+    (48, "django_db alone", "lesson 25", "Say it in pytest", "1 failed", "1 passed"),
     (49, "live tests in memory", "clinic 6", "A live server, and a database in memory",
      "can not be used with in memory databases", "OK"),
     (49, "tests delete the database", "clinic 6", "The tests have deleted the database",
@@ -159,7 +166,7 @@ PITFALLS = [
     (55, "user = None", "clinic 3", "A middleware for tokens breaks on the query",
      "'NoneType' object has no attribute 'username'", "I am nobody"),
     (56, "no http in the router", "clinic 1", 'asgi.py has no "http"',
-     "No application configured for scope type 'http'", "stop"),
+     "No application configured for scope type 'http'", "200"),
     (57, "renamed by websockets 14", "clinic 3", "The client knows no extra_headers",
      "unexpected keyword argument 'extra_headers'", "additional_headers"),
     (57, "open, of websockets 13", "clinic 3", "The client knows no extra_headers",
@@ -186,6 +193,83 @@ OURS = [
     (59, "a line more where h2 is installed", "tests/test_notebooks.py",
      "test_outputs_are_the_same_on_every_machine"),
     (60, "servers that listen everywhere", "tests/test_asgi_servers.py",
-     "test_no_other_address_than_this_computer"),
+     "test_never_for_other_computers"),
 ]  # fmt: skip
 NAMES = [f"{pitfall[0]} {pitfall[1]}" for pitfall in PITFALLS]
+
+
+def page(name):
+    kind, number = name.split()
+    folder = {"lesson": NOTEBOOKS, "clinic": CLINIC, "solutions": SOLUTIONS}[kind]
+    (path,) = folder.glob(f"{int(number):02}_*.ipynb")
+    return notebook.lesson(path)
+
+
+def printed(cell):
+    """Return what a cell has printed or shown as text."""
+    outputs = (output.get("text") or output["data"]["text/plain"] for output in cell.outputs)
+    return "".join("".join(text) for text in outputs)
+
+
+def stands(words, text):
+    """Tell whether these words stand in a text, or others that a bar parts from them."""
+    return any(word in text for word in re.split(r"\|", words))
+
+
+@pytest.mark.parametrize("pitfall", PITFALLS, ids=NAMES)
+def test_pitfall_is_shown_and_repaired(pitfall):
+    *_, place, section, shown, repair = pitfall
+    cells, heading, at = page(place).cells, "", None
+    for number, cell in enumerate(cells):
+        if cell.kind == "markdown":
+            heading = (re.findall("^## (.+)", cell.source, re.M) or [heading])[-1]
+        elif heading == section and at is None and shown in printed(cell):
+            at = number
+    assert at is not None, f"{place}, “{section}”: no cell prints {shown}"
+    if match := re.match(r"(lesson \d+|solutions \d+): (.+)", repair):
+        cells, repair, at = page(match[1]).cells, match[2], -1
+        below = cells
+    else:
+        below = cells[at:]
+    texts = [text for cell in below for text in (printed(cell), cell.source) if cell.kind == "code"]
+    assert any(stands(repair, text) for text in texts), f"{place}: nothing below has {repair}"
+
+
+def test_none_is_forgotten():
+    assert {pitfall[0] for pitfall in (*PITFALLS, *OURS)} == set(range(1, 67))
+    assert len(set(NAMES)) == len(NAMES)
+    for _, _, file, test in OURS:
+        assert f"\ndef {test}(" in (ROOT / file).read_text("utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Lay out the project of the clinic, with what the cells of its page 3 write."""
+    lay_out(tmp_path, project_before(5))
+    for cell in page("clinic 3").code:
+        if match := re.match(r"%%writefile (\S+)\n", cell.source):
+            (tmp_path / match[1]).write_text(cell.source[match.end() :], encoding="utf-8")
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.mark.live
+@pytest.mark.browser
+def test_what_is_typed_when_the_server_is_gone(browser, folder):
+    """Pitfall 66: the cell shows both pages; which one loses a text, only a browser can say."""
+    with Server("daphne -p 8000 myproject.asgi:application", folder) as server:
+        tabs = {name: browser.new_page() for name in ("lost", "kept")}
+        for name, tab in tabs.items():
+            tab.goto(server.url(f"/clinic/{name}/"))
+            expect(tab.locator("#state")).to_have_text("Connected.", timeout=PATIENCE * 1000)
+        server.stop()
+        raised = []
+        for name, tab in tabs.items():
+            tab.on("pageerror", lambda error: raised.append(error))
+            expect(tab.locator("#state")).to_contain_text("lost", timeout=PATIENCE * 1000)
+            tab.locator("#input").fill("soup")
+            tab.locator("#input").press("Enter")
+            expect(tab.locator("#input")).to_have_value("soup" if name == "kept" else "")
+            tab.close()
+        assert raised == []

@@ -14,6 +14,7 @@ from projects import manage
 from test_claims_03 import ANNA, unguarded
 from websockets.sync.server import serve
 
+from channels_live.explain import explain
 from channels_live.server import Server
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
@@ -162,8 +163,13 @@ def test_what_pages_may_and_know(page_at):
     assert page.evaluate("location.host") == f"{BOARD}:8443"
     opening = f"scheme => {{ new WebSocket(`${{scheme}}://{BOARD}:9/`); return 'tried' }}"
     assert page.evaluate(opening, "wss") == "tried"
-    with pytest.raises(Error, match="insecure WebSocket connection may not be initiated"):
+    console = []
+    page.on("console", lambda message: console.append(message.text))
+    with pytest.raises(Error, match="insecure WebSocket connection may not be initiated") as said:
         page.evaluate(opening, "ws")
+    for text in (str(said.value), *console):  # as page 5 of the clinic quotes them
+        assert [(found.shown.page, found.sure) for found in explain(text)] == [("clinic 5", True)]
+    assert "Mixed Content" in console[0]
     page.set_content("<textarea></textarea><ul data-socket='/ws/'></ul>")
     page.evaluate("document.querySelector('textarea').value = '<img src=x id=made>'")
     assert page.locator("#made").count() == 0
