@@ -46,9 +46,19 @@ _OWN = re.compile(  # what differs from project to project
     r"<.*>|(?<!argument )'[^']*'|\"[^\"]*\""
     r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*"
     r"|\b[\w.-]+:\d+|\d+|(?<=^group )\S+|(?<=message type )(?!websocket\.)\S+"
+    r"|(?<=ASGI_APPLICATION module )[\w.]+"
 )
-# what another library says at the same place, or only some: asyncio of a refused connection
-_ELSEWHERE = re.compile(r"Connect call failed \([^)]*\)| from \S+:\d+$")
+# The same, as other versions and libraries say it, and as we do
+_OTHER_WORDS = (
+    (re.compile(r"Connect call failed \([^)]*\)"), "Connection refused"),  # asyncio
+    (re.compile(r" from \S+:\d+$"), ""),  # of a broker
+    (re.compile(r"\b[A-Z]\w*\.(?=\w+\(\) )"), ""),  # the class of a method, from Python 3.10 on
+    # Python 3.14
+    (
+        re.compile(r"'(\w+)' object can't be awaited"),
+        r"object \1 can't be used in 'await' expression",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -204,9 +214,10 @@ def explain(said: str) -> list[Found]:
 
 
 def _most_like(name: str, message: str) -> Found | None:
+    said, message = message, _in_our_words(message)
     best, likeness = None, 0.0
     for alike, shown in _like(name, _plain(message)):
-        exact = _alike(message, shown.message)
+        exact = _alike(message, _in_our_words(shown.message))
         if shown.name in _NAMES_MATTER and exact < ALMOST:
             continue
         # of those that differ in names only, the one with the same names
@@ -214,10 +225,10 @@ def _most_like(name: str, message: str) -> Found | None:
             best, likeness = shown, alike + exact
     if best is None:
         return None
-    same = message == best.message or (
+    same = message == _in_our_words(best.message) or (
         best.name not in _NAMES_MATTER and _plain(message) == _plain(best.message)
     )
-    return Found(_line(name, message) if name else message, best, sure=same)
+    return Found(_line(name, said) if name else said, best, sure=same)
 
 
 @cache  # a log says the same again and again, with other names
@@ -235,8 +246,10 @@ def _alike(one: str, other: str) -> float:
 
 def _plain(message: str) -> str:
     """Return a message without what differs from project to project, or from log to log."""
-    return _OWN.sub("…", _ELSEWHERE.sub(_same, message)).rstrip(" .]").casefold()
+    return _OWN.sub("…", _in_our_words(message)).rstrip(" .]").casefold()
 
 
-def _same(match: re.Match[str]) -> str:
-    return "Connection refused" if match[0].startswith("Connect") else ""
+def _in_our_words(message: str) -> str:
+    for words, ours in _OTHER_WORDS:
+        message = words.sub(ours, message)
+    return message

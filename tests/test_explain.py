@@ -149,6 +149,27 @@ def test_place_is_the_section_and_the_text_ends_with_it():
         assert f"## {shown.section}"[:40] in page.replace('\\"', '"'), shown.line
 
 
+@pytest.mark.parametrize(
+    ("line", "page"),
+    [
+        ("TypeError: 'PriceConsumer' object can't be awaited", "lesson 4"),  # Python 3.14
+        ("TypeError: 'NoneType' object can't be awaited", "lesson 9"),
+        ("TypeError: disconnect() takes 1 positional argument but 2 were given", "clinic 7"),  # 3.9
+        ("TypeError: receive() got an unexpected keyword argument 'bytes_data'", "lesson 5"),
+        ("redis.exceptions.TimeoutError: Timeout reading from cache.example:6379", "lesson 14"),
+        ("ConnectionError: Error 61 connecting to localhost:6379. Connection refused.", "clinic 4"),
+        ("1 of 12 channels over capacity in group chat_lobby", "clinic 4"),
+        ("ValueError: No handler for message type order.paid", "lesson 12"),
+        ("ImproperlyConfigured: Cannot find 'app:application' in ASGI_APPLICATION module shop",
+         "clinic 1"),
+    ],
+)  # fmt: skip
+def test_other_versions_say_the_same_in_other_words(line, page):
+    (found,) = explain(line)
+    assert (found.shown.page, found.sure) == (page, True)
+    assert line.endswith(found.line)
+
+
 def test_browsers_words_for_a_socket_that_is_not_secure():
     both = "\n".join(shown.line for shown in errors() if "nsecure WebSocket" in shown.line)
     assert both.count("\n") == 1
