@@ -226,6 +226,7 @@ def test_pitfall_is_shown_and_repaired(pitfall):
         elif heading == section and at is None and shown in printed(cell):
             at = number
     assert at is not None, f"{place}, “{section}”: no cell prints {shown}"
+    assert "nbval-ignore-output" not in cells[at].tags, "it is not compared"
     if match := re.match(r"(lesson \d+|solutions \d+): (.+)", repair):
         cells, repair, at = page(match[1]).cells, match[2], -1
         below = cells
