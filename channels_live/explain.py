@@ -2,7 +2,7 @@
 
 Everything comes out of the lessons, and out of the clinic, which shows what no lesson does: the
 errors out of their stored outputs, the explanations out of the texts below. So it knows what they
-show, and cannot say anything else.
+show, and cannot say anything else. (What only a browser shows, the clinic quotes.)
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from itertools import takewhile
 
 from channels_live import notebook
 from channels_live.notebook import Cell, Notebook
@@ -29,16 +30,34 @@ _CHECK = re.compile(r"\((?P<name>\w+\.[EW]\d{3})\) (?P<message>\S.*)")  # of Dja
 # daphne's, which have no class
 _KILLED = re.compile(r"(?P<name>Application instance) (?P<message><.*> took too long .*\S)")
 _TAKEN = re.compile(r"(?P<name>Listen failure:) (?P<message>Couldn't listen on \S.*)")
+_OVER = re.compile(r"(?P<name>channels over capacity in) (?P<message>group \S.*)")  # the layer's
+_MIXED = re.compile(r"(?P<name>Mixed Content:) (?P<message>The page at \S.*)")  # a browser's
+_WITHOUT_CLASS = (_KILLED, _TAKEN, _OVER, _MIXED, _CHECK)
+_ALIASES = {"DOMException": "SecurityError"}  # what browsers call it, and have called it
+_CONSOLE = re.compile(r"^```text\n(.+?)^```$", re.M | re.S)  # of a browser, which no cell can show
 _LOGGED = re.compile(  # the last of these in a line
     r".*(?:Exception inside application|raised|CRITICAL|ERROR):? +(?P<message>\S.*)"
 )
-_HEADING, _ANY_HEADING = re.compile(r"## (.+)"), re.compile("#+ ")
+_HEADING, _ANY_HEADING = re.compile(r"## (.+)"), re.compile("#+ ")  # a line
 _FOLD = re.compile(r"</?details>|<summary>.*?</summary>|^```mermaid$.*?^```$", re.S | re.M)
 _PREDICT = re.compile(r"^\*\*Predict\.\*\*.*", re.M | re.S)
-_FEWEST = 20  # words of a text that explains something
+_FEWEST = 15  # words of a text that explains something
 _OWN = re.compile(  # what differs from project to project
     r"<.*>|(?<!argument )'[^']*'|\"[^\"]*\""
-    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*|\d+"
+    r"|\b\w*(?:Consumer|Middleware|Application)\b|(?:[\w.-]*/)+[\w.-]*"
+    r"|\b[\w.-]+:\d+|\d+|(?<=^group )\S+|(?<=message type )(?!websocket\.)\S+"
+    r"|(?<=ASGI_APPLICATION module )[\w.]+"
+)
+# The same, as other versions and libraries say it, and as we do
+_OTHER_WORDS = (
+    (re.compile(r"Connect call failed \([^)]*\)"), "Connection refused"),  # asyncio
+    (re.compile(r" from \S+:\d+$"), ""),  # of a broker
+    (re.compile(r"\b[A-Z]\w*\.(?=\w+\(\) )"), ""),  # the class of a method, from Python 3.10 on
+    # Python 3.14
+    (
+        re.compile(r"'(\w+)' object can't be awaited"),
+        r"object \1 can't be used in 'await' expression",
+    ),
 )
 
 
@@ -88,20 +107,25 @@ class Found:
 
 @cache
 def errors() -> tuple[Shown, ...]:
-    """Return all errors that the lessons show, each once: where one is explained at first."""
+    """Return all errors that the lessons show, each once: where one is explained at first.
+
+    In the clinic, if it shows it: what stands there needs nothing that was told before.
+    """
     first: dict[str, Shown] = {}
-    for path in (*notebook.lesson_paths(), *notebook.lesson_paths(CLINIC)):
+    for path in (*notebook.lesson_paths(CLINIC), *notebook.lesson_paths()):
         for shown in _errors_of(notebook.lesson(path)):
             first.setdefault(shown.line, shown)
-    return tuple(first.values())
+    return tuple(sorted(first.values(), key=lambda shown: shown.lesson.path.parent == CLINIC))
 
 
 def _errors_of(lesson: Notebook) -> Iterator[Shown]:
     section = lesson.title
     for at, cell in enumerate(lesson.cells):
         if cell.kind == "markdown":
-            if heading := _HEADING.match(cell.source):
-                section = heading[1]
+            section = _last_heading(cell.source) or section
+            if lesson.path.parent == CLINIC and (console := _CONSOLE.search(cell.source)):
+                for quoted in filter(None, map(_error_in, console[1].splitlines())):
+                    yield Shown(*quoted, lesson, section, cell.source[console.end() :].strip())
             continue
         text = _text_below(lesson.cells[at + 1 :])
         if len(text.split()) >= _FEWEST:
@@ -113,9 +137,11 @@ def _errors_of(lesson: Notebook) -> Iterator[Shown]:
 def _error_in(line: str) -> tuple[str, str] | None:
     """Return name and message of the error that a line tells; a class without its module."""
     if match := _ERROR.search(line):
-        return match["name"].rpartition(".")[2], match["message"].strip()
-    if match := _KILLED.search(line) or _TAKEN.search(line) or _CHECK.search(line):
-        return match["name"], match["message"].strip()
+        name = match["name"].rpartition(".")[2]
+        return _ALIASES.get(name, name), match["message"].strip()
+    for form in _WITHOUT_CLASS:
+        if match := form.search(line):
+            return match["name"], match["message"].strip()
     return None
 
 
@@ -140,10 +166,29 @@ def _text_below(cells: list[Cell]) -> str:
     """
     texts = []
     for cell in cells:
-        if cell.kind != "markdown" or _ANY_HEADING.match(cell.source):
+        if cell.kind != "markdown":
             break
-        texts.append(_PREDICT.sub("", _FOLD.sub("", cell.source)).strip())
+        text = "\n".join(takewhile(_is_no_heading, _lines(cell.source)))
+        texts.append(_PREDICT.sub("", _FOLD.sub("", text)).strip())
+        if len(text) < len(cell.source.rstrip("\n")):
+            break
     return "\n\n".join(filter(None, texts))
+
+
+def _last_heading(text: str) -> str | None:
+    """Return the last heading of a section in a cell, which may stand below another text."""
+    headings = (_HEADING.fullmatch(line) for line in _lines(text))
+    return next((heading[1] for heading in reversed([*headings]) if heading), None)
+
+
+def _is_no_heading(line: str) -> bool:
+    return not _ANY_HEADING.match(line)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text; what is fenced, such as code with its comments, as one."""
+    for part in re.split(r"^(```.*?^```$)", text, flags=re.S | re.M):
+        yield from [part] if part.startswith("```") else part.splitlines()
 
 
 def explain(said: str) -> list[Found]:
@@ -169,9 +214,10 @@ def explain(said: str) -> list[Found]:
 
 
 def _most_like(name: str, message: str) -> Found | None:
+    said, message = message, _in_our_words(message)
     best, likeness = None, 0.0
     for alike, shown in _like(name, _plain(message)):
-        exact = _alike(message, shown.message)
+        exact = _alike(message, _in_our_words(shown.message))
         if shown.name in _NAMES_MATTER and exact < ALMOST:
             continue
         # of those that differ in names only, the one with the same names
@@ -179,10 +225,10 @@ def _most_like(name: str, message: str) -> Found | None:
             best, likeness = shown, alike + exact
     if best is None:
         return None
-    same = message == best.message or (
+    same = message == _in_our_words(best.message) or (
         best.name not in _NAMES_MATTER and _plain(message) == _plain(best.message)
     )
-    return Found(_line(name, message) if name else message, best, sure=same)
+    return Found(_line(name, said) if name else said, best, sure=same)
 
 
 @cache  # a log says the same again and again, with other names
@@ -200,4 +246,10 @@ def _alike(one: str, other: str) -> float:
 
 def _plain(message: str) -> str:
     """Return a message without what differs from project to project, or from log to log."""
-    return _OWN.sub("…", message).rstrip(" .]").casefold()
+    return _OWN.sub("…", _in_our_words(message)).rstrip(" .]").casefold()
+
+
+def _in_our_words(message: str) -> str:
+    for words, ours in _OTHER_WORDS:
+        message = words.sub(ours, message)
+    return message

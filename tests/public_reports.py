@@ -5,8 +5,8 @@ Word for word, but for paths in the middle that are shortened to …; where: the
 
 ROUTE = "lesson 4"  # or lesson 3, which shows the same words with another path
 PROTOCOL, AS_ASGI, NAMES = "lesson 3", "lesson 4", "lesson 12"
-SETTINGS, ASYNC = "clinic 1", "clinic 2"
-DEPLOYMENT, TESTS = "clinic 5", "clinic 6"
+SETTINGS, ASYNC, CLIENTS, LAYERS = "clinic 1", "clinic 2", "clinic 3", "clinic 4"
+DEPLOYMENT, TESTS, CONSUMERS = "clinic 5", "clinic 6", "clinic 7"
 CHANNELS = "django/channels#"
 
 REPORTS = [
@@ -81,6 +81,46 @@ REPORTS = [
     ("django/daphne#577", DEPLOYMENT, "Listen failure: Couldn't listen on 127.0.0.1:8000: [Errno 48] "
      "Address already in use."),
     (f"{CHANNELS}1129", TESTS, "ChannelLiveServerTestCase can not be used with in memory databases"),
+    ("codingelle/django-whatsapp-web-clone#20", "lesson 2", "Django can only handle ASGI/HTTP "
+     "connections, not websocket"),
+    ("django/daphne#173", SETTINGS, "ERROR    Exception inside application: Apps aren't loaded yet."),
+    (f"{CHANNELS}1426", SETTINGS, "django.core.exceptions.AppRegistryNotReady: Apps aren't loaded "
+     "yet."),
+    (f"{CHANNELS}1790", NAMES, "Exception inside application: 'NoneType' object has no attribute "
+     "'group_add'"),
+    (f"{CHANNELS}1797", NAMES, "AttributeError: 'NoneType' object has no attribute 'group_add"),
+    (f"{CHANNELS}1039", LAYERS, " AttributeError: 'NoneType' object has no attribute 'group_send'"),
+    (f"{CHANNELS}1184", NAMES, "No handler for message type play_message"),
+    ("codalab/codabench#2539", "lesson 14", "redis.exceptions.TimeoutError: Timeout reading from "
+     "redis:6379"),
+    ("Open-Source-Legal/OpenContracts#1886", "lesson 14", "ERROR ... Exception inside application: "
+     "Timeout reading from redis:6379"),
+    ("django/channels_redis#422", "lesson 14", "redis.exceptions.TimeoutError: Timeout reading from "
+     "<host>:6379"),
+    ("ScanOC/trunk-player#35", LAYERS, "redis.exceptions.ConnectionError: Error 111 connecting to "
+     "localhost:6379. Connection refused."),
+    ("jacobian/channels-example#7", LAYERS, "ConnectionError: Error 61 connecting to localhost:6379. "
+     "Connection refused."),
+    ("tydom2mqtt/tydom2mqtt#288", CLIENTS, "create_connection() got an unexpected keyword argument "
+     "‹ extra_headers ›"),
+    ("wukan1986/ksrpc#1", CLIENTS, "TypeError: create_connection() got an unexpected keyword argument "
+     "'extra_headers'"),
+    ("alpacahq/alpaca-py#531", CLIENTS, "TypeError: BaseEventLoop.create_connection() got an "
+     "unexpected keyword argument 'extra_headers'"),
+    ("rundef/async_rithmic#5", CLIENTS, "AttributeError: 'ClientConnection' object has no attribute "
+     "'open'"),
+    (f"{CHANNELS}1466", DEPLOYMENT, "ERROR - server - Exception inside application: Attempt to send "
+     "on a closed protocol."),
+    ("openwisp/openwisp-notifications#77", DEPLOYMENT, "Mixed Content: The page at "
+     "'https://URL/admin/config/' was loaded over HTTPS, but attempted to connect to the insecure "
+     "WebSocket endpoint 'ws://URL/ws/notifications/'. This request has been blocked; this endpoint "
+     "must be available over WSS."),
+    ("wagtail/wagtail-live#143", DEPLOYMENT, "> SecurityError: Failed to construct 'WebSocket': An "
+     "insecure WebSocket connection may not be initiated from a page loaded over HTTPS."),
+    ("AndrewBelt/hack.chat#105", DEPLOYMENT, "VM56:35 Uncaught DOMException: Failed to construct "
+     "'WebSocket': An insecure WebSocket connection may not be initiated from a page loaded over "
+     "HTTPS.(…)"),
+    (f"{CHANNELS}896", CONSUMERS, "disconnect() takes 1 positional argument but 2 were given"),
 ]  # fmt: skip
 
 # What the course shows under other words, or not at all: nothing is said, rather than a wrong thing.
@@ -114,6 +154,21 @@ NOT_SHOWN = [
      "normally permitted."),
     ("PacktPublishing/Django-4-by-example#54", "CRITICAL Listen failure: Couldn't listen on "
      "any:b'/code/educa/daphne.sock': Cannot acquire lock."),
+    ("numbas/numbas-lti-provider#95", "CommandError: You cannot span multiple processes with the "
+     "in-memory layer. Change your settings to use a cross-process channel layer."),
+    ("django/channels_redis#217", "web_1      | Exception inside application: NoneType is not "
+     "allowed for map key"),
+    ("django/daphne#181", "Exception inside application: 'WebSocketProtocol' object has no attribute "
+     "'handshake_deferred'"),
+    ("django/daphne#206", "AttributeError: 'NoneType' object has no attribute 'done'"),
+    (f"{CHANNELS}1015", "'InMemoryChannelLayer' object has no attribute 'group_send'"),
+    (f"{CHANNELS}1585", "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 6379)"),
+    ("autoscrape-labs/pydoll#55", "AttributeError: 'ClientConnection' object has no attribute "
+     "'closed'"),
+    ("heiko-hotz/gemini-multimodal-live-dev-guide#10", "TypeError: create_connection() got an "
+     "unexpected keyword argument 'additional_headers'"),
+    ("blog.gitcode.com/ac145afde6f55f3a737f35b1c6bd4d96", "TypeError: object str can't be used in "
+     "'await' expression"),
     ("sivulich/mqttasgi#5", "TypeError: __call__() missing 2 required positional arguments: "
      "'receive' and 'send'"),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -139,12 +140,50 @@ def test_every_error_finds_itself_and_comes_from_a_lesson_that_stands_there():
         assert "<" not in shown.text.replace("<class", "").split("`")[0]
 
 
+def test_place_is_the_section_and_the_text_ends_with_it():
+    (found,) = explain("TypeError: A.__call__() takes 2 positional arguments but 4 were given")
+    assert found.shown.section == "Watch it fail"  # a heading below another text
+    for shown in errors():
+        assert not re.search("^## ", shown.text, re.M), shown.line
+        page = shown.lesson.path.read_text("utf-8")
+        assert f"## {shown.section}"[:40] in page.replace('\\"', '"'), shown.line
+
+
+@pytest.mark.parametrize(
+    ("line", "page"),
+    [
+        ("TypeError: 'PriceConsumer' object can't be awaited", "lesson 4"),  # Python 3.14
+        ("TypeError: 'NoneType' object can't be awaited", "lesson 9"),
+        ("TypeError: disconnect() takes 1 positional argument but 2 were given", "clinic 7"),  # 3.9
+        ("TypeError: receive() got an unexpected keyword argument 'bytes_data'", "lesson 5"),
+        ("redis.exceptions.TimeoutError: Timeout reading from cache.example:6379", "lesson 14"),
+        ("ConnectionError: Error 61 connecting to localhost:6379. Connection refused.", "clinic 4"),
+        ("1 of 12 channels over capacity in group chat_lobby", "clinic 4"),
+        ("ValueError: No handler for message type order.paid", "lesson 12"),
+        ("ImproperlyConfigured: Cannot find 'app:application' in ASGI_APPLICATION module shop",
+         "clinic 1"),
+    ],
+)  # fmt: skip
+def test_other_versions_say_the_same_in_other_words(line, page):
+    (found,) = explain(line)
+    assert (found.shown.page, found.sure) == (page, True)
+    assert line.endswith(found.line)
+
+
+def test_browsers_words_for_a_socket_that_is_not_secure():
+    both = "\n".join(shown.line for shown in errors() if "nsecure WebSocket" in shown.line)
+    assert both.count("\n") == 1
+    assert {found.shown.section for found in explain(both)} == {
+        "The page is secure, and its socket is not"
+    }
+
+
 def test_command(capsys, monkeypatch):
     assert main(["explain", "No route found for path 'ws/x/'."]) == 0
     out = capsys.readouterr().out
     assert out.startswith(
-        "No route found for path 'ws/x/'.\n\nShown in lesson 3 · Configure ASGI, “Split by "
-        "protocol”:\n\n    ValueError: No route found for path 'ws/chat/'.\n\nThe handshake now"
+        "No route found for path 'ws/x/'.\n\nShown in lesson 3 · Configure ASGI, “Do what "
+        "the step says”:\n\n    ValueError: No route found for path 'ws/chat/'.\n\nThe handshake"
     )
     assert main(["explain", "object method can't be used in 'await' expression"]) == 0
     assert "Not shown in the lessons. It looks like this one of lesson 4" in capsys.readouterr().out

@@ -22,7 +22,10 @@ from channels_live.notebook import Notebook, read
 from channels_live.workspace import digest, project_before, project_files
 
 # Parts of channels_live/ that no notebook runs.
-_OTHERS = ("authoring/", "workshop/", "checks/lesson_", "cli.py", "doctor", "terminal.py")
+_OTHERS = (
+    *("authoring/", "workshop/", "checks/lesson_"),
+    *("cli.py", "doctor", "explain.py", "terminal.py"),
+)
 CLINIC_BEGINS = 5  # the lesson whose project all pages of the clinic begin with
 
 

@@ -14,6 +14,7 @@ from projects import manage
 from test_claims_03 import ANNA, unguarded
 from websockets.sync.server import serve
 
+from channels_live.explain import explain
 from channels_live.server import Server
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
@@ -162,8 +163,12 @@ def test_what_pages_may_and_know(page_at):
     assert page.evaluate("location.host") == f"{BOARD}:8443"
     opening = f"scheme => {{ new WebSocket(`${{scheme}}://{BOARD}:9/`); return 'tried' }}"
     assert page.evaluate(opening, "wss") == "tried"
-    with pytest.raises(Error, match="insecure WebSocket connection may not be initiated"):
+    refused = pytest.raises(Error, match="insecure WebSocket connection may not be initiated")
+    blocked = page.expect_console_message(lambda message: "Mixed Content" in message.text)
+    with blocked as console, refused as said:
         page.evaluate(opening, "ws")
+    for text in (str(said.value), console.value.text):  # as page 5 of the clinic quotes them
+        assert [(found.shown.page, found.sure) for found in explain(text)] == [("clinic 5", True)]
     page.set_content("<textarea></textarea><ul data-socket='/ws/'></ul>")
     page.evaluate("document.querySelector('textarea').value = '<img src=x id=made>'")
     assert page.locator("#made").count() == 0
