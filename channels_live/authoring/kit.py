@@ -43,7 +43,7 @@ def main() -> None:
     made_for = make(kit)
     size = sum(file.stat().st_size for file in kit.rglob("*") if file.is_file()) >> 20
     print(f"{kit}: {size} MB, for {made_for}. Copy it to a stick.")
-    print("On a learner's computer, without a network: python3 install.py")
+    print("A learner copies it from there, and runs in the copy: python3 install.py")
     print(_OTHERS)
 
 
