@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -317,6 +318,8 @@ def test_what_is_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "addresses", lambda: ["192.0.2.7", "198.51.100.3"])
     told = shown.welcome(room, plan.EVERYWHERE, 8080)
     assert "http://192.0.2.7:8080/" in told and "http://198.51.100.3:8080/" in told
+    program = re.search(r"In another terminal:\n +(\S+) board --address all\n", told)[1]
+    assert Path(program).name == "channels-live" and os.access(program, os.X_OK)
     assert shown.picture("http://192.0.2.7:8080/") in told and "abcd-efgh" in told
     assert "--tls hides it" in told
     room.remember(tls=certificate.own(tmp_path, ["192.0.2.7"]))

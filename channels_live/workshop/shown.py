@@ -1,6 +1,9 @@
 """What the instructor of a class is told, and shows to the class."""
 
 import io
+import shlex
+import sysconfig
+from pathlib import Path
 
 import segno
 
@@ -39,8 +42,8 @@ def welcome(room: Room, address: str, port: int) -> str:
         f"     you   come in as {INSTRUCTOR}, with the code {facts['instructor_code']};",
         f"           {urls[0]}hub/admin shows whose server runs, and ends or starts it",
         f"    work   {room.folder / 'learners'}: a folder for each learner",
-        f"   board   channels-live board{'' if alone else ' --address all'}, in another terminal,",
-        "           shows who is stuck: learners join with what it prints",
+        "   board   shows who is stuck. In another terminal:",
+        f"           {_program()} board{'' if alone else ' --address all'}",
         "",
         TRUST
         + ("" if tls else _PLAIN)
@@ -50,7 +53,7 @@ def welcome(room: Room, address: str, port: int) -> str:
     if tls.get("own"):
         lines += [_OWN.format(certificate.fingerprint(tls["certificate"])), ""]
     if alone:
-        ways = [f"  channels-live class --address {own}" for own in [*plan.addresses(), "all"]]
+        ways = [f"  {_program()} class --address {own}" for own in [*plan.addresses(), "all"]]
         lines += [_ALONE.format("\n".join(ways)), ""]
     # last, so that a screen that shows it shows no code of the instructor's
     lines += ["And this for the class:", ""]
@@ -59,6 +62,12 @@ def welcome(room: Room, address: str, port: int) -> str:
     if not alone:
         lines += [picture(urls[0]), ""]
     return "\n".join(lines)
+
+
+def _program() -> str:
+    """Return our command as any terminal finds it, whatever its PATH."""
+    own = Path(sysconfig.get_path("scripts"), "channels-live")
+    return shlex.quote(str(own)) if own.exists() else "channels-live"
 
 
 def picture(url: str) -> str:
