@@ -7,9 +7,10 @@ PIP = $(RUN) pip install --disable-pip-version-check
 # an interrupted installation is taken up again.
 READY = $(VENV)/.installed
 TOOLS = $(VENV)/.tools
+CLASS = $(VENV)/.class
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test quick coverage lint format lock build new picture bench bench-class kit site
+.PHONY: help lab class test quick coverage lint format lock build new picture bench bench-class kit site
 
 help: ## list these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +24,9 @@ lab: $(READY) ## open the lessons in JupyterLab
 		--ServerApp.root_dir="$${CHANNELS_LIVE_WORKSPACE:-$(CURDIR)}" \
 		--LabApp.default_url=/lab/tree/$$(test "$$CHANNELS_LIVE_WORKSPACE" || echo workspace/)notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)
+
+class: $(CLASS) ## serve the course to a class: ARGS=--check, or ARGS="--users 20 --address all"
+	$(RUN) channels_live class $(ARGS)
 
 # Four workers on two cores: most tests wait for a server.
 test: $(TOOLS) ## run all tests and compare every output of every lesson
@@ -84,6 +88,10 @@ $(READY): requirements.txt pyproject.toml $(wildcard lab/*.json lab/extension/*.
 			"On Debian and Ubuntu install its part that can: apt install python3-venv"; exit 1; }
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(PIP) -c requirements.txt -e .
+	@touch $@
+
+$(CLASS): $(READY)
+	$(PIP) -c requirements.txt -e '.[class]'
 	@touch $@
 
 $(TOOLS): $(READY)

@@ -1,6 +1,5 @@
 """`channels-live board`: starts the board of a class, which is a Django project of its own."""
 
-import contextlib
 import json
 import os
 import secrets
@@ -53,11 +52,15 @@ def run(address: str, port: int, new: bool = False) -> int:
     cell = f'from channels_live import join_class; join_class("{page}", "{known["code"]}")'
     print(
         f"The board of this class is served at {page}/\n\n"
+        "Two links, not for the screen in the room: who has one comes in.\n\n"
         f"  you      {page}/#{known['word']}\n"
-        f"  helpers  {page}/#{known['helper_word']}\n"
-        f"  learners channels-live join {page} {known['code']}\n"
-        "           or in a cell:\n"
-        f"           {cell}\n",
+        f"  helpers  {page}/#{known['helper_word']}\n\n"
+        "For learners, and “How learners join” on the board shows it too. With a cell:\n\n"
+        f"           {cell}\n\n"
+        "or in a terminal of JupyterLab:\n\n"
+        f"           channels-live join {page} {known['code']}\n\n"
+        'With name="Ada" in the cell, or --name Ada, the board shows that name; else one that it\n'
+        "makes up.\n",
         flush=True,
     )
     if is_loopback(host):
@@ -109,12 +112,8 @@ def _addresses(host: str) -> list[str]:
     """Return the addresses under which the board is reached, the best one first."""
     if host not in ("0.0.0.0", "::"):
         return [host]
-    own = plan.addresses()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # nothing is sent: it tells which address would be used
-        own.insert(0, probe.getsockname()[0])
     name = socket.gethostname()
-    return [*dict.fromkeys(own), name, f"{name}.local"]
+    return [*plan.addresses(), name, f"{name}.local"]
 
 
 def _migrate() -> None:

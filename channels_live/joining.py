@@ -15,7 +15,12 @@ From now on your notebooks, and `channels-live`, send to {address}:
   of your log.
 
 And when you raise your hand, that, and what you write with it. Nothing else: no file of yours.
-`leave_class()`, or `channels-live leave`, ends it, and lets the board forget all of that."""
+`leave_class()`, or `channels-live leave`, ends it, and lets the board forget all of that.
+
+To raise your hand, in any notebook:
+
+    from channels_live import raise_hand
+    raise_hand("What is a scope?")"""
 _WAITS = "Your class at {} waits meanwhile: nothing is sent there until you leave this one."
 
 

@@ -59,7 +59,8 @@ def join(address: str, code: str, name: str) -> None:
 
     def change(state: State) -> None:
         known = [*state.pop("before", []), *filter(None, [dict(state)])]
-        same = [each for each in known if which(each) == (address, code)]
+        joined = which({"address": address, "code": code})
+        same = [each for each in known if which(each) == joined]
         state.clear()
         state.update(*same, before=[each for each in known if each not in same])
         state.setdefault("key", secrets.token_hex(20))
@@ -71,8 +72,8 @@ def join(address: str, code: str, name: str) -> None:
 
 
 def which(state: State) -> tuple[Any, Any]:
-    """Return which class it is: its address and its code."""
-    return state.get("address"), state.get("code")
+    """Return which class it is: its address and its code, which may be typed in any case."""
+    return state.get("address"), str(state.get("code")).upper()
 
 
 def leave() -> None:

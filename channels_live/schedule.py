@@ -200,14 +200,15 @@ def compared(times: Mapping[str, list[int | None]], lessons: Iterable[int]) -> s
     """
     lines = ["reckoned  half had it  three quarters  right"]
     for number in lessons:
-        reckoned, half = 0, 0.0
+        reckoned = 0
+        half: float | None = 0.0  # a sum says nothing where a part of it is not known
         for task in tasks():
             if task.lesson != number or task.number not in times:
                 continue
             all_times = times[task.number]
             known = [minutes for minutes in all_times if minutes is not None]
             reckoned += task.minutes
-            half += median(known) if known else 0
+            half = half + median(known) if known and half is not None else None
             lines.append(
                 _row(task.minutes, *_spread(known))
                 + f"  {f'{len(known)} of {len(all_times)}':10}  {task.number} · {task.title}"

@@ -115,7 +115,7 @@ def screen(browser, link, **options):
     page = browser.new_context(**options).new_page()
     page.set_default_timeout(30_000)
     page.goto(link)
-    expect(page.locator("#state")).to_contain_text("have joined")
+    expect(page.locator("#state")).to_contain_text("joined")
     return page
 
 
@@ -321,6 +321,40 @@ def test_a_wrong_code_lets_nobody_in(board, workspace, capsys):
 
 @pytest.mark.live
 @pytest.mark.browser
+def test_a_link_works_where_the_page_is_open_already(board, browser):
+    page = browser.new_context().new_page()
+    page.set_default_timeout(30_000)
+    page.goto(board.page)
+    page.goto(board.helpers)  # another # only: the page is not loaded anew
+    expect(page.get_by_role("heading", name="For helpers")).to_be_visible()
+    assert page.url == f"{board.page}/helpers/"
+
+
+@pytest.mark.live
+@pytest.mark.browser
+def test_who_sends_to_nobody_is_told_so(browser, tmp_path, workspace):
+    board = Board(tmp_path / "instructor")
+    try:
+        instructor = screen(browser, board.you)
+        expect(instructor.locator("#push-exercise")).to_have_text("nobody has begun one")
+        joining.join_class(board.page, board.code, "Cleo")
+        for exercise in ("12.1", "12.2"):
+            class_line.opened(exercise, "not attempted", 0)
+        expect(instructor.locator("#state")).to_have_text("1 has joined, 1 is here.")
+        target = instructor.get_by_label("Exercise", exact=True)
+        options = ["12.1 · now on it: 0", "12.2 · now on it: 1"]
+        expect(target.locator("option")).to_have_text(options)
+        target.select_option("12.1")
+        instructor.get_by_label("A hint").fill("Too late.")
+        instructor.get_by_role("button", name="Send").click()
+        expect(instructor.locator("#push-state")).to_contain_text("Nobody has got it")
+        instructor.close()
+    finally:
+        board.end()
+
+
+@pytest.mark.live
+@pytest.mark.browser
 def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_path_factory):
     folders = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
     instructor = screen(browser, board.you, viewport={"width": 1920, "height": 1080})
@@ -372,6 +406,7 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
 
         # a hint for both, and a file
         instructor.get_by_label("Exercise", exact=True).select_option("5.1")
+        expect(instructor.locator("#push-exercise")).to_contain_text("5.1 · now on it: 2")
         instructor.get_by_label("A hint").fill("Compare the name of the method.")
         file = {"name": "names.txt", "mimeType": "text/plain", "buffer": b"receive\n"}
         instructor.get_by_label("A file of text").set_input_files(file)
@@ -386,6 +421,18 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
     assert main(["check", "5.1"]) == 0
     expect(cell(instructor, "Ben")).to_contain_text("✓ right")
     expect(instructor.locator("tfoot")).to_contain_text("1 of 2")
+
+    # joining as the pages show it
+    instructor.get_by_text("How learners join").click()
+    shown = instructor.get_by_label("A cell that joins")
+    expect(shown).to_contain_text(f'join_class("{board.page}", "{board.code}", name="Anna")')
+    place = browser.new_page()
+    place.goto(f"{board.page}/learner/")
+    place.get_by_label("The code of the class").fill(board.code)
+    place.get_by_label("A name for the board").fill("Anna")
+    expect(place.get_by_label("A cell that joins")).to_have_text(shown.inner_text())
+    assert_usable(place)
+    place.close()
     expect(stuck).to_have_count(0)
 
     # everybody can use it, whatever the light and the size
@@ -393,7 +440,7 @@ def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_
     for page in (instructor, helper, mine):
         assert_usable(page)
     mine.close()
-    expect(instructor.locator("#state")).to_have_text("2 have joined, 1 are here.")
+    expect(instructor.locator("#state")).to_have_text("2 have joined, 1 is here.")
     instructor.emulate_media(color_scheme="dark")
     instructor.set_viewport_size({"width": 900, "height": 900})
     assert_usable(instructor)

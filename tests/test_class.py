@@ -8,6 +8,8 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -197,14 +199,12 @@ def test_what_cannot_go_well_is_said_before_anything_starts(capsys, tmp_path, mo
         port = taken.getsockname()[1]
         told = refused(capsys, "--users=1", f"--port={port}")
         assert f"Port {port} of 127.0.0.1 is taken by another program." in told
-    free = f"--port={free_port()}"
-    told = refused(capsys, "--users=100000", free)
+    told = refused(capsys, "--users=100000", f"--port={free_port()}")
     assert "100000 learners need 30001.0 GB" in told and "--users " in told
-    assert "There is no file" in refused(capsys, "--users=1", free, "--cert=a.pem", "--key=b.pem")
+    one = ("--users=1", f"--port={free_port()}")
+    assert "There is no file" in refused(capsys, *one, "--cert=a.pem", "--key=b.pem")
     (tmp_path / "a.pem").write_text("none")
-    assert "are no certificate and its key" in refused(
-        capsys, "--users=1", free, "--cert=a.pem", "--key=a.pem"
-    )
+    assert "are no certificate and its key" in refused(capsys, *one, "--cert=a.pem", "--key=a.pem")
     assert "ames.txt is not there" in refused(capsys, "--names=names.txt")
     monkeypatch.setattr(plan, "_EXTRA", ("jupyterhub", "not_installed"))
     told = refused(capsys, "--users=1")
@@ -318,17 +318,41 @@ def test_what_is_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "addresses", lambda: ["192.0.2.7", "198.51.100.3"])
     told = shown.welcome(room, plan.EVERYWHERE, 8080)
     assert "http://192.0.2.7:8080/" in told and "http://198.51.100.3:8080/" in told
+    program = re.search(r"In another terminal:\n +(\S+) board --address all\n", told)[1]
+    assert Path(program).name == "channels-live" and os.access(program, os.X_OK)
     assert shown.picture("http://192.0.2.7:8080/") in told and "abcd-efgh" in told
     assert "--tls hides it" in told
     room.remember(tls=certificate.own(tmp_path, ["192.0.2.7"]))
     told = shown.welcome(room, "192.0.2.7", 8080)
     assert "https://192.0.2.7:8080/" in told and "--tls hides it" not in told
+    for_the_class = told.partition("And this for the class:")[2]  # what is to be shown comes last
+    assert "abcd-efgh" in for_the_class and "ijkl-mnop" not in for_the_class
     assert certificate.fingerprint(room.facts["tls"]["certificate"]) in told
     before = (tmp_path / "own.pem").read_text()
     certificate.own(tmp_path, ["192.0.2.7"])
     assert (tmp_path / "own.pem").read_text() == before
     certificate.own(tmp_path, ["192.0.2.8"])
     assert (tmp_path / "own.pem").read_text() != before
+
+
+def test_address_that_is_shown_first_is_that_of_the_room(monkeypatch):
+    def entry(address):
+        return [SimpleNamespace(family=socket.AF_INET, address=address)]
+
+    cards = {
+        "lo": entry("127.0.0.1"),
+        "docker0": entry("172.17.0.1"),
+        "wlan0": entry("192.168.1.5"),
+        "eth0": entry("10.9.0.2"),
+        "off0": entry("10.0.0.1"),
+    }
+    state = {name: SimpleNamespace(isup=name != "off0") for name in cards}
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: cards)
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: state)
+    monkeypatch.setattr(plan, "_way_out", lambda: "192.168.1.5")
+    assert plan.addresses() == ["192.168.1.5", "10.9.0.2", "172.17.0.1"]
+    monkeypatch.setattr(plan, "_way_out", lambda: "")  # no way out: a hot spot of one's own
+    assert plan.addresses() == ["10.9.0.2", "192.168.1.5", "172.17.0.1"]
 
 
 @pytest.mark.live

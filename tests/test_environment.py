@@ -228,6 +228,7 @@ def python(tmp_path):
 
 
 LEARNERS, DEVELOPERS = "-c requirements.txt -e .", "-r requirements.txt"
+SERVING = "-c requirements.txt -e .[class]"
 
 
 @pytest.fixture
@@ -244,7 +245,11 @@ def calls(make, python, tmp_path):
 
 @pytest.mark.parametrize(
     ("target", "module", "installs"),
-    [("lab", "jupyterlab", [LEARNERS]), ("test", "pytest", [LEARNERS, DEVELOPERS])],
+    [
+        ("lab", "jupyterlab", [LEARNERS]),
+        ("class", "channels_live class", [LEARNERS, SERVING]),
+        ("test", "pytest", [LEARNERS, DEVELOPERS]),
+    ],
 )
 def test_make_installs_once_and_again_when_the_lock_changes(
     calls, tmp_path, target, module, installs

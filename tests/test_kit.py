@@ -6,7 +6,19 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
+from channels_live.authoring import kit
 from channels_live.workspace import ROOT
+
+
+def test_course_that_is_no_clone_makes_no_kit_and_says_why(monkeypatch):
+    def fails(_):
+        raise subprocess.CalledProcessError(128, ["git", "ls-files", "-z"])
+
+    monkeypatch.setattr(kit, "make", fails)
+    with pytest.raises(SystemExit, match="it needs a clone of the course, git, and a network"):
+        kit.main()
 
 
 def test_kit_for_another_computer_says_so_and_installs_nothing(tmp_path):

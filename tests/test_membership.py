@@ -115,6 +115,8 @@ def test_the_same_class_again_is_the_same_learner_and_another_class_is_not(joine
     membership.note("5.1", state=NOT_YET)
     membership.join(address, "CODE", "an")
     assert (state()["key"], state()["name"], [*state()["works"]]) == (key, "an", ["5.1"])
+    membership.join(address, "code", "an")  # as it may be typed
+    assert (state()["key"], state()["before"]) == (key, [])
     membership.join(address, "OTHER", "an")
     assert state()["key"] != key and not state()["works"], "nothing of one class goes to another"
 

@@ -103,7 +103,7 @@ def test_what_a_class_took_is_compared_and_nobody_named(tmp_path, capsys):
         "reckoned  half had it  three quarters  right",
         f"{first.minutes:>4} min       20 min          30 min  3 of 3      5.1 · {first.title}",
         f"{second.minutes:>4} min            –               –  0 of 1      5.2 · {second.title}",
-        f"{together:>8}       20 min               –              lesson 5, together",
+        f"{together:>8}            –               –              lesson 5, together",
     ]
     assert main(["schedule", "0-4", "--took", str(tmp_path / "class.csv")]) == 0
     assert capsys.readouterr().out.startswith("Nobody of this class has begun")

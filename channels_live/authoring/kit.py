@@ -11,7 +11,8 @@ from channels_live.workspace import ROOT
 
 _BUILDS = ("hatchling", "editables")  # what an editable installation needs besides
 _OTHERS = (
-    "Learners with another system or Python need another kit: run `make kit` on such a computer."
+    "Learners with another system or Python need another kit: run `make kit` on such a computer, "
+    "or on Windows `.venv\\Scripts\\python -m channels_live.authoring.kit`."
 )
 
 
@@ -40,10 +41,15 @@ def make(kit: Path) -> str:
 
 def main() -> None:
     kit = ROOT / "dist" / "kit"
-    made_for = make(kit)
+    try:
+        made_for = make(kit)
+    except (subprocess.CalledProcessError, OSError) as error:
+        sys.exit(
+            f"The kit is not made; it needs a clone of the course, git, and a network. {error}"
+        )
     size = sum(file.stat().st_size for file in kit.rglob("*") if file.is_file()) >> 20
     print(f"{kit}: {size} MB, for {made_for}. Copy it to a stick.")
-    print("On a learner's computer, without a network: python3 install.py")
+    print("A learner copies it from there, and runs in the copy: python3 install.py")
     print(_OTHERS)
 
 

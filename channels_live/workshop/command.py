@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import secrets
+import sys
 import time
 from typing import Any
 
@@ -109,9 +110,12 @@ def _serve(room: Room, port: int, address: str) -> int:
 def _tell_ready(hub: Any, seats: int) -> None:
     """Tell how many servers run, until all do, or the hub has died."""
     told, failed = -1, ""
+    stay = "\r" if sys.stdout.isatty() else "\n"  # or these lines would push the picture away
     while told < seats and hub.process.poll() is None:
         if (ready := hub.ready()) != told:
-            print(f"{ready} of {seats} servers run.", flush=True)
+            print(
+                f"{ready} of {seats} servers run.", end=stay if ready < seats else "\n", flush=True
+            )
             told = ready
         time.sleep(1)
         if without := ", ".join(hub.without_server()):

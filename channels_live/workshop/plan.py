@@ -22,6 +22,7 @@ EVERYWHERE = "0.0.0.0"
 _EXTRA = ("jupyterhub", "segno")
 _PORTS = 20_000, 32_000  # the system hands out those from 32,768 on, and macOS from 49,152
 _CGROUP = Path("/sys/fs/cgroup")
+_INSIDE = ("docker", "br-", "virbr", "vboxnet", "vmnet")  # networks of containers and of machines
 
 
 def check_extra() -> None:
@@ -38,16 +39,26 @@ def check_extra() -> None:
 
 
 def addresses() -> list[str]:
-    """Return the IPv4 addresses of this computer at which others may reach it."""
+    """Return the IPv4 addresses of this computer at which others may reach it, the best first."""
     up = {name for name, state in psutil.net_if_stats().items() if state.isup}
-    return sorted(
-        entry.address
+    way_out = _way_out()
+    own = [
+        (entry.address != way_out, name.startswith(_INSIDE), entry.address)
         for name, entries in psutil.net_if_addrs().items()
         for entry in entries
         if name in up
         and entry.family == socket.AF_INET
         and not entry.address.startswith(("127.", "169.254."))
-    )
+    ]
+    return [address for _, _, address in sorted(own)]
+
+
+def _way_out() -> str:
+    """Return the address that others see of this computer; an empty text where it knows no way."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: it tells which address would be used
+        return str(probe.getsockname()[0])
+    return ""
 
 
 def hosts(address: str) -> list[str]:

@@ -1,6 +1,9 @@
 """What the instructor of a class is told, and shows to the class."""
 
 import io
+import shlex
+import sysconfig
+from pathlib import Path
 
 import segno
 
@@ -33,29 +36,38 @@ def welcome(room: Room, address: str, port: int) -> str:
     tls = facts["tls"]
     scheme = "https" if tls else "http"
     urls = [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/" for host in hosts]
-    lines = [f"A class for {len(room.seats)} learners", ""]
-    lines += [f"  {'come to' if url is urls[0] else '     or'}  {url}" for url in urls]
-    lines += [f"     code  {facts['code']}", ""]
-    if alone:
-        ways = [f"  channels-live class --address {own}" for own in [*plan.addresses(), "all"]]
-        lines += [_ALONE.format("\n".join(ways)), ""]
-    else:
-        lines += [picture(urls[0]), ""]
-    if tls.get("own"):
-        lines += [_OWN.format(certificate.fingerprint(tls["certificate"])), ""]
-    lines += [
+    lines = [
+        f"A class for {len(room.seats)} learners. This part is for you, not for the screen:",
+        "",
         f"     you   come in as {INSTRUCTOR}, with the code {facts['instructor_code']};",
         f"           {urls[0]}hub/admin shows whose server runs, and ends or starts it",
         f"    work   {room.folder / 'learners'}: a folder for each learner",
-        f"   board   channels-live board{'' if alone else ' --address all'}, in another terminal,",
-        "           shows who is stuck: learners join with what it prints",
+        "   board   shows who is stuck. In another terminal:",
+        f"           {_program()} board{'' if alone else ' --address all'}",
         "",
         TRUST
         + ("" if tls else _PLAIN)
         + "Control-C ends the class. The same command, in this folder, goes on with it.",
         "",
     ]
+    if tls.get("own"):
+        lines += [_OWN.format(certificate.fingerprint(tls["certificate"])), ""]
+    if alone:
+        ways = [f"  {_program()} class --address {own}" for own in [*plan.addresses(), "all"]]
+        lines += [_ALONE.format("\n".join(ways)), ""]
+    # last, so that a screen that shows it shows no code of the instructor's
+    lines += ["And this for the class:", ""]
+    lines += [f"  {'come to' if url is urls[0] else '     or'}  {url}" for url in urls]
+    lines += [f"     code  {facts['code']}", ""]
+    if not alone:
+        lines += [picture(urls[0]), ""]
     return "\n".join(lines)
+
+
+def _program() -> str:
+    """Return our command as any terminal finds it, whatever its PATH."""
+    own = Path(sysconfig.get_path("scripts"), "channels-live")
+    return shlex.quote(str(own)) if own.exists() else "channels-live"
 
 
 def picture(url: str) -> str:

@@ -1,6 +1,7 @@
 import csv
 from functools import wraps
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -49,7 +50,8 @@ def log_out(request):
 
 @only_for(INSTRUCTOR)
 def board(request):
-    return render(request, "board/board.html")
+    address = request.build_absolute_uri("/").rstrip("/")
+    return render(request, "board/board.html", {"address": address, "code": settings.BOARD_CODE})
 
 
 @only_for(INSTRUCTOR, HELPER)

@@ -64,6 +64,13 @@ function showHint({ number, exercise, text, name, content }) {
   get("hints").prepend(item);
 }
 
+function showCell() {
+  const [code, name] = ["code", "name"].map((id) => JSON.stringify(get(id).value));
+  get("cell").textContent = `from channels_live import join_class
+join_class(${JSON.stringify(location.origin)}, ${code}, name=${name})`;
+}
+get("join").oninput = showCell;
+showCell();
 get("join").onsubmit = (event) => {
   event.preventDefault();
   const bytes = crypto.getRandomValues(new Uint8Array(20));

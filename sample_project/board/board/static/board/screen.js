@@ -30,7 +30,9 @@ const send = openSocket("/ws/screen/", {
       else if (!(learners.get(row.id)?.version > row.version)) learners.set(row.id, row);
     }
     if (data.is === "here") here = new Set(data.learners);
-    if (data.is === "pushed") tell(`Sent. On ${data.exercise} and not right: ${data.learners}.`);
+    if (data.is === "pushed") tell(data.learners
+      ? `Sent. On ${data.exercise} and not right: ${data.learners}.`
+      : `Nobody has got it: nobody is on ${data.exercise} now, and not right. ▸ shows where each is.`);
     if (data.is === "error") tell(data.reason);
     else draw();
   },
@@ -50,7 +52,7 @@ function draw() {
   setTimeout(() => {
     waiting = false;
     const present = everybody().filter((row) => here.has(row.id)).length;
-    const text = `${learners.size} have joined, ${present} are here.`;
+    const text = `${learners.size} ${learners.size === 1 ? "has" : "have"} joined, ${present} ${present === 1 ? "is" : "are"} here.`;
     if (get("state").textContent !== text) get("state").textContent = text;
     drawHands();
     if (get("table")) drawTable();
@@ -104,7 +106,9 @@ function told(work) {
 function drawTable() {
   const all = known();
   renew(get("lesson"), [["", "all"], ...[...new Set(all.map((name) => name.split(".")[0]))].map((n) => [n, n])]);
-  renew(get("push-exercise"), all.map((name) => [name, name]));
+  const on = (name) => everybody().filter((row) => row.on === name && row.works[name]?.state !== "right").length;
+  const targets = all.map((name) => [name, `${name} · now on it: ${on(name)}`]);
+  renew(get("push-exercise"), targets.length ? targets : [["", "nobody has begun one"]]);
   const chosen = all.filter((name) => !get("lesson").value || name.split(".")[0] === get("lesson").value);
   const head = element("tr");
   head.append(element("th", "Learner", { scope: "col" }));
