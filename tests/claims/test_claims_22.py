@@ -3,8 +3,10 @@
 import configparser
 import contextlib
 import json
+import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import ssl
@@ -27,7 +29,7 @@ from websockets.sync.client import connect
 
 from channels_live import notebook
 from channels_live.server import Server
-from channels_live.workspace import NOTEBOOKS
+from channels_live.workspace import NOTEBOOKS, SAMPLE
 from conftest import stated
 
 pytestmark = [
@@ -363,6 +365,31 @@ def test_how_many_may_come_in_one_moment(project, tmp_path):
                 assert waiting(tmp_path / name) == most, "Linux lets one more wait than it is told"
             finally:
                 daphne.kill()
+
+
+@pytest.mark.claim(
+    "lesson 22",
+    "(`--noinput`: without asking whether it may, when they are there already)",
+)
+def test_files_that_are_collected_again(tmp_path):
+    shutil.copytree(SAMPLE / "finished", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "run/static").mkdir(parents=True)
+    (tmp_path / "run/static/old.css").touch()
+    needed = {"SECRET_KEY": "x" * 50, "SITE": "https://board.example"}
+    variables = {f"DJANGO_{name}": value for name, value in needed.items()}
+    variables |= {"DJANGO_SETTINGS_MODULE": "myproject.production", "REDIS_URL": "redis://"}
+    command = [sys.executable, "manage.py", "collectstatic", "--verbosity", "0"]
+    for options, returned in (([], 1), (["--noinput"], 0)):
+        ended = subprocess.run(
+            [*command, *options],
+            cwd=tmp_path,
+            env=os.environ | variables,
+            input="\n",
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == returned, ended.stderr
+        assert ("Are you sure" in ended.stdout) == bool(returned)
 
 
 @pytest.mark.claim("lesson 22", "On the net that is an authority such as Let's Encrypt.")

@@ -216,7 +216,7 @@ def test_who_is_inside(site):
     "`restart()` waits until a server answers, and you must too, before the other one's turn.",
 )
 def test_how_to_ask_whether_a_server_is_ready(site):
-    typed = re.search(r"until (curl .+?); do", stated("lesson 27"))[1]
+    typed = re.search(r"until (curl .+?) do ", stated("lesson 27"))[1]
     ask = shlex.split(typed.replace("/run/board-$name/socket", "ready.sock"))
     assert subprocess.run(ask, cwd=site).returncode
     with Server("daphne -u ready.sock --proxy-headers myproject.asgi:application", site):
