@@ -1,18 +1,24 @@
 """What lesson 22 and its solutions state about nginx, daphne and what stands around them."""
 
 import configparser
+import contextlib
 import json
+import os
 import re
 import shlex
+import shutil
+import signal
 import socket
+import ssl
+import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 
+import certifi
 import httpx
 import psutil
 import pytest
-from clients import DAPHNE
+from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.conf import settings
 from kinds import lay_out as lay_out_kinds
@@ -23,7 +29,7 @@ from websockets.sync.client import connect
 
 from channels_live import notebook
 from channels_live.server import Server
-from channels_live.workspace import NOTEBOOKS
+from channels_live.workspace import NOTEBOOKS, SAMPLE
 from conftest import stated
 
 pytestmark = [
@@ -63,7 +69,7 @@ def proxy(tmp_path):
         server.end()
 
 
-@contextmanager
+@contextlib.contextmanager
 def listening(path, answer=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", goes_on=False):
     """Give the heads of requests that come to a Unix socket, which gives each the same answer."""
     heads, answered = [], []
@@ -192,7 +198,8 @@ def test_site_below_a_path(tmp_path):
 @pytest.mark.claim(
     "lesson 22",
     "take 4.2.2 or newer, for older ones have no limit for the size of a message.",
-    "and says goodbye when it is stopped: with close code 1012, *service restart*.",
+    "uvicorn, which lesson 21 has measured, says goodbye when it is stopped: with close code 1012, "
+    "*service restart*.",
 )
 def test_servers_that_stop(tmp_path):
     import daphne
@@ -269,14 +276,36 @@ def test_header_that_django_believes():
         assert of_visitor.is_secure()
 
 
-@pytest.mark.claim("lesson 22", "`RuntimeDirectoryMode` keeps other users of the computer away")
+# Names that systemd knows in a unit. Source: its manual, systemd.unit, .service, .exec and .kill.
+# Its `systemd-analyze verify` takes the unit, and would name what it does not know.
+SYSTEMD = {
+    "Unit": {"After", "OnFailure", "StartLimitBurst", "StartLimitIntervalSec"},
+    "Service": {
+        *("User", "Group", "WorkingDirectory", "EnvironmentFile", "Environment"),
+        *("RuntimeDirectory", "RuntimeDirectoryMode", "ExecStart", "KillSignal"),
+        *("TimeoutStopSec", "Restart", "RestartSec"),
+    },
+    "Install": {"WantedBy"},
+}
+
+
+@pytest.mark.claim(
+    "lesson 22",
+    "`RuntimeDirectoryMode` keeps other users of the computer away from the sockets",
+    "nginx needs them, so `Group` is nginx's",
+    "The worker of lesson 15 is a unit of its own",
+    "`-v 0` keeps what follows a `?` out of the log.",
+)
 def test_what_a_supervisor_is_told():
     (page,) = NOTEBOOKS.glob("*_deploy_it.ipynb")
     text = "\n".join(cell.source for cell in notebook.read(page).cells)
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str
     unit.read_string(re.search(r"```ini\n(.+?)```", text, re.S)[1])
+    for section in unit.sections():
+        assert set(unit[section]) <= SYSTEMD[section]
     assert unit["Service"]["RuntimeDirectoryMode"] == "0750", "the group: nginx's"
+    assert unit["Service"]["Group"] == "www-data", "or nginx is answered 'Permission denied'"
     lines = [
         unit["Service"]["ExecStart"],
         re.search(r"^web: (.+)$", text, re.M)[1].replace("$PORT", "8000"),
@@ -288,4 +317,85 @@ def test_what_a_supervisor_is_told():
         assert program.endswith("daphne")
         assert typed.application == "myproject.asgi:application"
         assert typed.proxy_headers
+        assert typed.verbosity == 0, "or tokens of pages stand in the log"
+    socket_of_unit = f"/{unit['Service']['RuntimeDirectory']}/socket".replace("%i", "one")
+    assert f"`unix:/run{socket_of_unit}`" in text
+    worker = re.search(r"^worker: (.+)$", text, re.M)[1]
+    assert f"bin/{worker}`" in text, "of the unit"
     assert "needed(" in stated("lesson 22") or "needed(" in text
+
+
+def waiting(path):
+    """Return how many connections to a Unix socket wait, at most 80, while nobody takes them."""
+    with contextlib.ExitStack() as stack:
+        for number in range(80):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            try:
+                client.connect(str(path))
+            except BlockingIOError:  # what nginx answers by 502
+                return number
+    return 80
+
+
+def answers_at(path):
+    if not path.exists():
+        return None
+    with (
+        contextlib.suppress(httpx.TransportError),
+        httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client,
+    ):
+        return client.get("http://localhost/").status_code
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what waits is counted as Linux does")
+@pytest.mark.claim("lesson 22", "daphne's Unix socket lets 50 wait")
+def test_how_many_may_come_in_one_moment(project, tmp_path):
+    lay_out_kinds(project, tmp_path)
+    for name, option, most in (
+        ("one.sock", "-u one.sock", 51),
+        ("two.sock", "-e unix:two.sock:backlog=1024", 80),
+    ):
+        command = [sys.executable, "-m", "daphne", *option.split(), "myproject.asgi:application"]
+        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as daphne:
+            try:
+                assert eventually(lambda path=tmp_path / name: answers_at(path))
+                daphne.send_signal(signal.SIGSTOP)
+                stopped = psutil.Process(daphne.pid)
+                assert eventually(lambda its=stopped: its.status() == psutil.STATUS_STOPPED)
+                assert waiting(tmp_path / name) == most, "Linux lets one more wait than it is told"
+            finally:
+                daphne.kill()
+
+
+@pytest.mark.claim(
+    "lesson 22",
+    "(`--noinput`: without asking whether it may, when they are there already)",
+)
+def test_files_that_are_collected_again(tmp_path):
+    shutil.copytree(SAMPLE / "finished", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "run/static").mkdir(parents=True)
+    (tmp_path / "run/static/old.css").touch()
+    needed = {"SECRET_KEY": "x" * 50, "SITE": "https://board.example"}
+    variables = {f"DJANGO_{name}": value for name, value in needed.items()}
+    variables |= {"DJANGO_SETTINGS_MODULE": "myproject.production", "REDIS_URL": "redis://"}
+    command = [sys.executable, "manage.py", "collectstatic", "--verbosity", "0"]
+    for options, returned in (([], 1), (["--noinput"], 0)):
+        ended = subprocess.run(
+            [*command, *options],
+            cwd=tmp_path,
+            env=os.environ | variables,
+            input="\n",
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == returned, ended.stderr
+        assert ("Are you sure" in ended.stdout) == bool(returned)
+
+
+@pytest.mark.claim("lesson 22", "On the net that is an authority such as Let's Encrypt.")
+def test_authority_that_browsers_trust():
+    """Mozilla's list, which certifi brings, has the root of Let's Encrypt, ISRG's."""
+    trusted = ssl.create_default_context(cafile=certifi.where())
+    names = [dict(item[0] for item in its["subject"]) for its in trusted.get_ca_certs()]
+    assert "ISRG Root X1" in {name.get("commonName") for name in names}

@@ -1,6 +1,8 @@
 """What lesson 23 states about daphne, nginx, Django and browsers."""
 
+import contextlib
 import importlib.util
+import json
 import re
 import sys
 import threading
@@ -8,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import django
 import pytest
+from clients import PATIENCE
 from deployed import NGINX, certificate, production
 from playwright.sync_api import expect
 from rooms import lay_out, shell
+from websockets.sync.client import connect
 
 from channels_live.server import Server
 
@@ -166,6 +170,30 @@ def test_numbers_of_limits(deployed):
     code += "gates = [Gate(None, 1) for _ in range(4)]; "
     code += "print(json.dumps([g.is_too_much('eve') for _ in range(2) for g in gates]))"
     assert shell(proxy.folder, code) == 4 * [False] + 4 * [True]
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "An acknowledgement of a message is not counted: pages send one for each (lesson 19), and "
+    "fifty readers behind one address have done nothing wrong.",
+)
+def test_readers_behind_one_address(deployed):
+    proxy, _, trusted = deployed
+    options = {"ssl": trusted, "origin": proxy.url(""), "proxy": None, "open_timeout": PATIENCE}
+    with contextlib.ExitStack() as stack:
+        speaker, *readers = (
+            stack.enter_context(connect(proxy.ws("/ws/chat/school/?after=0"), **options))
+            for _ in range(30)
+        )
+        for number in range(15):  # 435 acknowledgements, where 200 frames are too much
+            speaker.send(json.dumps({"message": str(number)}))
+            for reader in readers:
+                while "id" not in (frame := json.loads(reader.recv(timeout=PATIENCE))):
+                    pass
+                assert frame["message"] == str(number)
+                reader.send(json.dumps({"read": frame["id"]}))
+        for reader in readers:  # and none is sent away
+            assert reader.ping().wait(PATIENCE)
 
 
 @pytest.mark.claim(

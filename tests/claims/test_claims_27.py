@@ -3,6 +3,8 @@
 import importlib.util
 import inspect
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from prometheus_client import CollectorRegistry, Counter
 from rooms import ORIGIN, UVICORN, closed_with, lay_out, read, visit
+from test_claims_22 import SYSTEMD
 
 from channels_live.server import Server
 from conftest import stated
@@ -116,8 +119,15 @@ def test_daphne_that_is_stopped_just_after_somebody_has_come(site):
         assert "KeyError: 'application_instance'" in server.log(full=True)
 
 
+# What was closed by daphne 4.2.2. Source: its CHANGELOG.txt, which names both numbers, and
+# https://osv.dev/vulnerability/CVE-2026-44545 and …44546 ("fixed": "4.2.2").
+CLOSED = {"CVE-2026-44545": "size of messages", "CVE-2026-44546": "headers within headers"}
+
+
 @pytest.mark.claim(
     "lesson 27",
+    "Two holes were closed there, which have numbers by which one finds them: "
+    + " and ".join(CLOSED),
     "Older ones take a message of any size into memory, from anybody.",
     "And they take bytes in headers that end a line for some programs and not for others",
     "now such a request is answered by 400.",
@@ -167,13 +177,13 @@ def test_uvicorn_keeps_the_port_open(site):
 
 @pytest.mark.claim(
     "lesson 27",
-    "A client may end with any code from 3000 to 4999",
+    "A client may end with any code from 3000 to 4999, and with 1011",
     "(`-v 0` keeps daphne's own lines away. Of pages they have what follows a `?`.)",
 )
 def test_what_clients_may_write(site):
     for options, stands in (("", True), (" -v 0", False)):
         with Server(DAPHNE + options, site) as server:
-            for code in (3000, 3999, 4999):
+            for code in (1011, 3000, 3999, 4999):
                 with visit(server, "/ws/ending/") as websocket:
                     websocket.close(code)
                 server.events(5.0)
@@ -200,14 +210,31 @@ def test_who_is_inside(site):
                 assert client.get("/inside/alive/", headers=by_nginx).status_code == status
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.claim(
+    "lesson 27",
+    "`restart()` waits until a server answers, and you must too, before the other one's turn.",
+)
+def test_how_to_ask_whether_a_server_is_ready(site):
+    typed = re.search(r"until (curl .+?) do ", stated("lesson 27"))[1]
+    ask = shlex.split(typed.replace("/run/board-$name/socket", "ready.sock"))
+    assert subprocess.run(ask, cwd=site).returncode
+    with Server("daphne -u ready.sock --proxy-headers myproject.asgi:application", site):
+        subprocess.run(ask, cwd=site, check=True)
+
+
 @pytest.mark.claim(
     "lesson 27",
     "systemd does, with the unit of lesson 22",
     "what has not ended after 30 seconds is killed (`TimeoutStopSec`), so drain for less.",
+    "with systemd by `RestartSec`, and by `OnFailure`, which names what is started when "
+    "`StartLimitBurst` tries were in vain.",
 )
 def test_what_systemd_is_told(site):
     unit = re.search(r"\[Service\].+?\[Install\]", stated("lesson 22"))[0].split()
-    assert {"Restart=always", "KillSignal=SIGINT", "TimeoutStopSec=30"} <= set(unit)
+    assert {"Restart=always", "KillSignal=SIGINT", "TimeoutStopSec=30", "RestartSec=1"} <= set(unit)
+    said = re.search(r"with systemd by .+?in vain", stated("lesson 27"))[0]
+    assert set(re.findall("`(.+?)`", said)) <= SYSTEMD["Unit"] | SYSTEMD["Service"]
     production = (site / "myproject/production.py").read_text()
     assert float(re.search(r'"DJANGO_DRAIN", (\d+)\)', production)[1]) < 30
 

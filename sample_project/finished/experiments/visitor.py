@@ -53,6 +53,7 @@ class Visitor:
             if "id" in frame:
                 self.last = frame["id"]
                 self.heard.append(frame["message"])
+                await socket.send(json.dumps({"read": self.last}))
 
     async def has_said(self, number):
         while self.said < number:

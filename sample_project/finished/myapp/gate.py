@@ -2,12 +2,15 @@ import time
 from collections import Counter
 
 from .limits import who
+from .rooms import read_in
 
 TOO_MANY = 4429  # a close code, as HTTP's 429
 
 
 class Gate:
     """Hangs up on clients that send too much, on all of their sockets to this process together.
+
+    A message may be acknowledged once: that is not counted.
 
     application: what stands behind it. most: frames in so many seconds.
     """
@@ -17,14 +20,25 @@ class Gate:
         self.frames, self.since = Counter(), float("-inf")
 
     async def __call__(self, scope, receive, send):
+        unread = 0  # messages that have not been acknowledged
+
         async def receive_some():
+            nonlocal unread
             event = await receive()
-            if event["type"] == "websocket.receive" and self.is_too_much(who(scope)):
-                await send({"type": "websocket.close", "code": TOO_MANY})
-                return {"type": "websocket.disconnect", "code": TOO_MANY}
+            if event["type"] == "websocket.receive":
+                if unread and read_in(event.get("text")) is not None:
+                    unread -= 1
+                elif self.is_too_much(who(scope)):
+                    await send({"type": "websocket.close", "code": TOO_MANY})
+                    return {"type": "websocket.disconnect", "code": TOO_MANY}
             return event
 
-        await self.application(scope, receive_some, send)
+        async def send_some(event):
+            nonlocal unread
+            unread += (event.get("text") or "").startswith('{"id":')
+            await send(event)
+
+        await self.application(scope, receive_some, send_some)
 
     def is_too_much(self, client):
         now = time.monotonic()

@@ -35,7 +35,7 @@ class Metered:
                 FRAMES.labels("in").inc()
             elif event["type"] == "websocket.disconnect" and code is None:
                 code = event.get("code") or 1005  # none was said
-                code = "client" if code >= 3000 else code
+                code = "client" if code > 1010 else code
             return event
 
         async def counted_send(event):

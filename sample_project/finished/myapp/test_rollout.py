@@ -63,6 +63,7 @@ class MetricsTests(SimpleTestCase):
         self.open = number("sockets_open")
         for consumer, code, label in (
             (ChatConsumer, 1001, "1001"),
+            (ChatConsumer, 1011, "client"),
             (ChatConsumer, 4321, "client"),
             (Faulty, None, "1011"),
         ):

@@ -56,6 +56,16 @@ class ProductionTests(TransactionTestCase):
         return nonce
 
 
+class Telling(ChatConsumer):
+    def connect(self):
+        super().connect()
+        for _ in range(3):
+            self.reply({"id": 1, "message": "hello"})
+
+    def receive(self, text_data=None, bytes_data=None):
+        pass
+
+
 class GateTests(SimpleTestCase):
     async def test_all_sockets_of_a_client_are_counted_together(self):
         gate = Gate(ChatConsumer.as_asgi(), 2)
@@ -66,6 +76,18 @@ class GateTests(SimpleTestCase):
             answer = await socket.receive_output()
             self.assertEqual(answer.get("code"), TOO_MANY if number > 1 else None)
             await socket.disconnect()
+
+    async def test_acknowledgements_are_not_counted(self):
+        gate = Gate(Telling.as_asgi(), 1)
+        socket = WebsocketCommunicator(gate, "/")
+        await socket.connect()
+        for _ in range(3):
+            await socket.receive_output()
+        for _ in range(3 + 2):
+            await socket.send_to(text_data='{"read": 1}')
+        answer = await socket.receive_output()
+        self.assertEqual(answer.get("code"), TOO_MANY)
+        self.assertEqual(gate.frames.total(), 2)
 
     def test_it_forgets(self):
         gate = Gate(None, 1, seconds=-1)
