@@ -2,21 +2,28 @@
 
 import contextlib
 import json
-import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from channels_live.checks import Client, NotYet, Site, at_once, crossing, number, word
-from channels_live.checks.frames import as_json, read_until, send
+from channels_live.checks import (
+    WAIT,
+    Client,
+    NotYet,
+    Site,
+    at_once,
+    crossing,
+    number,
+    word,
+)
+from channels_live.checks.frames import as_json, let_messages_cross, read_until, send
 
 HINTS = {
     "18.1": [
@@ -54,20 +61,11 @@ BETWEEN = "what is said while a board connects: it comes by both ways, and must 
 KEY = "what becomes of a message that was sent again, with the same key: boards have it already"
 
 
-LAYERS = """
-CHANNEL_LAYERS = {"default": {"BACKEND": "crossing.CrossingLayer"}}
-"""
-
-
-def _let_messages_cross(folder: Path) -> None:
-    """Give a project a channel layer in which messages cross whoever joins a busy group."""
-    shutil.copy(crossing.__file__, folder)
-    with (folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(LAYERS)
+CROSSED = 2 * crossing.WAIT  # seconds that one who joins waits if sync consumers share a thread
 
 
 def check_18_1(site: Site) -> None:
-    _let_messages_cross(site.folder)
+    let_messages_cross(site.folder)
     at_once(site.migrate, site.serve)
     path = f"/ws/departures/{word()}/"
     said: list[dict[str, Any]] = []
@@ -98,46 +96,68 @@ def check_18_1(site: Site) -> None:
             shown(board, text)
             back.expect(said[-1], MISSED)
         _come_while_the_clerk_speaks(site, said[-1]["id"])
-        text, after_it, key = word(), word(), word()
-        say(clerk, text, key, board)
-        shown(board, text)
-        say(clerk, text, key, board)
+        repeated, after_it, again = word(), word(), word()
+        say(clerk, repeated, again, board)
+        shown(board, repeated)
+        say(clerk, repeated, again, board)
         say(clerk, after_it, word(), board)
         shown(board, after_it, KEY)
         there = f"/ws/departures/{word()}/?after={said[-1]['id']}"
         look = "what a key belongs to: another station may have used it for another message"
         with site.client(there) as clerk, site.client(there) as other:
             text = word()
-            say(clerk, text, key, other)
+            say(clerk, text, again, other)
             shown(other, text, look)
-        with site.client(f"{path}?after={said[-2]['id']}") as back:
+        here = [message["id"] for message in said[:-1]]
+        with site.client(f"{path}?after={here[-1]}") as back, site.client(path) as clerk:
             back.expect_nothing("which messages a board is shown: those of its own station")
+            say(clerk, repeated, again, back)
+            back.expect_nothing(KEY)
 
 
-def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
-    """Let a board connect, and one message pass before it has joined, and one after."""
-    path = f"/ws/departures/{crossing.BUSY}-{word()}/"
-    texts: list[str] = []
+@contextlib.contextmanager
+def _come_meanwhile(
+    site: Site, path: str, say: Callable[[], str], meanwhile: str
+) -> Iterator[tuple[Client, list[str]]]:
+    """Give a client that comes while somebody speaks, and all that was said meanwhile.
+
+    Something is said before it has joined, and something after. say: says it, and returns it.
+    """
+    said: list[str] = []
     here = threading.Event()
 
     def speak() -> None:
-        more = 3  # messages, when it has been let in: it may join only then
+        more = 3  # times, when it has been let in: it may join only then
         while more:
             more -= here.wait(0.01)
-            texts.append(word())
-            key = word()
-            clerk.send({"message": texts[-1], "key": key})
-            read_until({"saved": key}, CLERK, clerk)
+            said.append(say())
 
     def come() -> Client:
         try:
-            return stack.enter_context(site.client(f"{path}?after={after}"))
+            return stack.enter_context(site.client(path, open_timeout=CROSSED + WAIT))
         finally:
             here.set()
 
-    with contextlib.ExitStack() as stack, site.client(path) as clerk:
-        _, board = at_once(speak, come)
-        board.sent = f"GET {path}?after={after}, while another client sends messages"
+    with contextlib.ExitStack() as stack:
+        _, client = at_once(speak, come)
+        client.sent = f"GET {path}, while {meanwhile}"
+        yield client, said
+
+
+def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
+    path = f"/ws/departures/{crossing.BUSY}-{word()}/"
+
+    def say() -> str:
+        text, key = word(), word()
+        clerk.send({"message": text, "key": key})
+        clerk.read_until({"saved": key}, CLERK, CROSSED + WAIT)
+        return text
+
+    meanwhile = "another client sends messages"
+    with (
+        site.client(path) as clerk,
+        _come_meanwhile(site, f"{path}?after={after}", say, meanwhile) as (board, texts),
+    ):
         for text in texts:
             frame = board.receive(BETWEEN, f'"{text}"')
             got = as_json(frame)
@@ -194,14 +214,36 @@ def check_18_2(site: Site) -> None:
             for which in orders:
                 take(back, which, gone)
             back.expect_nothing("how often an order is read on one connection: once")
-        with site.client("/ws/chat/kitchen/") as room:
+        with site.client("/ws/chat/kitchen/?after=0") as room:
+            chat = "what becomes of the chat"
+            room.expect({"reload": True}, chat)
             text = word()
             room.send({"message": text})
-            read_until({"message": text}, "what becomes of the chat", room)
-            with site.client("/ws/kitchen/", let_in) as kitchen:
-                for which in orders:
-                    take(kitchen, which, "which messages are orders: those of the room `orders`")
-                kitchen.expect_nothing("which messages are orders: those of the room `orders`")
+            message = as_json(room.receive(chat, text))
+        others = "which messages are orders: those of the room `orders`"
+        with site.client("/ws/kitchen/", let_in) as kitchen:
+            for which in orders:
+                take(kitchen, which, others)
+            kitchen.expect_nothing(others)
+            kitchen.send({"done": message["id"]})
+            kitchen.expect({"done": message["id"]}, done)
+        with site.client("/ws/chat/kitchen/") as room:
+            room.sent = f'{{"done": {message["id"]}}}, by a kitchen: no order has this number'
+            room.expect({"message": text}, "what `done` deletes: an order, and no other message")
+    let_messages_cross(site.folder, "kitchen")
+    site.serve()
+    between = "what is ordered while a kitchen connects: it comes by both ways, and is read once"
+    with site.client("/ws/orders/") as waiter, site.client("/ws/kitchen/", let_in):
+
+        def say() -> str:
+            order()
+            return orders[-1]["order"]
+
+        waiting_for = _come_meanwhile(site, "/ws/kitchen/", say, "orders are taken")
+        with waiting_for as (kitchen, _):
+            for which in orders:
+                take(kitchen, which, between)
+            kitchen.expect_nothing(between)
 
 
 class Room:

@@ -1,15 +1,13 @@
 """What is right in the exercises of lesson 28, Watch a class."""
 
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, at_once, crossing, number, word
-from channels_live.checks.frames import as_json, read_until
+from channels_live.checks import Client, NotYet, Site, at_once, number, word
+from channels_live.checks.frames import as_json, let_messages_cross, read_until
 from channels_live.checks.not_yet import shown
 
 HINTS = {
@@ -229,17 +227,8 @@ def _broken_table(site: Site) -> Iterator[None]:
             database.execute("ALTER TABLE myapp_gone RENAME TO myapp_work")
 
 
-def _let_reports_cross(folder: Path) -> None:
-    """Give a project a channel layer in which events cross a second screen that joins."""
-    shutil.copy(crossing.__file__, folder)
-    with (folder / "crossing.py").open("a", encoding="utf-8") as layer:
-        layer.write('\n\nBUSY = "screens"\n')
-    with (folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
-        settings.write('\nCHANNEL_LAYERS = {"default": {"BACKEND": "crossing.CrossingLayer"}}\n')
-
-
 def check_28_3(site: Site) -> None:
-    _let_reports_cross(site.folder)
+    let_messages_cross(site.folder, "screens")
     at_once(site.migrate, site.serve)
     name, key = word(), word() * 4
 
