@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import pairwise
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -287,6 +288,10 @@ class Room:
                 case _:
                     connection.close(self.FINAL)
 
+    def waits(self) -> list[float]:
+        """Return how many seconds passed between a handshake and the next."""
+        return [later - earlier for earlier, later in pairwise(self.times)]
+
     def _say(self, connection: ServerConnection, *numbers: int) -> None:
         for at in numbers:
             connection.send(json.dumps({"id": at, "message": self.texts[at - 1]}))
@@ -322,7 +327,7 @@ def check_18_3(site: Site) -> None:
             got = f"close {room.FINAL}, and your program came back"
             raise NotYet(look, sent=sent, got=got, expected="the end of the program") from None
         problem.sent = sent
-        if len(room.asked) == len(AFTER) - 1:
+        if len(room.asked) == len(AFTER) - 1 or room.waits()[-1:] > [MUCH]:
             problem.look, problem.sent = ANEW, IN_VAIN
         raise
     if status and "Traceback" in output:
@@ -342,7 +347,7 @@ def check_18_3(site: Site) -> None:
     if lines != room.texts:
         look = "what is printed: each message once, in its order"
         raise NotYet(look, sent=sent, got=" ".join(lines), expected=" ".join(room.texts))
-    waits = [later - earlier for earlier, later in zip(room.times, room.times[1:], strict=False)]
+    waits = room.waits()
     in_vain, at_last = waits[2:8], waits[8]
     if in_vain[-1] < 1.5 * in_vain[0] or sum(in_vain) < MUCH:
         look = "how long your program waits: about twice as long after each attempt in vain"
