@@ -244,10 +244,10 @@ def check_28_3(site: Site) -> None:
             screen.expect(once, CHANGED)
             for _ in range(2):  # screens may be told again, or not: nothing has changed
                 _report(anna, 1, "12.1", "not yet", 1)
-                for frame in screen.pending(REPEAT):
-                    if as_json(frame) != once:
+                for told in screen.pending(REPEAT):
+                    if as_json(told) != once:
                         sent = f"{shown(anna.sent)}, once more"
-                        raise NotYet(REPEAT, sent=sent, got=frame, expected=once)
+                        raise NotYet(REPEAT, sent=sent, got=told, expected=once)
             tries = number(5, 90)
             _report(anna, 6, "12.1", "right", tries)
             screen.expect({"is": "work", **work("12.1", "right", tries)}, COUNTED)
