@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from channels_live.checks import RAISED, NotYet, Site, at_once
+from channels_live.checks import client as clients
 from channels_live.checks.broker import broker
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
@@ -104,6 +105,42 @@ def test_frame_that_meets_a_client_who_is_going_is_no_error(project):
             client.expect_close(1000, "the code")
             site.server.events(10.0, until=failed)
         assert "Disconnected" in site.trouble()["your code raised"]
+
+
+TICKING = """
+import asyncio
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+
+class TickingConsumer(AsyncJsonWebsocketConsumer):
+    async def receive_json(self, content):
+        while True:
+            await self.send_json({"tick": True})
+            await asyncio.sleep(0.01)
+
+
+websocket_urlpatterns.append(path("ws/ticking/", TickingConsumer.as_asgi()))
+"""
+
+
+@pytest.mark.live
+def test_what_goes_on_for_ever_is_not_read_for_ever(site, forked, monkeypatch):
+    """A list that was told again and again kept the check of 17.3 reading without an end."""
+    with (site / "myapp/routing.py").open("a", encoding="utf-8") as routing:
+        routing.write(TICKING)
+    with Site(site) as served:
+        served.serve()
+        with served.client("/ws/ticking/") as client:
+            client.send({})
+            client.expect({"tick": True}, "the first")
+            monkeypatch.setattr(clients, "WAIT", 0.3)
+            monkeypatch.setattr(clients, "_PATIENCE", 1)
+            with pytest.raises(NotYet, match="what comes"):
+                client.read_until({"tock": True}, "what comes")
+            with pytest.raises(NotYet, match="the end"):
+                client.expect_close(1000, "the end")
+            assert set(client.pending("the rest")) == {'{"tick": true}'}
 
 
 @pytest.mark.live

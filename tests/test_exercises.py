@@ -13,9 +13,13 @@ from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
 from channels_live.workspace import NOTEBOOKS, SOLUTIONS, lay_out, project_before
 
 TASKS = tasks()
-WRONG = {}
-for path in sorted((Path(__file__).parent / "wrong_answers").glob("lesson_*.py")):
-    WRONG |= import_module(f"wrong_answers.{path.stem}").WRONG
+RIGHTS, WRONG = {}, {}  # number → answers of others
+for path in sorted(Path(__file__).parent.glob("*_answers/lesson_*.py")):
+    answers = import_module(f"{path.parent.name}.{path.stem}")
+    if path.parent.name == "right_answers":
+        RIGHTS |= answers.RIGHT
+    else:
+        WRONG |= answers.WRONG
 
 
 # the names of these tests begin with the number: by it, conftest.py lets workers share them out
@@ -73,6 +77,20 @@ def test_solution_is_right(task):
     (output,) = cell.outputs
     first_line = "".join(output["data"]["text/plain"]).split("\n")[0]
     assert first_line == f"Exercise {task.number}: {RIGHT} ✓"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("task", "right"),
+    [
+        pytest.param(task, right, id=f"{task.number} {right.title}")
+        for task in TASKS
+        for right in RIGHTS.get(task.number, [])
+    ],
+)
+def test_right_answer_in_another_style_is_right(task, right, answer, forked):
+    outcome = task.judge(answer(task, dict(task.files(solved=True)) | right.files))
+    assert outcome.state == RIGHT, outcome
 
 
 @pytest.mark.live

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WAIT = 3.0  # seconds that an answer may take
 _LOOK = 0.1  # seconds between two looks whether an answer can still come
+_PATIENCE = 4  # times as long, where other frames may come before: a server can go on for ever
 Mistake = tuple[Any, str]  # a frame, or a function of it; and what to look at then
 
 
@@ -69,6 +70,17 @@ class Client:
                 break
         raise NotYet(look, sent=self.sent, got=frame, expected=expected)
 
+    def read_until(self, expected: Any, look: str, wait: float | None = None) -> None:
+        """Read until a frame says this, as JSON. What comes before it is passed over."""
+        left = deadline(_PATIENCE * (wait or WAIT))
+        while True:
+            frame = self.receive(look, expected, wait)
+            with contextlib.suppress(ValueError):
+                if json.loads(frame) == expected:
+                    return
+            if not left():
+                raise NotYet(look, sent=self.sent, got=frame, expected=expected)
+
     def expect_nothing(self, look: str) -> None:
         """Make sure that nothing is on its way to this client."""
         self.site.events()
@@ -82,9 +94,10 @@ class Client:
     def pending(self, look: str) -> list[str | bytes]:
         """Return the frames that have come, once the server has nothing in hand."""
         self.site.events()
-        frames = []
+        frames: list[str | bytes] = []
+        left = deadline(_PATIENCE * WAIT)
         try:
-            while (frame := self._arrived()) is not None:
+            while left() and (frame := self._arrived()) is not None:
                 frames.append(frame)
         except ConnectionClosed as closed:
             raise NotYet(look, sent=self.sent, got=_close(closed)) from None
@@ -93,9 +106,11 @@ class Client:
     def expect_close(self, code: int, look: str, *mistakes: tuple[int, str]) -> None:
         """Read until the server closes, and compare the close code. mistakes: as in `expect`."""
         frame = None
+        left = deadline(_PATIENCE * WAIT)
         try:
-            while True:
+            while left():
                 frame = self._next(WAIT)
+            raise _Silence(f" within {_PATIENCE * WAIT:g} seconds")
         except _Silence as silence:
             got = f"no close{silence}"
             if frame is not None:

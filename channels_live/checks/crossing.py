@@ -9,19 +9,20 @@ from typing import Any
 
 from channels.layers import InMemoryChannelLayer
 
-BUSY = "busy"  # in the name of a group: there, who joins is crossed
+BUSY = "busy"  # in the name of a group: there, who joins is crossed, unless CONFIG says another
 WAIT = 2.0  # seconds, if nobody says anything
 
 
 class CrossingLayer(InMemoryChannelLayer):
     """Lets one message pass before a channel joins a busy group, and one before it is told so."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, busy: str = BUSY, **options: Any) -> None:
         super().__init__(**options)
+        self._busy = busy
         self._waiting: dict[str, list[asyncio.Event]] = {}
 
     async def group_add(self, group: str, channel: str) -> None:
-        is_crossed = BUSY in group and bool(self.groups.get(group))
+        is_crossed = self._busy in group and bool(self.groups.get(group))
         if is_crossed:
             await self._message(group)
         await super().group_add(group, channel)

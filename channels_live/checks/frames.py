@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from channels_live.checks import crossing
 from channels_live.checks.client import Client
 from channels_live.checks.not_yet import NotYet, shown
 from channels_live.checks.site import Site
@@ -32,8 +35,18 @@ def send(sender: Client, frame: Mapping[str, Any], *readers: Client) -> None:
 def read_until(expected: Mapping[str, Any], look: str, *clients: Client) -> None:
     """Let each client read until a frame says this. Raises NotYet if none does."""
     for client in clients:
-        while as_json(client.receive(look, expected)) != expected:
-            pass
+        client.read_until(expected, look)
+
+
+def let_messages_cross(folder: Path, busy: str = crossing.BUSY) -> None:
+    """Give a project a layer in which messages cross whoever joins a busy group.
+
+    busy: what stands in the name of such a group.
+    """
+    shutil.copy(crossing.__file__, folder)
+    layer = {"BACKEND": "crossing.CrossingLayer", "CONFIG": {"busy": busy}}
+    with (folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(f"\nCHANNEL_LAYERS = {{'default': {layer}}}\n")
 
 
 def expect_error(client: Client, look: str) -> None:

@@ -115,7 +115,6 @@ def check_16_3(site: Site) -> None:
     bad = "what a frame is answered with that has no draft, or one that is no text"
 
     with site.client(path, "what a stranger gets: accept first, and then close") as stranger:
-        stranger.send({"draft": word()})
         stranger.expect_close(4401, told)
     with (
         member(site, path, at_home) as home,

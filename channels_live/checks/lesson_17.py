@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from urllib.parse import quote
 
 from channels_live.checks import NotYet, Site, at_once, word
 from channels_live.checks.frames import as_json, has_left, read_until
@@ -45,7 +46,10 @@ def check_17_1(site: Site) -> None:
     )
     path = "/ws/turnstile/"
     shown = "who shows a token: its user"
-    read = "how the query is read: a token may end in `=`, and other things may stand beside it"
+    read = (
+        "how the query is read: a token may end in `=`, which may be written as `%3D`, and other "
+        "things may stand beside it"
+    )
     empty = "what becomes of a handshake without a query"
     cookie = "who shows no token: the cookie has said who it is"
     nobody = "who shows neither token nor cookie: nobody, and for that Django has a user too"
@@ -59,7 +63,8 @@ def check_17_1(site: Site) -> None:
 
     is_let_in(f"?token={plain}", anna, shown)
     is_let_in("", None, f"{empty}; and {nobody}")
-    is_let_in(f"?token={padded}", anna, read)
+    for token in (padded, quote(padded)):
+        is_let_in(f"?token={token}", anna, read)
     is_let_in(f"?{word()}={word()}&token={plain}&{word()}", anna, read)
     is_let_in("", ben, cookie, of_ben)
     is_let_in(f"?token={plain}", anna, shown, of_ben)

@@ -2,21 +2,29 @@
 
 import contextlib
 import json
-import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from channels_live.checks import Client, NotYet, Site, at_once, crossing, number, word
-from channels_live.checks.frames import as_json, read_until, send
+from channels_live.checks import (
+    WAIT,
+    Client,
+    NotYet,
+    Site,
+    at_once,
+    crossing,
+    number,
+    word,
+)
+from channels_live.checks.frames import as_json, let_messages_cross, read_until, send
 
 HINTS = {
     "18.1": [
@@ -54,20 +62,11 @@ BETWEEN = "what is said while a board connects: it comes by both ways, and must 
 KEY = "what becomes of a message that was sent again, with the same key: boards have it already"
 
 
-LAYERS = """
-CHANNEL_LAYERS = {"default": {"BACKEND": "crossing.CrossingLayer"}}
-"""
-
-
-def _let_messages_cross(folder: Path) -> None:
-    """Give a project a channel layer in which messages cross whoever joins a busy group."""
-    shutil.copy(crossing.__file__, folder)
-    with (folder / "myproject/settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(LAYERS)
+CROSSED = 2 * crossing.WAIT  # seconds that one who joins waits if sync consumers share a thread
 
 
 def check_18_1(site: Site) -> None:
-    _let_messages_cross(site.folder)
+    let_messages_cross(site.folder)
     at_once(site.migrate, site.serve)
     path = f"/ws/departures/{word()}/"
     said: list[dict[str, Any]] = []
@@ -98,46 +97,68 @@ def check_18_1(site: Site) -> None:
             shown(board, text)
             back.expect(said[-1], MISSED)
         _come_while_the_clerk_speaks(site, said[-1]["id"])
-        text, after_it, key = word(), word(), word()
-        say(clerk, text, key, board)
-        shown(board, text)
-        say(clerk, text, key, board)
+        repeated, after_it, again = word(), word(), word()
+        say(clerk, repeated, again, board)
+        shown(board, repeated)
+        say(clerk, repeated, again, board)
         say(clerk, after_it, word(), board)
         shown(board, after_it, KEY)
         there = f"/ws/departures/{word()}/?after={said[-1]['id']}"
         look = "what a key belongs to: another station may have used it for another message"
         with site.client(there) as clerk, site.client(there) as other:
             text = word()
-            say(clerk, text, key, other)
+            say(clerk, text, again, other)
             shown(other, text, look)
-        with site.client(f"{path}?after={said[-2]['id']}") as back:
+        here = [message["id"] for message in said[:-1]]
+        with site.client(f"{path}?after={here[-1]}") as back, site.client(path) as clerk:
             back.expect_nothing("which messages a board is shown: those of its own station")
+            say(clerk, repeated, again, back)
+            back.expect_nothing(KEY)
 
 
-def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
-    """Let a board connect, and one message pass before it has joined, and one after."""
-    path = f"/ws/departures/{crossing.BUSY}-{word()}/"
-    texts: list[str] = []
+@contextlib.contextmanager
+def _come_meanwhile(
+    site: Site, path: str, say: Callable[[], str], meanwhile: str
+) -> Iterator[tuple[Client, list[str]]]:
+    """Give a client that comes while somebody speaks, and all that was said meanwhile.
+
+    Something is said before it has joined, and something after. say: says it, and returns it.
+    """
+    said: list[str] = []
     here = threading.Event()
 
     def speak() -> None:
-        more = 3  # messages, when it has been let in: it may join only then
+        more = 3  # times, when it has been let in: it may join only then
         while more:
             more -= here.wait(0.01)
-            texts.append(word())
-            key = word()
-            clerk.send({"message": texts[-1], "key": key})
-            read_until({"saved": key}, CLERK, clerk)
+            said.append(say())
 
     def come() -> Client:
         try:
-            return stack.enter_context(site.client(f"{path}?after={after}"))
+            return stack.enter_context(site.client(path, open_timeout=CROSSED + WAIT))
         finally:
             here.set()
 
-    with contextlib.ExitStack() as stack, site.client(path) as clerk:
-        _, board = at_once(speak, come)
-        board.sent = f"GET {path}?after={after}, while another client sends messages"
+    with contextlib.ExitStack() as stack:
+        _, client = at_once(speak, come)
+        client.sent = f"GET {path}, while {meanwhile}"
+        yield client, said
+
+
+def _come_while_the_clerk_speaks(site: Site, after: int) -> None:
+    path = f"/ws/departures/{crossing.BUSY}-{word()}/"
+
+    def say() -> str:
+        text, key = word(), word()
+        clerk.send({"message": text, "key": key})
+        clerk.read_until({"saved": key}, CLERK, CROSSED + WAIT)
+        return text
+
+    meanwhile = "another client sends messages"
+    with (
+        site.client(path) as clerk,
+        _come_meanwhile(site, f"{path}?after={after}", say, meanwhile) as (board, texts),
+    ):
         for text in texts:
             frame = board.receive(BETWEEN, f'"{text}"')
             got = as_json(frame)
@@ -194,14 +215,36 @@ def check_18_2(site: Site) -> None:
             for which in orders:
                 take(back, which, gone)
             back.expect_nothing("how often an order is read on one connection: once")
-        with site.client("/ws/chat/kitchen/") as room:
+        with site.client("/ws/chat/kitchen/?after=0") as room:
+            chat = "what becomes of the chat"
+            room.expect({"reload": True}, chat)
             text = word()
             room.send({"message": text})
-            read_until({"message": text}, "what becomes of the chat", room)
-            with site.client("/ws/kitchen/", let_in) as kitchen:
-                for which in orders:
-                    take(kitchen, which, "which messages are orders: those of the room `orders`")
-                kitchen.expect_nothing("which messages are orders: those of the room `orders`")
+            message = as_json(room.receive(chat, text))
+        others = "which messages are orders: those of the room `orders`"
+        with site.client("/ws/kitchen/", let_in) as kitchen:
+            for which in orders:
+                take(kitchen, which, others)
+            kitchen.expect_nothing(others)
+            kitchen.send({"done": message["id"]})
+            kitchen.expect({"done": message["id"]}, done)
+        with site.client("/ws/chat/kitchen/") as room:
+            room.sent = f'{{"done": {message["id"]}}}, by a kitchen: no order has this number'
+            room.expect({"message": text}, "what `done` deletes: an order, and no other message")
+    let_messages_cross(site.folder, "kitchen")
+    site.serve()
+    between = "what is ordered while a kitchen connects: it comes by both ways, and is read once"
+    with site.client("/ws/orders/") as waiter, site.client("/ws/kitchen/", let_in):
+
+        def say() -> str:
+            order()
+            return orders[-1]["order"]
+
+        waiting_for = _come_meanwhile(site, "/ws/kitchen/", say, "orders are taken")
+        with waiting_for as (kitchen, _):
+            for which in orders:
+                take(kitchen, which, between)
+            kitchen.expect_nothing(between)
 
 
 class Room:
@@ -216,10 +259,10 @@ class Room:
         self.over = threading.Event()
 
     def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Note a handshake, and refuse the third to the fifth."""
+        """Note a handshake, and refuse the third to the eighth."""
         self.asked.append(request.path)
         self.times.append(time.monotonic())
-        if len(self.asked) in (3, 4, 5):
+        if len(self.asked) in range(3, 9):
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
         return None
 
@@ -235,15 +278,19 @@ class Room:
                     self._say(connection, 2, 3)
                     connection.ping().wait(1)  # it has read them
                     connection.socket.shutdown(socket.SHUT_RDWR)
-                case 6:
+                case 9:
                     self._say(connection, 4)
                     connection.close(4503)
-                case 7:
+                case 10:
                     self._say(connection, 5)
                     connection.close(self.FINAL)
                     self.over.set()
                 case _:
                     connection.close(self.FINAL)
+
+    def waits(self) -> list[float]:
+        """Return how many seconds passed between a handshake and the next."""
+        return [later - earlier for earlier, later in pairwise(self.times)]
 
     def _say(self, connection: ServerConnection, *numbers: int) -> None:
         for at in numbers:
@@ -260,14 +307,17 @@ class Room:
             thread.join()
 
 
-AFTER = [0, 2, 3, 3, 3, 3, 4]  # what each connection of the script asks for
-FIRST = 0.05  # seconds of the first wait
+AFTER = [0, 2, 3, 3, 3, 3, 3, 3, 3, 4]  # what each connection of the script asks for
+FIRST = 0.02  # seconds of the first wait: the sixth is far longer, on any computer
+MUCH = 25 * FIRST
+IN_VAIN = "HTTP 503, six times, then a message, and a close"
+ANEW = "how long your program waits when it has read something new: as at the beginning"
 ENDED = "which ends make your program come back: all but 1008 and 4400 to 4499"
 
 
 def check_18_3(site: Site) -> None:
     room = Room()
-    sent = "a server that closes, drops, repeats, refuses three times, and closes for good"
+    sent = "a server that closes, drops, repeats, refuses six times, and closes for good"
     try:
         with room.open() as address:
             status, output = site.python("steady.py", address, str(FIRST), limit=10.0)
@@ -277,6 +327,8 @@ def check_18_3(site: Site) -> None:
             got = f"close {room.FINAL}, and your program came back"
             raise NotYet(look, sent=sent, got=got, expected="the end of the program") from None
         problem.sent = sent
+        if len(room.asked) == len(AFTER) - 1 or room.waits()[-1:] > [MUCH]:
+            problem.look, problem.sent = ANEW, IN_VAIN
         raise
     if status and "Traceback" in output:
         raise NotYet(ENDED, sent=sent, got=output.strip().rpartition("\n")[2])
@@ -295,8 +347,11 @@ def check_18_3(site: Site) -> None:
     if lines != room.texts:
         look = "what is printed: each message once, in its order"
         raise NotYet(look, sent=sent, got=" ".join(lines), expected=" ".join(room.texts))
-    waits = [later - earlier for earlier, later in zip(room.times, room.times[1:], strict=False)]
-    if waits[4] < 1.5 * waits[2] or sum(waits[2:5]) < 6 * FIRST:
+    waits = room.waits()
+    in_vain, at_last = waits[2:8], waits[8]
+    if in_vain[-1] < 1.5 * in_vain[0] or sum(in_vain) < MUCH:
         look = "how long your program waits: about twice as long after each attempt in vain"
-        told = ", ".join(f"{wait:.2f}" for wait in waits[2:5])
-        raise NotYet(look, sent="HTTP 503, three times", got=f"waits of {told} seconds")
+        told = ", ".join(f"{wait:.2f}" for wait in in_vain)
+        raise NotYet(look, sent="HTTP 503, six times", got=f"waits of {told} seconds")
+    if at_last > MUCH:
+        raise NotYet(ANEW, sent=IN_VAIN, got=f"a wait of {at_last:.2f} seconds")

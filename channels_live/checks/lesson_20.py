@@ -55,6 +55,7 @@ def check_20_1(site: Site) -> None:
         {"tool": "dot"},
         {"tool": "line", "start": [x, y]},
         {**dot, word(): 1},
+        {**dot, "start": [x, y]},
         {"tool": "dot", "at": [x, y, 1]},
         {"tool": "dot", "at": [x]},
         {"tool": "dot", "at": [x, "1"]},

@@ -1,8 +1,10 @@
 """What is right in the exercises of lesson 23, Withstand attacks."""
 
+import time
 from urllib.parse import quote
 
-from channels_live.checks import NotYet, Site, number, word
+from channels_live.checks import NotYet, Site, at_once, number, word
+from channels_live.checks.sessions import member, new_sessions
 
 HINTS = {
     "23.1": [
@@ -62,7 +64,16 @@ def _line(lines: list[str], text: str) -> str:
     return next(line for line in lines if text in line)
 
 
+MORE_SCALES = """
+for name, seconds in (("light", 10.0), ("brief", 0.5)):
+    weighed = scales.Scales(scales.EchoConsumer.as_asgi(), 100, seconds)
+    websocket_urlpatterns.append(path(f"ws/{name}/", weighed))
+"""
+
+
 def check_23_2(site: Site) -> None:
+    with (site.folder / "myapp/routing.py").open("a", encoding="utf-8") as routing:
+        routing.write(MORE_SCALES)
     site.serve()
     path, code = "/ws/heavy/", 4413
     back = "what is sent back: each frame, up to 10,000 characters in 10 seconds"
@@ -84,11 +95,47 @@ def check_23_2(site: Site) -> None:
     with site.client(path) as third:
         third.send(b"g")
         third.expect_close(code, stays)
+    with site.client("/ws/light/") as first:  # 100 characters
+        first.send("a" * 90)
+        first.expect("a" * 90, back)
+        first.send("b" * 11)
+        first.expect_close(code, heavy)
+    with site.client("/ws/light/") as second:
+        second.send("c")
+        second.expect_close(code, stays)
+    for _ in range(2):
+        with site.client("/ws/brief/") as client:  # 100 characters in half a second
+            client.send("d" * 100)
+            client.expect("d" * 100, "when it begins anew: after `self.seconds` nothing weighs")
+        time.sleep(0.6)
+
+
+LATER = """
+
+import time
+from functools import partial
+
+from django.http import HttpResponse
+
+
+def later(request):
+    for name in ("time", "monotonic"):  # the clocks of caches, and of whoever counts by hand
+        setattr(time, name, partial(lambda clock: clock() + 31, getattr(time, name)))
+    return HttpResponse()
+
+
+urlpatterns.append(path("half-a-minute-later/", later))
+"""
 
 
 def check_23_3(site: Site) -> None:
     secret = word()
-    site.serve(environment={"VAULT_WORD": secret})
+    with (site.folder / "myproject/urls.py").open("a", encoding="utf-8") as urls:
+        urls.write(LATER)
+    (session,), _ = at_once(
+        lambda: new_sessions(site, word()),
+        lambda: site.serve(environment={"VAULT_WORD": secret}),
+    )
     right: dict[str, object] = {"open": True}
     wrong: dict[str, object] = {"open": False}
     wait: dict[str, object] = {"error": "please wait"}
@@ -113,6 +160,17 @@ def check_23_3(site: Site) -> None:
         ):
             also_anna.send({"guess": guess})
             also_anna.expect(expected, look)
-    with site.client("/ws/vault/") as again_anna:
-        again_anna.send({"guess": secret})
-        again_anna.expect(wait, counts)
+    with member(site, "/ws/vault/", session) as ben:
+        ben.send({"guess": secret})
+        ben.expect(right, "whose guesses are counted: `who` tells one from another")
+    for expected, look, passed in (
+        (wait, counts, ""),
+        (wait, "how long nobody's guess is heard: a minute", "after half a minute: "),
+        (right, "how long nobody's guess is heard: a minute, and no longer", "after a minute: "),
+    ):
+        if passed:
+            site.page("/half-a-minute-later/", "whether pages are there as before")
+        with site.client("/ws/vault/") as again_anna:
+            again_anna.send({"guess": secret})
+            again_anna.sent = f"{passed}{again_anna.sent!s}"
+            again_anna.expect(expected, look)

@@ -112,9 +112,12 @@ def _calls(events: list[dict[str, Any]], handler: str) -> int:
     return sum(event["kind"] == "call" and event["handler"] == handler for event in events)
 
 
+FIELDS = ["level", "message", "place"]  # and `traceback`; a formatter may add others
+
+
 def check_27_3(site: Site) -> None:
     site.serve()
-    secrets = [word() + word() for _ in range(4)]
+    secrets = [f"{word()}-{word()}=" for _ in range(4)]
     place, said = word(), f"{word()}\n{word()}"
     path = f"/ws/door/?token={secrets[0]}&from={place}"
     with site.client(path) as anna:
@@ -126,9 +129,9 @@ def check_27_3(site: Site) -> None:
             anna.send(frame)
             anna.expect({"noted": True}, "whether `format` raises: the door is as it was")
     log = str(site.server.log(full=True))
-    for secret in secrets:
-        if secret in log:
-            (line,) = [line for line in log.splitlines() if secret in line][:1]
+    for part in "".join(secrets).replace("=", "-").split("-")[:-1]:
+        if part in log:
+            (line,) = [line for line in log.splitlines() if part in line][:1]
             where = "tokens: they stand in messages, with all arguments, and in tracebacks"
             raise NotYet(where, sent=path, got=line[:200], expected="token=…")
     lines = [_object(line) for line in log.splitlines()]
@@ -140,11 +143,11 @@ def check_27_3(site: Site) -> None:
         {"level": "ERROR", "message": "closed"},
     ]
     traceback = got[-1].pop("traceback", "") if got else ""
-    for found, wanted in zip([*got, *[None] * 4], expected, strict=False):
-        if found != wanted:
-            look = "what a line holds: one object, with just the fields that are asked for"
+    for found, wanted in zip([*got, *[{}] * 4], expected, strict=False):
+        if {name: found[name] for name in FIELDS if name in found} != wanted:
+            look = "what a line holds: one object, with the fields that are asked for"
             raise NotYet(look, sent="records", got=json.dumps(found), expected=json.dumps(wanted))
-    if not str(traceback).endswith("ValueError: no key for token=…&x token=…"):
+    if not str(traceback).rstrip().endswith("ValueError: no key for token=…&x token=…"):
         look = "what becomes of an exception: `traceback`, in the same line"
         raise NotYet(look, sent="an exception", got=str(traceback)[-200:], expected="a traceback")
 

@@ -71,6 +71,14 @@ WRONG = {
             "    def __call__(self, scope):\n        return self.inner(scope)\n\n"
             "    async def later(self, scope, receive, send):\n",
         ),
+        Wrong(
+            "takes the query as it is written",
+            "`%3D`",
+            TURNSTILE,
+            'parse_qs(scope["query_string"].decode())',
+            'dict(pair.partition("=")[::2] for pair in scope["query_string"].decode().split("&"))',
+            ((TURNSTILE, 'values["token"][0]', 'values["token"]'),),
+        ),
     ],
     "17.2": [
         Wrong(
@@ -160,6 +168,14 @@ WRONG = {
             HALL,
             "now - at > PATIENCE",
             "now - at > BEAT / 2",
+        ),
+        Wrong(
+            "shows the list at each beat, and forgets nobody",
+            "forget them after PATIENCE",
+            HALL,
+            "            for channel in silent:\n"
+            '                await self.visitor_left({"channel": channel})\n',
+            "            if silent:\n                await self.show_visitors()\n",
         ),
     ],
 }

@@ -91,6 +91,21 @@ WRONG = {
             "filter(room=self.station, pk__gt",
             "filter(pk__gt",
         ),
+        Wrong(
+            "tells a message that came again, and trusts that boards know it",
+            "with the same key: boards have it already",
+            DEPARTURES,
+            'if event["id"] > self.last:',
+            'if event["id"] not in self.shown:',
+            (
+                (DEPARTURES, "        self.last = number\n", "        self.shown.add(number)\n"),
+                (
+                    DEPARTURES,
+                    '        self.last = int(query.get("after", ["0"])[0])\n',
+                    '        self.shown, self.last = set(), int(query.get("after", ["0"])[0])\n',
+                ),
+            ),
+        ),
     ],
     "18.2": [
         Wrong(
@@ -144,6 +159,34 @@ WRONG = {
             ORDERS,
             'filter(room="orders"):',
             "all():",
+        ),
+        Wrong(
+            "shows what comes while it connects by both ways",
+            "it comes by both ways",
+            ORDERS,
+            'if event["number"] > self.last:',
+            "if True:",
+        ),
+        Wrong(
+            "asks first and joins then",
+            "it comes by both ways",
+            ORDERS,
+            JOIN + "        await self.accept()\n",
+            "        await self.accept()\n",
+            (
+                (
+                    ORDERS,
+                    '"order": order.text})\n\n    async def order_taken',
+                    '"order": order.text})\n' + JOIN + "\n    async def order_taken",
+                ),
+            ),
+        ),
+        Wrong(
+            "deletes whatever has this number",
+            "an order, and no other message",
+            ORDERS,
+            'filter(room="orders", pk=content["done"])',
+            'filter(pk=content["done"])',
         ),
     ],
     "18.3": [
@@ -202,6 +245,13 @@ WRONG = {
             STEADY,
             "wait = first if anything_new else min(2 * wait, 30)",
             "wait = first",
+        ),
+        Wrong(
+            "does not begin anew",
+            "as at the beginning",
+            STEADY,
+            "wait = first if anything_new else min(2 * wait, 30)",
+            "wait = wait if anything_new else min(2 * wait, 30)",
         ),
     ],
 }

@@ -72,6 +72,14 @@ WRONG = {
         self.kept = [*getattr(self, "kept", []), event["map"]]
 """,
         ),
+        Wrong(
+            "takes the answer for one to the next map too",
+            "once, and only when it has answered",
+            WEATHER,
+            "        self.ready = True\n        await self.send_newest()\n",
+            "        self.ready = True\n        await self.send_newest()\n"
+            "        self.ready = True\n",
+        ),
     ],
     "19.2": [
         Wrong(

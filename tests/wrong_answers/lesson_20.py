@@ -31,6 +31,39 @@ LEAVE = """\
 
 """
 
+ANY_POINTS = """\
+import json
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+FIELDS = {"dot": {"at"}, "line": {"start", "end"}}
+
+
+def is_point(value):
+    return type(value) is list and [type(number) for number in value] == [int, int]
+
+
+class DrawingConsumer(AsyncWebsocketConsumer):
+    groups = ["drawing"]
+
+    async def receive(self, text_data=None, bytes_data=None):
+        try:
+            shape = json.loads(text_data or "")
+            points = {name: value for name, value in shape.items() if name != "tool"}
+            if not FIELDS[shape["tool"]] <= points.keys():
+                raise ValueError("a point is missing")
+            if not all(map(is_point, points.values())):
+                raise ValueError("no points")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            await self.send(json.dumps({"error": f"no: {error}"}))
+        else:
+            event = {"type": "shape.drawn", "frame": text_data}
+            await self.channel_layer.group_send("drawing", event)
+
+    async def shape_drawn(self, event):
+        await self.send(event["frame"])
+"""
+
 WRONG = {
     "20.1": [
         Wrong(
@@ -93,6 +126,7 @@ WRONG = {
             'decode(text_data or "")',
             "decode(text_data.strip())",
         ),
+        Wrong("takes further points", "with exactly their fields", DRAWING, "", ANY_POINTS),
     ],
     "20.2": [
         Wrong(

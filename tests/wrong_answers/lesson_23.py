@@ -83,6 +83,22 @@ WRONG = {
             "        if self.weights[client] > self.most:\n"
             "            del self.weights[client]\n            return True\n        return False\n",
         ),
+        Wrong(
+            "weighs only what it sends back",
+            "too much as well",
+            SCALES,
+            "        self.weights[client] += len(frame)\n",
+            "        if self.weights[client] + len(frame) > self.most:\n"
+            "            return True\n"
+            "        self.weights[client] += len(frame)\n",
+        ),
+        Wrong(
+            "never begins anew",
+            "when it begins anew",
+            SCALES,
+            "            self.weights.clear()\n",
+            "",
+        ),
     ],
     "23.3": [
         Wrong("asks nobody to wait", "on all of their sockets", VAULT, MAY, ""),
@@ -123,6 +139,28 @@ WRONG = {
             VAULT,
             "await sync_to_async(self.answer)(content",
             "await self.answer(content",
+        ),
+        Wrong(
+            "counts all people together",
+            "`who` tells one from another",
+            VAULT,
+            'f"guess.{who(self.scope)}"',
+            '"guess"',
+        ),
+        Wrong("keeps the count for ever", "and no longer", VAULT, "timeout=MINUTE", "timeout=None"),
+        Wrong(
+            "begins the minute anew with each guess",
+            "and no longer",
+            VAULT,
+            '            return {"error": "please wait"}\n',
+            '            cache.touch(key, MINUTE)\n            return {"error": "please wait"}\n',
+        ),
+        Wrong(
+            "keeps the count for a moment",
+            "how long nobody's guess is heard",
+            VAULT,
+            "timeout=MINUTE",
+            "timeout=MINUTE // 3",
         ),
     ],
 }

@@ -142,5 +142,12 @@ WRONG = {
             "        if record.exc_info:\n",
             "        if False:\n",
         ),
+        Wrong(
+            "takes a token for letters and digits",
+            "tokens: they stand in messages",
+            LINES,
+            "[^&\\s]*",
+            "\\w*",
+        ),
     ],
 }

@@ -259,5 +259,12 @@ WRONG = {
             '        await self.channel_layer.group_add("learners", self.channel_name)\n',
             "",
         ),
+        Wrong(
+            "takes who was last on a new exercise",
+            "how many learners are on it now",
+            CLASSROOM,
+            'order_by("number")',
+            'order_by("pk")',
+        ),
     ],
 }
