@@ -312,10 +312,20 @@ FIRST = 0.02  # seconds of the first wait: the sixth is far longer, on any compu
 MUCH = 25 * FIRST
 IN_VAIN = "HTTP 503, six times, then a message, and a close"
 ANEW = "how long your program waits when it has read something new: as at the beginning"
+TWICE = "how long your program waits: about twice as long after each attempt in vain"
 ENDED = "which ends make your program come back: all but 1008 and 4400 to 4499"
 
 
 def check_18_3(site: Site) -> None:
+    try:
+        _come_back(site)
+    except NotYet as problem:
+        if problem.look not in (ANEW, TWICE):
+            raise
+        _come_back(site)  # a computer that stands still for a moment looks like that too
+
+
+def _come_back(site: Site) -> None:
     room = Room()
     sent = "a server that closes, drops, repeats, refuses six times, and closes for good"
     try:
@@ -350,8 +360,7 @@ def check_18_3(site: Site) -> None:
     waits = room.waits()
     in_vain, at_last = waits[2:8], waits[8]
     if in_vain[-1] < 1.5 * in_vain[0] or sum(in_vain) < MUCH:
-        look = "how long your program waits: about twice as long after each attempt in vain"
         told = ", ".join(f"{wait:.2f}" for wait in in_vain)
-        raise NotYet(look, sent="HTTP 503, six times", got=f"waits of {told} seconds")
+        raise NotYet(TWICE, sent="HTTP 503, six times", got=f"waits of {told} seconds")
     if at_last > MUCH:
         raise NotYet(ANEW, sent=IN_VAIN, got=f"a wait of {at_last:.2f} seconds")
