@@ -23,6 +23,11 @@ SHOWN = """() => ({
         "[aria-roledescription=error])").length,
 })"""
 
+VISIBLE = "visible=true"
+CUT = """() => [...document.querySelectorAll("pre, table, svg")]
+    .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
+    .map((part) => part.textContent.slice(0, 80))"""
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -100,6 +105,18 @@ def test_no_width_needs_scrolling_from_side_to_side(made, context):
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert open_page(page, path)["wide"] == 0, width
+    page.close()
+
+
+def test_paper_has_all_of_a_page_and_no_buttons(made, context):
+    page = context[0].new_page()
+    page.set_viewport_size({"width": 680, "height": 900})  # about an A4 page between its margins
+    page.emulate_media(media="print")
+    for number in SAMPLE:
+        open_page(page, made / f"notebooks/{notebook.lesson_path(number).stem}.html", "?print")
+        assert page.locator(".skip-to-content").count() == 1
+        assert not page.locator(".skip-to-content, .instructor-switch").locator(VISIBLE).count()
+        assert page.evaluate(CUT) == [], number
     page.close()
 
 

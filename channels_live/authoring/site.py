@@ -23,6 +23,10 @@ MERMAID = "11.16.0"  # of the npm registry
 _MERMAID_HASH = "74d7c46dabca328c2294733910a8aa1ed0c37451776e8d5295da38a2b758fb9b"  # SHA-256
 _MERMAID_FILE = "package/dist/mermaid.min.js"
 EPUB, PDF = "channels-live.epub", "channels-live.pdf"  # beside the pages
+_MARGIN = "15mm"
+_PAGE_NUMBER = (
+    '<span class="pageNumber" style="font-size: 8px; margin: auto; font-family: sans-serif"></span>'
+)
 _BROWSERS = ("chromium", "google-chrome")
 
 
@@ -102,7 +106,16 @@ def print_pdf(page: Path, pdf: Path) -> None:
         shown = browser.new_page()
         shown.goto(f"{page.as_uri()}?print", timeout=180_000)
         shown.wait_for_function("window.diagramsDrawn", timeout=180_000)
-        shown.pdf(path=str(pdf), format="A4", outline=True, tagged=True)
+        shown.pdf(
+            path=str(pdf),
+            format="A4",
+            margin={"top": _MARGIN, "right": _MARGIN, "bottom": _MARGIN, "left": _MARGIN},
+            display_header_footer=True,
+            header_template="<span></span>",  # or Chromium prints date and title
+            footer_template=_PAGE_NUMBER,
+            outline=True,
+            tagged=True,
+        )
         browser.close()
 
 
