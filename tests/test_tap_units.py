@@ -1,5 +1,6 @@
 """What the tap wraps is there, what it records is in its vocabulary, and it needs little."""
 
+import asyncio
 import copy
 import gc
 import importlib
@@ -9,15 +10,27 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import msgpack
 import pytest
+from asgiref.sync import sync_to_async
 
 from channels_live import tap
-from channels_live.tap import channels, daphne, django, errors, layers, outside, servers, settle
+from channels_live.tap import (
+    calls,
+    channels,
+    daphne,
+    django,
+    errors,
+    layers,
+    outside,
+    servers,
+    settle,
+)
 from channels_live.tap.asgi import Connection
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
@@ -191,7 +204,7 @@ def test_connection_is_forgotten_however_it_ends(events):
 
 @pytest.mark.parametrize("message", [None, {"type": 5}, {"text": b"x", "code": "secret"}])
 def test_message_of_any_form_can_be_recorded(events, message):
-    call = channels.Call(object(), message)
+    call = calls.Call(object(), message)
     call.start()
     call.end()
     assert not state.calls
@@ -235,7 +248,7 @@ def test_consumer_and_message_are_not_held(events):
 
     consumer, message = Consumer(), Message(type="x")
     known = [weakref.ref(each) for each in (consumer, Consumer, message)]
-    call = channels.Call(consumer, message)
+    call = calls.Call(consumer, message)
     state.dispatching.set(call)
     call.start()
     call.end(ValueError())
@@ -245,12 +258,73 @@ def test_consumer_and_message_are_not_held(events):
     state.dispatching.set(None)
 
 
+def test_method_is_looked_for_once_but_what_is_new_is_seen(events):
+    class Base:
+        def one(self): ...
+
+    def called(consumer, *kinds):
+        for kind in kinds:
+            call = calls.Call(consumer(), {"type": kind})
+            call.start()
+            call.end()
+        told = [event for event in events if event["kind"] == "call"]
+        return [
+            (event["handler"], event["known"], event["owner"].rpartition(".")[2]) for event in told
+        ]
+
+    first = type("First", (Base,), {})
+    assert called(first, "one", "two")[-2:] == [("one", True, "Base"), ("two", False, "First")]
+    first.two = lambda self: None
+    assert called(first, "two")[-1] == ("two", True, "First")
+    assert set(state.methods[id(first)][1]) == {"one", "two"}
+    # another class where one was that is gone
+    second = type("Second", (), {"one": lambda self: None})
+    state.methods[id(second)] = state.methods[id(first)]
+    assert called(second, "one")[-1][0:2] == ("one", True)
+    assert events[-2]["consumer"] == "Second"
+
+    class AnyMethod:
+        def __getattr__(self, name): ...
+
+    assert called(AnyMethod, "a", "b")[-1][:2] == ("b", True)
+    assert state.methods[id(AnyMethod)][1] == {}  # a client could fill it
+
+
+def test_call_that_never_comes_to_its_thread_is_forgotten(events):
+    held, free, ran = threading.Event(), threading.Event(), []
+
+    def hold():
+        held.set()
+        assert free.wait(10)
+
+    async def leave():
+        method = sync_to_async(lambda consumer, message: ran.append(message["type"]))
+        dispatch = channels._sync_dispatch(method)
+        holding = asyncio.create_task(sync_to_async(hold)())
+        while not held.is_set():
+            await asyncio.sleep(0)
+        waiting = asyncio.create_task(dispatch(object(), {"type": "left"}))
+        while not state.calls:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not state.calls
+        free.set()
+        await holding
+        await dispatch(object(), {"type": "stayed"})
+
+    asyncio.run(leave())
+    assert ran == ["stayed"] and not state.calls
+    assert [event["type"] for event in events if event["kind"] == "call"] == ["stayed"]
+
+
 def test_error_is_recorded_once_a_call(events):
     connection = Connection("websocket", "GET", "/")
     token = state.connection.set(connection)
     error = ValueError("x")
     for _ in range(2):
-        call = channels.Call(object(), {"type": "x"})
+        call = calls.Call(object(), {"type": "x"})
         call.start()
         call.end(error)
         errors.record_error(error)  # by the application around the consumer
