@@ -176,6 +176,12 @@ def test_record_does_not_grow_without_end(record, connect, monkeypatch):
     assert record.events[3]["why"] == "full"
 
 
+def test_large_frame_arrives_whole(record, connect):
+    text = "é" * 1_000_000  # all that is recorded of one, where all is wanted
+    connect(record, event("in", conn=1, text=text), event())
+    assert heard(record, 2)[0]["text"] == text
+
+
 @pytest.mark.parametrize("cut", [event()[:2], event()[: HEADER.size], event()[:-1]])
 def test_process_may_be_killed_in_the_middle_of_a_batch(record, connect, cut):
     connection = connect(record, event(), cut)
