@@ -55,7 +55,7 @@ def watch(options: argparse.Namespace) -> int:
         if os.name == "posix":  # elsewhere only its keeper can ask it
             with suppress(KeyboardInterrupt):  # the second one ends it at once
                 _interrupt(run)
-                _follow(run, teller)
+                _follow(run, teller, ending=True)
     finally:
         run.end()
     teller.tell(run)
@@ -71,8 +71,8 @@ def _interrupt(run: Run) -> None:
         os.killpg(run.process.pid, signal.SIGINT)
 
 
-def _follow(run: Run, teller: "_Teller") -> None:
-    asking = True  # whether it is ready, and listens on this computer only
+def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
+    asking = not ending  # whether it is ready, and listens on this computer only
     while run.running:
         if asking:
             try:
