@@ -41,7 +41,7 @@ def watch(options: argparse.Namespace) -> int:
     """
     words = options.command[1:] if options.command[0] == "--" else options.command
     line = words[0] if len(words) == 1 else shlex.join(words)
-    command = parse(line)
+    command = parse(line, in_terminal=True)
     variables = dict(os.environ)
     if options.full or options.pretty:
         variables["CHANNELS_LIVE_SHORT"] = str(WHOLE)

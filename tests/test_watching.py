@@ -10,11 +10,12 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from clients import eventually, family, gone
+from clients import eventually, family, gone, own_environment
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from channels_live.cli import main
+from channels_live.server.command import parse
 from channels_live.server.ports import free_port
 from channels_live.timeline import Live
 
@@ -181,6 +182,30 @@ while True:
             time.sleep(1.5)
             sys.exit(5)
 """
+
+
+@pytest.mark.live
+def test_environment_that_is_activated_is_taken(watched, site, monkeypatch):
+    own_environment(site / "own", module="only_there")
+    with (site / "myapp/consumers.py").open("a") as consumers:
+        consumers.write("\nimport only_there\n")
+    monkeypatch.setenv("VIRTUAL_ENV", str(site / "own"))
+    watch = watched()
+    watch.talk(HELLO)
+    watch.told("disconnect(1000)")
+    assert "its own" in watch.err.read_text()
+    python = str(site / "own/bin/python")
+    for line in ("python -m daphne x:y", "python3 manage.py runserver", "./manage.py runserver"):
+        assert parse(line, in_terminal=True).program[0] in (python, f"{python}3")
+        assert parse(line).program[0] == sys.executable
+    assert parse("uvicorn x:y", in_terminal=True).program == parse("uvicorn x:y").program
+
+
+@pytest.mark.parametrize("options", ["", "--env-file .env "])
+def test_runner_of_a_project_runs_it_in_a_terminal_only(options):
+    line = f"uv run {options}daphne -b 127.0.0.1 --port 9 x:y"
+    assert parse(line, in_terminal=True).argv(9)[1:] == line.split()[1:]
+    assert parse("uv run daphne -p 9 x:y").program[0] == sys.executable
 
 
 @pytest.mark.live
