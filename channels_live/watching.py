@@ -81,6 +81,7 @@ def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
                 if error.command is None:
                     raise
                 asking = False  # runserver lives on, and waits for better files
+                teller.tell(run)  # the traceback first
                 print(visible(error.reason), file=sys.stderr)
         else:
             with run.record.changed:

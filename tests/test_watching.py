@@ -277,3 +277,20 @@ def test_what_no_consumer_takes_up_is_told_after_a_while():
     (told,) = live.overdue(6.5)
     assert (told.client, told.row.text) == ("client 1", "GET /ws/")
     assert list(live.overdue(9.0)) == []
+
+
+def test_frames_of_an_application_without_consumers_are_told_as_they_come():
+    live = Live(str)
+    opened = {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/raw/"}
+    happened = [
+        opened,
+        {"kind": "answer", "status": 101},
+        {"kind": "in", "text": "asked"},
+        {"kind": "out", "text": "answered", "call": None},
+        {"kind": "close", "by": "client", "code": 1000, "reason": None},
+    ]
+    told = [
+        [each.row.text for each in live.tell({**event, "process": 0, "conn": 1, "at": 5.0})]
+        for event in happened
+    ]
+    assert told == [[], ["GET /raw/", "101 accepted"], ["asked"], ["answered"], ["close 1000"]]

@@ -65,6 +65,7 @@ class _Connection(Story):
         self._event = first  # the last one
         # a page may have a consumer, but mostly it has none; a WebSocket mostly has one
         self._has_consumer = first.get("protocol") not in ("http", None)
+        self._is_called = False
         self._told: dict[int, int] = {}  # id of a row → how many of its notes are told
 
     @property
@@ -80,6 +81,10 @@ class _Connection(Story):
     def tell(self, event: Event) -> Iterator[Told]:
         """Yield what is known by an event that was not known before."""
         self._event = event
+        if event["kind"] == "call":
+            self._has_consumer = self._is_called = True
+        elif event["kind"] == "answer" and not self._is_called:
+            self._has_consumer = False  # an application without one, or one that refuses
         self.take(event)
         if event["kind"] in ("in", "out") and "text" in event:
             waiting = self._arrived if event["kind"] == "in" and self._arrived else self.rows
