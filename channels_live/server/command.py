@@ -233,6 +233,8 @@ def _broker(command: Command) -> Command:
 def _asgi(command: Command) -> Command:
     server = SERVERS[command.name]
     command = replace(command, shows_ready=server.shows_ready(command.arguments))
+    if server.is_as_typed(command.arguments, command.folder):
+        return command  # once it is ready, it is looked at where it listens
     found = server.read(command.arguments, {**os.environ, **command.variables})
     if found is None:
         option = server.bind[0] if server.bind else server.port[0]

@@ -18,7 +18,7 @@ SHORTEST_SECRET = 12  # characters; a shorter one would be found in words
 
 _SECRET_NAME = re.compile(
     "token|passw|pwd|secret|session|auth|api_?key|access|signature|jwt|ticket|credential|otp"
-    r"|(^|[_-])(key|sig|code|state)$",
+    r"|(^|[_-])(key|sig|sid|code|state)$",
     re.I,
 )
 # as the key of a session, a digest or a JWT
