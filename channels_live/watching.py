@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shlex
 import signal
 import sys
@@ -31,6 +32,7 @@ TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 _COLORS = {"in": "32", "out": "36", "": "0"}  # by direction; the arrows tell the same
 _RED, _FAINT = "31", "2"
+_PAINT = re.compile(r"\x1b\[[\d;]*m")  # of a log that is coloured though nobody wants it
 
 
 def watch(options: argparse.Namespace) -> int:
@@ -131,7 +133,7 @@ class _Teller:
         while text := self._log.text():
             *lines, self._rest = (self._rest + text).split("\n")
             for line in lines:
-                self._write(sys.stderr, visible(line), _FAINT)
+                self._write(sys.stderr, visible(_PAINT.sub("", line)), _FAINT)
             if len(self._rest) > WHOLE:  # a line without an end
                 self._write(sys.stderr, visible(self._rest), _FAINT)
                 self._rest = ""

@@ -152,6 +152,7 @@ def test_errors_and_the_last_ones(watched, site):
     watch.told("raised ValueError: �[31mred")
     watch.told("in myapp/consumers.py, line ")
     assert "\x1b" not in watch.out.read_text() + watch.err.read_text()
+    watch.told("ValueError: red\n", watch.err)
     watch.end()
     last = watched("--last", "1")
     with pytest.raises(Exception, match="500"):
@@ -294,3 +295,27 @@ def test_frames_of_an_application_without_consumers_are_told_as_they_come():
         for event in happened
     ]
     assert told == [[], ["GET /raw/", "101 accepted"], ["asked"], ["answered"], ["close 1000"]]
+
+
+def test_disconnect_after_the_end_by_the_server_is_told():
+    call = {"consumer": "Room", "known": True, "arg": 4000, "call": 1, "text": None}
+    happened = [
+        {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/room/"},
+        {"kind": "call", "handler": "connect", "type": "websocket.connect", **call},
+        {"kind": "answer", "status": 101},
+        {"kind": "close", "by": "server", "code": 4000, "reason": None},
+        {"kind": "return", "call": 1, "seconds": 0.0},
+        {"kind": "call", "handler": "disconnect", "type": "websocket.disconnect", **call},
+        {"kind": "error", "type": "KeyError", "message": "'x'", "file": None},
+    ]
+    live, told = Live(str), []
+    for event in happened:
+        for each in live.tell({**event, "process": 0, "conn": 1, "at": 5.0}):
+            told.append((each.row.text, each.row.call, list(each.row.notes)))
+    assert told == [
+        ("GET /room/", "Room.connect()", []),
+        ("101 accepted", "", []),
+        ("close 4000", "", []),
+        ("", "Room.disconnect(4000)", []),
+        ("", "", ["raised KeyError: 'x'"]),
+    ]
