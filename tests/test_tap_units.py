@@ -22,7 +22,7 @@ from channels_live.tap.asgi import Connection
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
 from channels_live.tap.state import state
-from channels_live.tap.texts import short
+from channels_live.tap.texts import address, cut, short
 from channels_live.tap.wire import CHECKED
 
 FOLDER = Path(tap.__file__).parent
@@ -293,3 +293,30 @@ def test_patience_ends_only_after_as_many_looks_as_it_has_room_for(busy, monkeyp
 def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
     monkeypatch.setattr(tap, "SETTLE_LIMIT", 0.05)
     assert settle.settle(60.0, lambda: None) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/confirm/MQ:1vabcd:Hs0mEsecretSignatureThatIsLong0123/", "/confirm/MQ:1vab…/"),
+        ("/invite/waESVCJy1rYTRx_0-F8CRM9_u8pet1VAMOts_8NuVOY/", "/invite/waES…/"),
+        ("/ws/9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b/", "/ws/9944…/"),
+        *[
+            (path, path)
+            for path in (
+                "/ws/Room-2-The-Great-Discussion-Of-Things/",
+                "/ws/550e8400-e29b-41d4-a716-446655440000/",
+                "/media/IMG20261128123456789012345.jpg",
+                "/ws/AsyncJsonWebsocketConsumer2/",
+                "/at/12:345678:abc/",
+            )
+        ],
+    ],
+)
+def test_what_is_secret_in_a_path_is_cut(path, told):
+    assert address(path.encode(), b"", []) == told
+
+
+def test_names_in_a_message_are_no_secrets():
+    text = "OrderSerializerV2For3Shops4And5Customers failed at 12:345678:abc"
+    assert cut(text) == text
