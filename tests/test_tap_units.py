@@ -3,6 +3,7 @@
 import copy
 import gc
 import importlib
+import importlib.util
 import inspect
 import itertools
 import os
@@ -17,7 +18,17 @@ import msgpack
 import pytest
 
 from channels_live import tap
-from channels_live.tap import channels, daphne, django, errors, layers, outside, servers, settle
+from channels_live.tap import (
+    channels,
+    daphne,
+    django,
+    errors,
+    hooks,
+    layers,
+    outside,
+    servers,
+    settle,
+)
 from channels_live.tap.asgi import Connection
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
@@ -30,8 +41,8 @@ LIBRARIES = [daphne, channels, django, servers, outside]
 HOOKS = [
     (module, name)
     for library in LIBRARIES
-    for module, hooks in library.HOOKS.items()
-    for name in hooks
+    for module, names in library.HOOKS.items()
+    for name in names
 ]
 
 
@@ -47,6 +58,33 @@ def test_what_is_wrapped_is_there(module, name):
     for part in name.split("."):
         value = getattr(value, part)
     assert callable(value)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_finder_that_asks_all_others_puts_no_hook_in_twice(tmp_path, monkeypatch, first):
+    """As those of tracers do, such as Datadog's."""
+
+    class Asks:
+        asking = False
+
+        def find_spec(self, name, path=None, target=None):
+            if self.asking:
+                return None
+            self.asking = True
+            try:
+                return importlib.util.find_spec(name)
+            finally:
+                self.asking = False
+
+    name = f"hooked_{first}".lower()
+    (tmp_path / f"{name}.py").write_text("def tell(): return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(hooks, "_waiting", {})
+    others = [finder for finder in sys.meta_path if finder is not hooks._finder]
+    ours = [Asks(), hooks._finder] if first else [hooks._finder, Asks()]
+    monkeypatch.setattr(sys, "meta_path", [*ours, *others])
+    hooks.install({name: {"tell": lambda function: lambda: 10 * function()}})
+    assert importlib.import_module(name).tell() == 10
 
 
 def test_dispatch_of_sync_consumers_can_be_replaced():
