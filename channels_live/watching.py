@@ -29,6 +29,11 @@ from channels_live.trouble import visible
 LOOK = 0.05  # seconds between two looks
 WHOLE = 1_000_000  # characters of a frame that are recorded where all of it is wanted
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
+UNSEEN = (
+    "Nothing can be told of this server: what watches it was not loaded there. Python's options -E "
+    "and -I keep it out, and so do containers, and programs that bring a sitecustomize of their "
+    "own, such as opentelemetry-instrument."
+)
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 _COLORS = {"in": "32", "out": "36", "": "0"}  # by direction; the arrows tell the same
 _RED, _FAINT = "31", "2"
@@ -79,6 +84,8 @@ def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
         if asking:
             try:
                 asking = not run.wait_until_ready(LOOK)
+                if not (asking or run.record.connected or run.record.events):
+                    print(UNSEEN, file=sys.stderr)
             except ServerError as error:
                 if error.command is None:
                     raise

@@ -18,6 +18,7 @@ from channels_live.cli import main
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port
 from channels_live.timeline import Live
+from channels_live.watching import UNSEEN
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
 HELLO = '{"message": "hello"}'
@@ -207,6 +208,13 @@ def test_runner_of_a_project_runs_it_in_a_terminal_only(options):
     line = f"uv run {options}daphne -b 127.0.0.1 --port 9 x:y"
     assert parse(line, in_terminal=True).argv(9)[1:] == line.split()[1:]
     assert parse("uv run daphne -p 9 x:y").program[0] == sys.executable
+
+
+@pytest.mark.live
+def test_server_that_cannot_be_seen_is_told(watched):
+    watch = watched(command="python -I -m http.server --bind 127.0.0.1 {}")
+    watch.told(UNSEEN, watch.err)
+    watch.end()
 
 
 @pytest.mark.live
