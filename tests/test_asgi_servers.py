@@ -132,6 +132,15 @@ def test_address_that_stands_in_a_file(start, site):
         start(f"{GUNICORN} {WEB}", site)
 
 
+@pytest.mark.live
+@not_on_windows
+def test_gunicorn_for_wsgi(start, site):
+    server = start(f"gunicorn -b 127.0.0.1:{free_port()} myproject.wsgi", site)
+    assert server.http("/nowhere").status_code == 404
+    lines = [line.split(maxsplit=2)[2] for line in str(server.timeline()).splitlines()]
+    assert lines == ["──▶  GET /nowhere", "◀──  404 not found"]
+
+
 COMMANDS = [
     "uvicorn --port {} {}",
     "uvicorn --port {} --reload {}",

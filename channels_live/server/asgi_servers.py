@@ -22,7 +22,8 @@ class AsgiServer:
     other; "": there is only that option, None: there is none.
     variables: names of environment variables that it reads instead, of the host and of the port.
     ready: what it prints when it is ready; reloading: when it also watches files.
-    level: its option for how much it prints.
+    level: its option for how much it prints. worker: a part of an option without which it never
+    prints that it is ready.
     """
 
     ready: str
@@ -35,6 +36,7 @@ class AsgiServer:
     variables: tuple[str, str] = ("", "")
     reloading: str | None = None
     level: str = "--log-level"
+    worker: str = ""
 
     def read(
         self, arguments: Sequence[str], variables: Mapping[str, str]
@@ -100,7 +102,8 @@ class AsgiServer:
             word.startswith(self.level) and _QUIET.search(word + after)
             for word, after in zip(arguments, [*arguments[1:], ""], strict=True)
         )
-        return LISTENS if quiet else text
+        silent = self.worker and not any(self.worker in word for word in arguments)
+        return LISTENS if quiet or silent else text
 
 
 def _parts(address: str) -> tuple[str, str]:
@@ -135,6 +138,7 @@ SERVERS = {
         ready="Application startup complete.",
         bind=("-b", "--bind"),
         file="gunicorn.conf.py",
+        worker="vicorn",  # -k uvicorn_worker.UvicornWorker; its others serve WSGI
         variables=("", "PORT"),  # with which it would listen everywhere
     ),
 }
