@@ -68,8 +68,10 @@ class _Finder:
         self._asking: set[tuple[int, str]] = set()  # threads, and the modules that they look for
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in _waiting:
+            return None
         asked = threading.get_ident(), name
-        if name not in _waiting or asked in self._asking:  # another one asks the others too
+        if asked in self._asking:  # another one asks the others too
             return None
         self._asking.add(asked)
         try:
