@@ -5,13 +5,13 @@ import sys
 import httpx
 import psutil
 import pytest
-from clients import HELLO, talk
+from clients import HELLO, PATIENCE, talk
 
 from channels_live import ServerError
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port, listened_on
 
-WEB = "myproject.asgi:application"
+WEB, WSGI = "myproject.asgi:application", "myproject.wsgi:application"
 GUNICORN = "gunicorn -k uvicorn_worker.UvicornWorker"
 not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
 
@@ -111,7 +111,7 @@ def test_sockets_and_files_are_left_as_they_are_typed(tmp_path, line):
     ],
 )
 def test_each_on_a_unix_socket(start, tmp_path, line):
-    server = start(line.format(tmp_path / "s"))
+    server = start(line.format(tmp_path / "s"), timeout=PATIENCE)
     transport = httpx.HTTPTransport(uds=str(tmp_path / "s"))
     with httpx.Client(transport=transport, base_url="http://localhost") as http:
         assert http.get("/nowhere").status_code == 404
@@ -123,19 +123,23 @@ def test_each_on_a_unix_socket(start, tmp_path, line):
 def test_address_that_stands_in_a_file(start, site):
     port = free_port()
     (site / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'\n")
-    server = start(f"{GUNICORN} {WEB}", site)
+    server = start(f"gunicorn {WSGI}", site, timeout=PATIENCE)
     assert server.port == port
-    assert talk(server, "/ws/chat/", HELLO) == [HELLO]
-    server.stop()
-    (site / "gunicorn.conf.py").write_text(f"bind = '0.0.0.0:{port}'\n")
+    assert server.http("/nowhere").status_code == 404
+
+
+@pytest.mark.live
+@not_on_windows
+def test_file_that_would_open_it_to_others(start, site):
+    (site / "gunicorn.conf.py").write_text(f"bind = '0.0.0.0:{free_port()}'\n")
     with pytest.raises(ServerError, match=r"listens on '0\.0\.0\.0', where other"):
-        start(f"{GUNICORN} {WEB}", site)
+        start(f"gunicorn {WSGI}", site, timeout=PATIENCE)
 
 
 @pytest.mark.live
 @not_on_windows
 def test_gunicorn_for_wsgi(start, site):
-    server = start(f"gunicorn -b 127.0.0.1:{free_port()} myproject.wsgi", site)
+    server = start(f"gunicorn -b 127.0.0.1:{free_port()} {WSGI}", site, timeout=PATIENCE)
     assert server.http("/nowhere").status_code == 404
     lines = [line.split(maxsplit=2)[2] for line in str(server.timeline()).splitlines()]
     assert lines == ["──▶  GET /nowhere", "◀──  404 not found"]

@@ -63,8 +63,10 @@ class Watched:
 
 
 @pytest.fixture
-def watched(site, tmp_path):
+def watched(site, tmp_path, monkeypatch):
     """Return a function that starts one; end it after the test."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # of who runs the tests
+        monkeypatch.delenv(variable, raising=False)
     all_of_them = []
 
     def watched(*options, **more):
