@@ -4,6 +4,7 @@ import asyncio
 import copy
 import gc
 import importlib
+import importlib.util
 import inspect
 import itertools
 import os
@@ -26,6 +27,7 @@ from channels_live.tap import (
     daphne,
     django,
     errors,
+    hooks,
     layers,
     outside,
     servers,
@@ -35,7 +37,7 @@ from channels_live.tap.asgi import Connection
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
 from channels_live.tap.state import state
-from channels_live.tap.texts import short
+from channels_live.tap.texts import address, cut, short
 from channels_live.tap.wire import CHECKED
 
 FOLDER = Path(tap.__file__).parent
@@ -43,8 +45,8 @@ LIBRARIES = [daphne, channels, django, servers, outside]
 HOOKS = [
     (module, name)
     for library in LIBRARIES
-    for module, hooks in library.HOOKS.items()
-    for name in hooks
+    for module, names in library.HOOKS.items()
+    for name in names
 ]
 
 
@@ -60,6 +62,33 @@ def test_what_is_wrapped_is_there(module, name):
     for part in name.split("."):
         value = getattr(value, part)
     assert callable(value)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_finder_that_asks_all_others_puts_no_hook_in_twice(tmp_path, monkeypatch, first):
+    """As those of tracers do, such as Datadog's."""
+
+    class Asks:
+        asking = False
+
+        def find_spec(self, name, path=None, target=None):
+            if self.asking:
+                return None
+            self.asking = True
+            try:
+                return importlib.util.find_spec(name)
+            finally:
+                self.asking = False
+
+    name = f"hooked_{first}".lower()
+    (tmp_path / f"{name}.py").write_text("def tell(): return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(hooks, "_waiting", {})
+    others = [finder for finder in sys.meta_path if finder is not hooks._finder]
+    ours = [Asks(), hooks._finder] if first else [hooks._finder, Asks()]
+    monkeypatch.setattr(sys, "meta_path", [*ours, *others])
+    hooks.install({name: {"tell": lambda function: lambda: 10 * function()}})
+    assert importlib.import_module(name).tell() == 10
 
 
 def test_dispatch_of_sync_consumers_can_be_replaced():
@@ -367,3 +396,30 @@ def test_patience_ends_only_after_as_many_looks_as_it_has_room_for(busy, monkeyp
 def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
     monkeypatch.setattr(tap, "SETTLE_LIMIT", 0.05)
     assert settle.settle(60.0, lambda: None) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/confirm/MQ:1vabcd:Hs0mEsecretSignatureThatIsLong0123/", "/confirm/MQ:1vab…/"),
+        ("/invite/waESVCJy1rYTRx_0-F8CRM9_u8pet1VAMOts_8NuVOY/", "/invite/waES…/"),
+        ("/ws/9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b/", "/ws/9944…/"),
+        *[
+            (path, path)
+            for path in (
+                "/ws/Room-2-The-Great-Discussion-Of-Things/",
+                "/ws/550e8400-e29b-41d4-a716-446655440000/",
+                "/media/IMG20261128123456789012345.jpg",
+                "/ws/AsyncJsonWebsocketConsumer2/",
+                "/at/12:345678:abc/",
+            )
+        ],
+    ],
+)
+def test_what_is_secret_in_a_path_is_cut(path, told):
+    assert address(path.encode(), b"", []) == told
+
+
+def test_names_in_a_message_are_no_secrets():
+    text = "OrderSerializerV2For3Shops4And5Customers failed at 12:345678:abc"
+    assert cut(text) == text
