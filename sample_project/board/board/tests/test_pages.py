@@ -36,7 +36,9 @@ class PageTests(TestCase):
             page = self.client.get("/board/")
         self.assertContains(page, 'join_class("http://10.0.0.7:8400", "code"')
         with self.settings(BOARD_ADDRESS=""):  # nobody has said it
-            self.assertContains(self.client.get("/board/"), 'join_class("http://testserver", "code"')
+            self.assertContains(
+                self.client.get("/board/"), 'join_class("http://testserver", "code"'
+            )
 
     def test_log_out(self):
         self.log_in("word")
