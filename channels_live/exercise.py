@@ -128,7 +128,7 @@ class Task:
         return Outcome(self.number, state, details, advice)
 
     def more_hints(self, solution: str | None = None) -> Text:
-        """Return the hints so far, one more each time: a Text. What fits the last check comes first.
+        """Return the hints so far, one more each time: a Text, first what fits the last check.
 
         solution: what shows ours, or None for the cell that does.
         """
