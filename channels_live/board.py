@@ -35,12 +35,14 @@ def run(address: str, port: int, new: bool = False) -> int:
     except OSError as error:
         raise LessonError(f"The board cannot be started. {in_words(error)}") from error
     addresses = _addresses(host)
+    page = f"http://{addresses[0]}:{port}"
     os.environ.update(
         DJANGO_SETTINGS_MODULE="boardsite.settings",
         DJANGO_DEBUG="0",
         DJANGO_SECRET_KEY=known["secret"],
         DJANGO_ALLOWED_HOSTS=",".join([*addresses, "127.0.0.1", "localhost"]),
         BOARD_DATA=str(folder),
+        BOARD_ADDRESS=page,
         BOARD_CODE=known["code"],
         BOARD_WORD=known["word"],
         BOARD_HELPER_WORD=known["helper_word"],
@@ -48,7 +50,6 @@ def run(address: str, port: int, new: bool = False) -> int:
     os.environ.pop("REDIS_URL", None)
     sys.path.insert(0, str(PROJECT))
     _migrate()
-    page = f"http://{addresses[0]}:{port}"
     cell = f'from channels_live import join_class; join_class("{page}", "{known["code"]}")'
     print(
         f"The board of this class is served at {page}/\n\n"

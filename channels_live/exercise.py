@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from channels_live import class_line, copies, editions, notebook, trouble, work, workspace
+from channels_live import class_line, copies, editions, kept, notebook, trouble, work, workspace
 from channels_live.checks import NotYet, Site
 from channels_live.checks.hints import in_order
 from channels_live.kernel import KERNEL, WorkingCopy
@@ -127,13 +127,12 @@ class Task:
                 advice["next"] = ", then ".join(steps)
         return Outcome(self.number, state, details, advice)
 
-    def more_hints(self, solution: str | None = None, found: str = "") -> Text:
-        """Return the hints so far, one more each time: a Text.
+    def more_hints(self, solution: str | None = None) -> Text:
+        """Return the hints so far, one more each time: a Text, first what fits the last check.
 
-        solution: what shows ours, or None for the cell that does. found: the outcome of a check as
-        a text, or "": what fits it comes first.
+        solution: what shows ours, or None for the cell that does.
         """
-        hints = in_order(self.hints, found)
+        hints = in_order(self.hints, kept.last_found(self.number))
         most = len(hints)
         forgotten = []
         try:
@@ -212,7 +211,7 @@ class Exercise(WorkingCopy):
     @workspace.in_our_words()
     def hint(self) -> Text:
         """Return the hints so far, and one more each time: first what fits the last check."""
-        return self._task.more_hints(found=str(self._found or ""))
+        return self._task.more_hints()
 
     @workspace.in_our_words()
     def solution(self) -> Text:

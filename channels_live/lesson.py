@@ -65,9 +65,10 @@ def _numbered(paths: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _cells(number: int) -> list[tuple[str, str]]:
-    """Return the files that a lesson's cells write: what they hold need not be kept."""
-    path = notebook.lesson_path(number)
-    return list(notebook.written_files(notebook.lesson(path).cells)) if path else []
+    """Return the files that cells of a lesson, or of the clinic, write: they need not be kept."""
+    paths = [notebook.lesson_path(number), *notebook.lesson_paths(workspace.CLINIC)]
+    pages = [notebook.lesson(path) for path in paths if path]
+    return [file for page in pages for file in notebook.written_files(page.cells)]
 
 
 def _layers(number: int) -> list[Path]:

@@ -75,6 +75,8 @@ def check(task: "Task") -> Outcome:
         outcome.advice["before"] = f"it was right; that is kept in {workspace.shown(versions[0])}"
     if trouble:
         outcome.advice[FORGOTTEN] = "\n".join(trouble)
+    with contextlib.suppress(OSError):  # then hints begin with what is general
+        kept.keep_found(task.number, str(outcome))
     class_line.checked(outcome, Progress().hints.get(task.number, 0))
     return outcome
 

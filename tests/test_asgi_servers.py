@@ -1,5 +1,6 @@
 """uvicorn, hypercorn, granian and gunicorn start as they are typed, for this computer only."""
 
+import socket
 import sys
 
 import httpx
@@ -174,6 +175,14 @@ def test_each_is_ready_when_it_says_so(start, monkeypatch, line):
 def test_log_is_the_same_at_every_run(start, line):
     first, second = (start(line.format(8000, WEB)) for _ in range(2))
     assert first.log() == second.log()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("line", [COMMANDS[0], *COMMANDS[3:5]])
+def test_a_taken_port_is_told_from_other_errors(start, line):
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(ServerError) as caught:
+        start(line.format(other.getsockname()[1], WEB), fallback=False)
+    assert caught.value.port_taken
 
 
 @pytest.mark.live

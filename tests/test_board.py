@@ -46,7 +46,10 @@ expect.set_options(timeout=30_000)
 
 
 class Board:
-    """A board that runs. page: its address. code: of the class. you, helpers: links to log in."""
+    """A board that runs. page: its address. you, helpers: links to log in.
+
+    code: of the class. cell: that its terminal shows for learners.
+    """
 
     def __init__(self, workspace):
         self.workspace, self.port = workspace, free_port()
@@ -67,7 +70,7 @@ class Board:
         self.page = f"http://127.0.0.1:{self.port}"
         (self.you,) = re.findall(r"  you +(\S+)", text)
         (self.helpers,) = re.findall(r"  helpers +(\S+)", text)
-        (self.code,) = re.findall(r'join_class\(".+?", "([A-Z]{6})"\)', text)
+        ((self.cell, self.code),) = re.findall(r'(join_class\(".+?", "([A-Z]{6})"\))', text)
         assert eventually(lambda: answers(self.page))
 
     def end(self, number=signal.SIGTERM):
@@ -75,9 +78,9 @@ class Board:
         self.process.stdout.close()
         return self.process.wait(30)
 
-    def log_in(self):
+    def log_in(self, page=None):
         """Return a client of the instructor's, whose log-in outlives the server."""
-        client = httpx.Client(base_url=self.page, follow_redirects=True)
+        client = httpx.Client(base_url=page or self.page, follow_redirects=True)
         client.get("/")
         word, token = self.you.partition("#")[2], client.cookies["board-csrf"]
         client.post("/", data={"word": word, "csrfmiddlewaretoken": token})
@@ -332,6 +335,11 @@ def test_a_link_works_where_the_page_is_open_already(board, browser):
 
 @pytest.mark.live
 @pytest.mark.browser
+def test_it_tells_the_address_that_its_terminal_does(board):
+    page = board.log_in(f"http://localhost:{board.port}").get("/board/").text
+    assert f'{board.cell[:-1]}, name="Anna")' in page
+
+
 def test_who_sends_to_nobody_is_told_so(browser, tmp_path, workspace):
     board = Board(tmp_path / "instructor")
     try:

@@ -15,6 +15,7 @@ from answers import RIGHT_5_1, WRONG_5_1, everything, work_on
 from clients import talk
 
 from channels_live import Exercise, LessonError
+from channels_live.cli import main
 from channels_live.exercise import task, tasks, without_repeats
 from channels_live.notebook import BEGIN, END
 from channels_live.outcome import Outcome
@@ -139,7 +140,7 @@ def test_hints_say_more_each_time_and_end(exercise):
 
 
 @pytest.mark.live
-def test_hints_begin_with_what_fits_what_was_found(exercise):
+def test_hints_begin_with_what_fits_what_was_found(exercise, capsys):
     said = str(task("5.1").more_hints())
     assert said.startswith("Hint 1 of 4: The check says how far it came.")
     (exercise.folder / ANSWER).write_text(WRONG_5_1)
@@ -151,6 +152,11 @@ def test_hints_begin_with_what_fits_what_was_found(exercise):
         assert hint in lines[0]
     assert len(set(lines[:3])) == 3  # all that were given; none is lost, and none twice
     assert Progress().hints == {"5.1": 3}
+    # in a kernel that was started since, and in a terminal
+    assert str(Exercise("5.1").hint()).startswith(lines[0])
+    capsys.readouterr()
+    assert main(["hint", "5.1"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == lines[0].replace("`", "")
 
 
 @pytest.mark.parametrize("task", tasks(), ids=lambda task: task.number)

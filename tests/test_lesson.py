@@ -13,9 +13,9 @@ from jupyter_client.manager import start_new_kernel
 
 from channels_live import Lesson, LessonError, ServerError
 from channels_live.kernel import KERNEL
-from channels_live.notebook import lesson_path, read, written_files
+from channels_live.notebook import lesson_path, lesson_paths, read, written_files
 from channels_live.server.ports import free_port
-from channels_live.workspace import NOTEBOOKS, ROOT, SAMPLE, workspace_folder
+from channels_live.workspace import CLINIC, NOTEBOOKS, ROOT, SAMPLE, workspace_folder
 
 MANIFEST = ".channels_live.json"
 
@@ -168,6 +168,16 @@ def test_file_from_a_cell_of_the_notebook_is_no_change(workspace, line_end):
     (folder / path).write_text(text + "# mine\n")
     Lesson(5)
     assert [copy[path] for copy in kept(workspace)] == [f"{text}# mine\n".encode()]
+
+
+def test_what_a_page_of_the_clinic_writes_is_no_change(workspace):
+    folder = Lesson(5).folder
+    for page in lesson_paths(CLINIC):
+        for path, text in written_files(read(page).cells):
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(text)
+        Lesson(5)
+    assert not kept(workspace)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"3", b"\xff", b'{"manage.py": 3}'])

@@ -85,7 +85,7 @@ PITFALLS = [
     (24, "a loop in connect()", "clinic 2", "It sends, and never hears", "no answer",
      "I heard hello"),
     (25, "no StopConsumer", "clinic 2", "It took too long to shut down",
-     "took too long to shut down and was killed", "killed: 1"),
+     "took too long to shut down and was killed", "killed once more: False"),
     (26, "code before accept()", "lesson 8", "Watch it fail",
      "closed with 4401, which no refused client hears", "received 4401"),
     (26, "no reasons from daphne", "clinic 5",

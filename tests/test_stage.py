@@ -755,7 +755,8 @@ server.watch()
     note = page.locator(".cl-Note").first
     expect(note).to_contain_text("https://evil.example")
     assert note.evaluate("note => getComputedStyle(note).fontWeight") == "400", "it is no failure"
-    page.evaluate("""() => document.body.insertAdjacentHTML(
-        "beforeend", "<div class=jp-RenderedHTMLCommon><details></details><p></div>")""")
+    page.evaluate("""() => document.body.insertAdjacentHTML("beforeend",
+        "<div class=jp-RenderedHTMLCommon><details open><pre></pre></details><p></div>")""")
     margin = "box => parseFloat(getComputedStyle(box).marginBottom)"
     assert page.locator("details").last.evaluate(margin) >= 10
+    assert page.locator("details > pre").first.evaluate(margin) >= 10

@@ -10,7 +10,8 @@ from channels_live.server.log import relative
 from channels_live.trouble import in_words, short, visible
 
 LAST_LINES = 12  # of the log, shown with an error
-IN_USE = re.compile("Address (?:already )?in use")  # the shorter: musl's, such as our nginx's
+# The shorter: musl's, such as our nginx's. In small letters: asyncio's, such as uvicorn's
+IN_USE = re.compile("address (?:already )?in use", re.IGNORECASE)
 _RAISED = re.compile(r"[A-Za-z][\w.]*(?:Error|Exception): ")
 _USAGE = re.compile(r"(.+): (error: .*)")  # argparse's words
 _MEANT = [  # a part of a traceback, and what Python does not say of it
@@ -93,7 +94,8 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
 
     folder: the project's; paths below it become relative. port: the typed one.
     """
-    if event["port_taken"]:
+    # with no file of the project's on the way, it is the server that wanted to listen
+    if event["port_taken"] or (port and not event["file"] and IN_USE.search(event["message"])):
         return taken(port, **known)
     raised, file, place = event["type"], "", ""
     if event["file"]:

@@ -50,7 +50,7 @@ def log_out(request):
 
 @only_for(INSTRUCTOR)
 def board(request):
-    address = request.build_absolute_uri("/").rstrip("/")
+    address = settings.BOARD_ADDRESS or request.build_absolute_uri("/").rstrip("/")
     return render(request, "board/board.html", {"address": address, "code": settings.BOARD_CODE})
 
 

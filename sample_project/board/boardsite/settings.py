@@ -11,6 +11,8 @@ ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost").sp
 BOARD_CODE = os.environ.get("BOARD_CODE", "code")  # lets learners in
 BOARD_WORD = os.environ.get("BOARD_WORD", "word")  # lets the instructor in
 BOARD_HELPER_WORD = os.environ.get("BOARD_HELPER_WORD", "helper-word")
+# Where the room finds the board; without it, where the page that tells it was opened
+BOARD_ADDRESS = os.environ.get("BOARD_ADDRESS", "")
 SOCKET_ORIGINS = ALLOWED_HOSTS  # pages that may open a screen's socket
 
 INSTALLED_APPS = [

@@ -30,6 +30,16 @@ class PageTests(TestCase):
         self.assertRedirects(self.client.get("/board/"), "/")
         self.assertRedirects(self.client.get("/class.csv"), "/")
 
+    def test_it_names_the_address_of_the_room(self):
+        self.log_in("word")
+        with self.settings(BOARD_ADDRESS="http://10.0.0.7:8400"):
+            page = self.client.get("/board/")
+        self.assertContains(page, 'join_class("http://10.0.0.7:8400", "code"')
+        with self.settings(BOARD_ADDRESS=""):  # nobody has said it
+            self.assertContains(
+                self.client.get("/board/"), 'join_class("http://testserver", "code"'
+            )
+
     def test_log_out(self):
         self.log_in("word")
         self.client.post("/out/")
