@@ -27,7 +27,10 @@ class Zygote:
 
     def __init__(self):
         self._requests, theirs = socket.socketpair()
-        self._process = subprocess.Popen([sys.executable, str(ZYGOTE)], stdin=theirs)
+        # in a session of its own: who kills a whole group leaves it there to end the servers
+        self._process = subprocess.Popen(
+            [sys.executable, str(ZYGOTE)], stdin=theirs, start_new_session=True
+        )
         theirs.close()
         self._asking = threading.Lock()
         self._pids = []  # answers
