@@ -1,14 +1,18 @@
 """What every test run needs: a workspace of its own, groups for xdist, and exceptions for nbval."""
 
+import gc
 import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
+
+sys.dont_write_bytecode = False  # here only: or each worker would compile all tests at each run
 
 FOLDER = pytest.StashKey[Path]()
 EXERCISE = re.compile(r"\[(\d+\.\d+)\b")  # its number, in the name of a test
@@ -58,6 +62,17 @@ IPyNbFile.setup = _start_kernel_again
 
 def pytest_unconfigure(config):
     shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Let nobody look for garbage among thousands of tests: they stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before nbval starts a kernel
