@@ -10,12 +10,12 @@ import sys
 import psutil
 import pytest
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer
-from clients import DAPHNE, eventually
+from clients import DAPHNE, eventually, manage
 from daphne.cli import CommandLineInterface
 from django.urls.converters import SlugConverter
 from playwright.sync_api import expect
 from projects import another_answer
-from rooms import ORIGIN, closed_with, lay_out, manage, read, rewrite, shell, visit
+from rooms import ORIGIN, closed_with, lay_out, read, rewrite, shell, visit
 from uvicorn.config import Config
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect

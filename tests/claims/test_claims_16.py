@@ -7,11 +7,11 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 from channels.security.websocket import OriginValidator
-from clients import DAPHNE
+from clients import DAPHNE, manage
 from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.asyncio import async_unsafe
 from playwright.sync_api import expect
-from rooms import ORIGIN, closed_with, lay_out, manage, read, shell
+from rooms import ORIGIN, closed_with, lay_out, read, shell
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
