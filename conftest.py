@@ -86,6 +86,8 @@ def pytest_runtest_setup(item):
 def pytest_xdist_make_scheduler(config, log):
     """Let workers share out files, so that a notebook has one kernel; and exercises, one by one.
 
+    So are the answers to *Now you*, which need a kernel each.
+
     Not by the marks of --dist=loadgroup, which pytest-xdist 3.8 does not see with pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling
@@ -93,6 +95,8 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file, _, test = nodeid.partition("::")
+            if file.endswith("test_now_you.py"):
+                return nodeid
             exercise = EXERCISE.search(test) if file.endswith("test_exercises.py") else None
             return f"{file} {exercise[1]}" if exercise else file
 
