@@ -26,6 +26,7 @@ from channels_live.workspace import SAMPLE
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.usefixtures("forked_servers"),  # what the site does does not depend on it
     pytest.mark.skipif(sys.platform != "linux", reason="needs many addresses of this computer"),
 ]
 DAPHNE = "daphne -u run/one.sock --proxy-headers -v 0 myproject.asgi:application"
