@@ -520,8 +520,8 @@ def test_now_you_shows_names(browser, tmp_path):
         page.reload()
         expect(log).to_have_value("hello\n")
         page.close()
-    with pytest.raises(subprocess.CalledProcessError):
-        manage(tmp_path, "test", "myapp.test_live", "--noinput")
+    told = manage(tmp_path, "test", "myapp.test_live", "--noinput", check=False)
+    assert "FAIL: test_two_clients_meet" in told
 
 
 TEST_THAT_SAVES = """
