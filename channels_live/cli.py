@@ -70,9 +70,9 @@ Join a class. Its board is told of your exercises from then on; what exactly, th
 """
 WATCH = """\
 Run a server, as typed after --, and tell the conversation with it as it happens: who connects,
-each frame, the methods of consumers, exceptions. Nothing in the project changes. The server's own
-log goes to stderr. Control-C ends both, a second one at once. The server's exit status is handed
-on.
+each frame, the methods of consumers, exceptions. Nothing in the project changes. It runs in the
+environment that is activated; `uv run` before it works too. The server's own log goes to stderr.
+Control-C ends both, a second one at once. The server's exit status is handed on.
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
+import marshal
 import os
 import secrets
 import socket
@@ -12,18 +12,19 @@ import stat
 import threading
 import time
 import weakref
+import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
-from channels_live.tap import SETTLE_LIMIT
+from channels_live.tap import HEADER, SETTLE_LIMIT
 from channels_live.tap.events import fault
 
 ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
 TOKEN_LIMIT = 5.0  # seconds in which it says who it is
 MOST_STRANGERS = 16  # that have not said it yet; the oldest of more is hung up on
-LONGEST_LINE = 2**20  # bytes of one event, or of several
+LARGEST_BATCH = 2**23  # bytes; of one event, or of several
 MOST_EVENTS = 1_000_000  # of one server
 _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
 
@@ -184,10 +185,10 @@ class Record:
 
     def _read(self, process: socket.socket, number: int) -> None:
         ended = False
-        with process, process.makefile("rb") as lines:
+        with process, process.makefile("rb") as stream:
             try:
                 process.settimeout(TOKEN_LIMIT)
-                said = lines.readline(len(self._token) + 2).strip()
+                said = stream.readline(len(self._token) + 2).strip()
                 if not secrets.compare_digest(said, self._token):
                     return
                 process.settimeout(None)
@@ -198,14 +199,13 @@ class Record:
                         self._strangers.remove(process)
                     self._processes.add(process)
                     self.changed.notify_all()
-                while line := lines.readline(LONGEST_LINE):
-                    events = json.loads(line)
-                    if type(events) is not list or any(map(fault, events)):
-                        return self._add_gap(number, "failed", "a line of it cannot be read")
+                while (events := _next_events(stream)) != []:
+                    if events is None or any(map(fault, events)):
+                        return self._add_gap(number, "failed", "what it tells cannot be read")
                     ended = ended or any(event["kind"] == "exit" for event in events)
                     self._add(events, process, number)
-            except (OSError, ValueError, RecursionError):
-                pass  # the process was killed, perhaps in the middle of a line
+            except OSError:
+                pass  # the process was killed
             finally:
                 self._forget(process)
                 with self.changed:
@@ -255,6 +255,29 @@ class Record:
                 os.close(open_socket.detach())  # close() would wait for the file made of it
         self._sockets, self._processes, self.closed = set(), set(), True
         self.changed = threading.Condition()  # another thread may have held it
+
+
+def _next_events(stream: BinaryIO) -> list[dict[str, Any]] | None:
+    """Return the events of the next batch, none at the end, or None if it is no batch.
+
+    See `channels_live.tap.wire`. One that is cut off is the end: its process was killed.
+    """
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return []
+    size, checksum = HEADER.unpack(header)
+    if size > LARGEST_BATCH:
+        return None
+    batch = stream.read(size)
+    if len(batch) < size:
+        return []
+    if zlib.crc32(batch) != checksum:
+        return None
+    try:
+        forms, rows = marshal.loads(batch)
+        return [dict(zip(forms[form], values, strict=True)) for form, *values in rows]
+    except (EOFError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _blocked() -> set[int]:

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shlex
 import signal
 import sys
@@ -28,9 +29,15 @@ from channels_live.trouble import visible
 LOOK = 0.05  # seconds between two looks
 WHOLE = 1_000_000  # characters of a frame that are recorded where all of it is wanted
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
+UNSEEN = (
+    "Nothing can be told of this server: what watches it was not loaded there. Python's options -E "
+    "and -I keep it out, and so do containers, and programs that bring a sitecustomize of their "
+    "own, such as opentelemetry-instrument."
+)
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 _COLORS = {"in": "32", "out": "36", "": "0"}  # by direction; the arrows tell the same
 _RED, _FAINT = "31", "2"
+_PAINT = re.compile(r"\x1b\[[\d;]*m")  # of a log that is coloured though nobody wants it
 
 
 def watch(options: argparse.Namespace) -> int:
@@ -41,7 +48,7 @@ def watch(options: argparse.Namespace) -> int:
     """
     words = options.command[1:] if options.command[0] == "--" else options.command
     line = words[0] if len(words) == 1 else shlex.join(words)
-    command = parse(line)
+    command = parse(line, in_terminal=True)
     variables = dict(os.environ)
     if options.full or options.pretty:
         variables["CHANNELS_LIVE_SHORT"] = str(WHOLE)
@@ -55,7 +62,7 @@ def watch(options: argparse.Namespace) -> int:
         if os.name == "posix":  # elsewhere only its keeper can ask it
             with suppress(KeyboardInterrupt):  # the second one ends it at once
                 _interrupt(run)
-                _follow(run, teller)
+                _follow(run, teller, ending=True)
     finally:
         run.end()
     teller.tell(run)
@@ -71,16 +78,19 @@ def _interrupt(run: Run) -> None:
         os.killpg(run.process.pid, signal.SIGINT)
 
 
-def _follow(run: Run, teller: "_Teller") -> None:
-    asking = True  # whether it is ready, and listens on this computer only
+def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
+    asking = not ending  # whether it is ready, and listens on this computer only
     while run.running:
         if asking:
             try:
                 asking = not run.wait_until_ready(LOOK)
+                if not (asking or run.record.connected or run.record.events):
+                    print(UNSEEN, file=sys.stderr)
             except ServerError as error:
                 if error.command is None:
                     raise
                 asking = False  # runserver lives on, and waits for better files
+                teller.tell(run)  # the traceback first
                 print(visible(error.reason), file=sys.stderr)
         else:
             with run.record.changed:
@@ -130,7 +140,7 @@ class _Teller:
         while text := self._log.text():
             *lines, self._rest = (self._rest + text).split("\n")
             for line in lines:
-                self._write(sys.stderr, visible(line), _FAINT)
+                self._write(sys.stderr, visible(_PAINT.sub("", line)), _FAINT)
             if len(self._rest) > WHOLE:  # a line without an end
                 self._write(sys.stderr, visible(self._rest), _FAINT)
                 self._rest = ""

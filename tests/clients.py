@@ -1,7 +1,9 @@
 """Clients for the tests, and what else several of them need."""
 
 import os
+import subprocess
 import sys
+import sysconfig
 import time
 
 import httpx
@@ -85,3 +87,24 @@ def _alive(process):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def own_environment(folder, module=None):
+    """Make a virtual environment with Django, Channels and daphne, but nothing of the course.
+
+    folder: of it. module: what else can be imported there, and prints "its own".
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = (folder / "lib").glob("python*/site-packages")
+    for path in os.scandir(sysconfig.get_path("purelib")):
+        if not any(word in path.name for word in ("channels_live", "wrapt", "psutil", "httpx")):
+            os.symlink(path.path, packages / path.name)
+    if module:
+        (packages / f"{module}.py").write_text("print('its own')\n")
+    script = folder / "bin/daphne"
+    script.write_text(
+        f"#!{folder}/bin/python\n"
+        "import sys\nfrom daphne.cli import CommandLineInterface\n"
+        "sys.exit(CommandLineInterface.entrypoint())\n"
+    )
+    script.chmod(0o755)

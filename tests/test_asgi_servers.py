@@ -2,15 +2,16 @@
 
 import sys
 
+import httpx
 import psutil
 import pytest
-from clients import HELLO, talk
+from clients import HELLO, PATIENCE, talk
 
 from channels_live import ServerError
 from channels_live.server.command import parse
 from channels_live.server.ports import free_port, listened_on
 
-WEB = "myproject.asgi:application"
+WEB, WSGI = "myproject.asgi:application", "myproject.wsgi:application"
 GUNICORN = "gunicorn -k uvicorn_worker.UvicornWorker"
 not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
 
@@ -70,15 +71,78 @@ def test_never_for_other_computers(line):
 @pytest.mark.parametrize(
     ("line", "option"),
     [
-        (f"uvicorn --uds /tmp/socket {WEB}", "--port"),
         (f"uvicorn --fd 3 {WEB}", "--port"),
-        (f"hypercorn -b unix:/tmp/socket {WEB}", "-b"),
         (f"hypercorn -b 127.0.0.1:8000 -b 127.0.0.1:8001 {WEB}", "-b"),
     ],
 )
 def test_other_than_one_port(line, option):
     with pytest.raises(ServerError, match=f"on one port of 127.0.0.1: say it with {option}"):
         parse(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"uvicorn --uds run/site.sock {WEB}",
+        f"granian --interface asgi --uds run/site.sock {WEB}",
+        f"hypercorn -b unix:run/site.sock {WEB}",
+        f"hypercorn -c site.toml {WEB}",
+        pytest.param(f"{GUNICORN} -b unix:run/site.sock {WEB}", marks=not_on_windows),
+        pytest.param(f"{GUNICORN} --config site.py {WEB}", marks=not_on_windows),
+        pytest.param(f"{GUNICORN} {WEB}", marks=not_on_windows),
+    ],
+)
+def test_sockets_and_files_are_left_as_they_are_typed(tmp_path, line):
+    (tmp_path / "gunicorn.conf.py").write_text("bind = '127.0.0.1:8001'\n")
+    command = parse(line, tmp_path)
+    assert command.port is None
+    assert command.argv(None)[1:] == line.split()[1:]
+    assert parse(f"hypercorn -b 127.0.0.1:8002 -c site.toml {WEB}", tmp_path).port == 8002
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "line",
+    [
+        "uvicorn --uds {} " + WEB,
+        "hypercorn -b unix:{} " + WEB,
+        "granian --interface asgi --uds {} " + WEB,
+        pytest.param(GUNICORN + " -b unix:{} " + WEB, marks=not_on_windows),
+    ],
+)
+def test_each_on_a_unix_socket(start, tmp_path, line):
+    server = start(line.format(tmp_path / "s"), timeout=PATIENCE)
+    transport = httpx.HTTPTransport(uds=str(tmp_path / "s"))
+    with httpx.Client(transport=transport, base_url="http://localhost") as http:
+        assert http.get("/nowhere").status_code == 404
+    assert "GET /nowhere" in str(server.timeline())
+
+
+@pytest.mark.live
+@not_on_windows
+def test_address_that_stands_in_a_file(start, site):
+    port = free_port()
+    (site / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'\n")
+    server = start(f"gunicorn {WSGI}", site, timeout=PATIENCE)
+    assert server.port == port
+    assert server.http("/nowhere").status_code == 404
+
+
+@pytest.mark.live
+@not_on_windows
+def test_file_that_would_open_it_to_others(start, site):
+    (site / "gunicorn.conf.py").write_text(f"bind = '0.0.0.0:{free_port()}'\n")
+    with pytest.raises(ServerError, match=r"listens on '0\.0\.0\.0', where other"):
+        start(f"gunicorn {WSGI}", site, timeout=PATIENCE)
+
+
+@pytest.mark.live
+@not_on_windows
+def test_gunicorn_for_wsgi(start, site):
+    server = start(f"gunicorn -b 127.0.0.1:{free_port()} {WSGI}", site, timeout=PATIENCE)
+    assert server.http("/nowhere").status_code == 404
+    lines = [line.split(maxsplit=2)[2] for line in str(server.timeline()).splitlines()]
+    assert lines == ["──▶  GET /nowhere", "◀──  404 not found"]
 
 
 COMMANDS = [

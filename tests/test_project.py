@@ -1,13 +1,11 @@
 """`Project`: one's own Django project, served as a lesson is, from its own environment too."""
 
 import os
-import subprocess
 import sys
-import sysconfig
 
 import pytest
 from answers import everything
-from clients import DAPHNE, HELLO, talk
+from clients import DAPHNE, HELLO, own_environment, talk
 
 from channels_live import LessonError, Project, ServerError
 
@@ -69,6 +67,20 @@ def test_folder_that_is_no_project(site, folder, words):
 
 
 @pytest.mark.live
+def test_module_that_is_in_its_own_environment_only(site):
+    own_environment(site / ".venv", module="only_there")
+    with (site / "myapp/consumers.py").open("a") as consumers:
+        consumers.write("\nimport only_there\n")
+    with pytest.raises(ServerError, match=r"such as \.venv.(bin|Scripts).python, run with what"):
+        Project(site).start(DAPHNE)
+    (site / "myproject/settings.py").write_text("import nowhere\n")
+    with pytest.raises(ServerError) as caught:
+        Project(site).start(".venv/bin/daphne myproject.asgi:application")
+    assert "No module named 'nowhere'" in str(caught.value)
+    assert "environment" not in str(caught.value)
+
+
+@pytest.mark.live
 @pytest.mark.parametrize("application", ["nowhere.asgi:application", "myproject.asgi:app"])
 def test_application_that_is_not_there(site, application):
     with pytest.raises(ServerError, match=r"This project has myproject\.asgi:app"):
@@ -87,18 +99,7 @@ def test_application_that_is_not_there(site, application):
 )
 def test_environment_of_the_project(site, command):
     """It has Django and Channels, but nothing of the course."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", site / "venv"], check=True)
-    (packages,) = (site / "venv/lib").glob("python*/site-packages")
-    for path in os.scandir(sysconfig.get_path("purelib")):
-        if not any(word in path.name for word in ("channels_live", "wrapt", "psutil", "httpx")):
-            os.symlink(path.path, packages / path.name)
-    script = site / "venv/bin/daphne"
-    script.write_text(
-        f"#!{site}/venv/bin/python\n"
-        "import sys\nfrom daphne.cli import CommandLineInterface\n"
-        "sys.exit(CommandLineInterface.entrypoint())\n"
-    )
-    script.chmod(0o755)
+    own_environment(site / "venv")
     project = Project(site)
     server = project.start(command)
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]

@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
-import json
+import marshal
 import os
 import socket
 import subprocess
 import sys
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from channels_live import tap
 from channels_live.record import Record, Settled, deadline
 from channels_live.server import Server
 from channels_live.server.ports import is_free
+from channels_live.tap import HEADER
+from channels_live.tap.wire import packed
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
@@ -36,11 +39,11 @@ def connect():
     """Return a function that connects to a record, and says something."""
     connections = []
 
-    def connect(record, *lines, token=None):
+    def connect(record, *batches, token=None):
         port, right = record.address.split()
         connections.append(socket.create_connection(("127.0.0.1", int(port)), timeout=5))
-        text = "\n".join([right if token is None else token, *lines, ""])
-        connections[-1].sendall(text.encode())
+        said = f"{right if token is None else token}\n".encode()
+        connections[-1].sendall(b"".join([said, *batches]))
         return connections[-1]
 
     yield connect
@@ -57,7 +60,11 @@ def hung_up(connection):
 
 
 def event(kind="ready", **fields):
-    return json.dumps([{"kind": kind, "at": 0.5, **fields}])
+    return b"".join(packed([{"kind": kind, "at": 0.5, **fields}]))
+
+
+def batch(content):
+    return HEADER.pack(len(content), zlib.crc32(content)) + content
 
 
 def heard(record, number):
@@ -110,20 +117,23 @@ def test_process_that_says_goodbye_leaves_no_gap(record, connect):
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["5", "null", "[[]]", "[" * 100_000, "é", r"\ud800",
-     '{"kind": 5}', '{"kind": "asked", "at": 0.5}',
-     '{"kind": "settled", "at": 0.5, "number": [], "quiet": true, "pending": true}',
-     '{"kind": "end", "at": 0.5, "conn": 1, "more": 1}'],
+    "told",
+    [b"[" * 100_000, batch(b""), batch(b"json"), HEADER.pack(100, 5) + b"[" * 100,
+     HEADER.pack(2**31, 0),
+     *(batch(marshal.dumps(content)) for content in
+       [5, None, [[]], ([], []), (5, 5), ([["kind"]], [[1, "ready"]]), ([["kind"]], [["", "a"]]),
+        ([["kind"]], [[0]]), ([[[]]], [[0, 5]]), ({}, [[0]])]),
+     event(5), event("asked"), event("settled", number=[], quiet=True, pending=True),
+     event("end", conn=1, more=1)],
 )  # fmt: skip
-def test_what_is_no_event_is_not_taken(record, connect, line):
-    connection = connect(record, event(), line, event())
+def test_what_is_no_event_is_not_taken(record, connect, told):
+    connection = connect(record, event(), told, event())
     assert hung_up(connection)
     assert {event["kind"] for event in heard(record, 2)} == {"ready", "gap"}
     assert eventually(lambda: not record.connected)
 
 
-def test_endless_line_takes_no_room(record, connect, monkeypatch):
+def test_what_does_not_end_takes_no_room(record, connect, monkeypatch):
     process = psutil.Process()
     for token in ("x" * 1000, None):
         connection = connect(record, token=token)
@@ -166,8 +176,15 @@ def test_record_does_not_grow_without_end(record, connect, monkeypatch):
     assert record.events[3]["why"] == "full"
 
 
-def test_process_may_be_killed_in_the_middle_of_a_line(record, connect):
-    connection = connect(record, event(), '{"kind": "b", "te')
+def test_large_frame_arrives_whole(record, connect):
+    text = "é" * 1_000_000  # all that is recorded of one, where all is wanted
+    connect(record, event("in", conn=1, text=text), event())
+    assert heard(record, 2)[0]["text"] == text
+
+
+@pytest.mark.parametrize("cut", [event()[:2], event()[: HEADER.size], event()[:-1]])
+def test_process_may_be_killed_in_the_middle_of_a_batch(record, connect, cut):
+    connection = connect(record, event(), cut)
     connection.close()
     assert heard(record, 2)[1]["kind"] == "gap"
     record.wait_for_end(5)
@@ -199,7 +216,7 @@ def process(record, connect):
 
 
 def say(connection, kind, **fields):
-    connection.sendall(f"{event(kind, **fields)}\n".encode())
+    connection.sendall(event(kind, **fields))
 
 
 def test_settle_waits_for_each_process(record, settle, process):

@@ -70,7 +70,7 @@ def test_secrets_are_cut(start, site):
     for secret in (key, other):
         with client(
             server,
-            "/own/?room=7&token=swordfish&access_token=swordfish&Password=swordfish",
+            "/own/?room=7&token=swordfish&access_token=swordfish&Password=swordfish&sid=swordfish",
             additional_headers={"Cookie": f"a=b; sessionid={secret}"},
         ) as websocket:
             websocket.send("x")
@@ -81,7 +81,7 @@ def test_secrets_are_cut(start, site):
     assert "swordfish" not in record and key not in record and other not in record
     assert "9f86d081884c7d659a2feaa0c55ad015" not in record
     paths = [event["path"] for event in events_of(server, "open")]
-    assert paths[0] == "/own/?room=7&token=…&access_token=…&Password=…"
+    assert paths[0] == "/own/?room=7&token=…&access_token=…&Password=…&sid=…"
     assert {event["target"] for event in events_of(server, "layer")} == {"user_abcd…", "user_Opaq…"}
 
 

@@ -1,28 +1,43 @@
 """What the tap wraps is there, what it records is in its vocabulary, and it needs little."""
 
+import asyncio
 import copy
 import gc
 import importlib
+import importlib.util
 import inspect
 import itertools
 import os
 import pickle
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import msgpack
 import pytest
+from asgiref.sync import sync_to_async
 
 from channels_live import tap
-from channels_live.tap import channels, daphne, django, errors, layers, outside, servers, settle
+from channels_live.tap import (
+    calls,
+    channels,
+    daphne,
+    django,
+    errors,
+    hooks,
+    layers,
+    outside,
+    servers,
+    settle,
+)
 from channels_live.tap.asgi import Connection
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
 from channels_live.tap.state import state
-from channels_live.tap.texts import short
+from channels_live.tap.texts import address, cut, short
 from channels_live.tap.wire import CHECKED
 
 FOLDER = Path(tap.__file__).parent
@@ -30,8 +45,8 @@ LIBRARIES = [daphne, channels, django, servers, outside]
 HOOKS = [
     (module, name)
     for library in LIBRARIES
-    for module, hooks in library.HOOKS.items()
-    for name in hooks
+    for module, names in library.HOOKS.items()
+    for name in names
 ]
 
 
@@ -47,6 +62,33 @@ def test_what_is_wrapped_is_there(module, name):
     for part in name.split("."):
         value = getattr(value, part)
     assert callable(value)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_finder_that_asks_all_others_puts_no_hook_in_twice(tmp_path, monkeypatch, first):
+    """As those of tracers do, such as Datadog's."""
+
+    class Asks:
+        asking = False
+
+        def find_spec(self, name, path=None, target=None):
+            if self.asking:
+                return None
+            self.asking = True
+            try:
+                return importlib.util.find_spec(name)
+            finally:
+                self.asking = False
+
+    name = f"hooked_{first}".lower()
+    (tmp_path / f"{name}.py").write_text("def tell(): return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(hooks, "_waiting", {})
+    others = [finder for finder in sys.meta_path if finder is not hooks._finder]
+    ours = [Asks(), hooks._finder] if first else [hooks._finder, Asks()]
+    monkeypatch.setattr(sys, "meta_path", [*ours, *others])
+    hooks.install({name: {"tell": lambda function: lambda: 10 * function()}})
+    assert importlib.import_module(name).tell() == 10
 
 
 def test_dispatch_of_sync_consumers_can_be_replaced():
@@ -191,7 +233,7 @@ def test_connection_is_forgotten_however_it_ends(events):
 
 @pytest.mark.parametrize("message", [None, {"type": 5}, {"text": b"x", "code": "secret"}])
 def test_message_of_any_form_can_be_recorded(events, message):
-    call = channels.Call(object(), message)
+    call = calls.Call(object(), message)
     call.start()
     call.end()
     assert not state.calls
@@ -235,7 +277,7 @@ def test_consumer_and_message_are_not_held(events):
 
     consumer, message = Consumer(), Message(type="x")
     known = [weakref.ref(each) for each in (consumer, Consumer, message)]
-    call = channels.Call(consumer, message)
+    call = calls.Call(consumer, message)
     state.dispatching.set(call)
     call.start()
     call.end(ValueError())
@@ -245,12 +287,73 @@ def test_consumer_and_message_are_not_held(events):
     state.dispatching.set(None)
 
 
+def test_method_is_looked_for_once_but_what_is_new_is_seen(events):
+    class Base:
+        def one(self): ...
+
+    def called(consumer, *kinds):
+        for kind in kinds:
+            call = calls.Call(consumer(), {"type": kind})
+            call.start()
+            call.end()
+        told = [event for event in events if event["kind"] == "call"]
+        return [
+            (event["handler"], event["known"], event["owner"].rpartition(".")[2]) for event in told
+        ]
+
+    first = type("First", (Base,), {})
+    assert called(first, "one", "two")[-2:] == [("one", True, "Base"), ("two", False, "First")]
+    first.two = lambda self: None
+    assert called(first, "two")[-1] == ("two", True, "First")
+    assert set(state.methods[id(first)][1]) == {"one", "two"}
+    # another class where one was that is gone
+    second = type("Second", (), {"one": lambda self: None})
+    state.methods[id(second)] = state.methods[id(first)]
+    assert called(second, "one")[-1][0:2] == ("one", True)
+    assert events[-2]["consumer"] == "Second"
+
+    class AnyMethod:
+        def __getattr__(self, name): ...
+
+    assert called(AnyMethod, "a", "b")[-1][:2] == ("b", True)
+    assert state.methods[id(AnyMethod)][1] == {}  # a client could fill it
+
+
+def test_call_that_never_comes_to_its_thread_is_forgotten(events):
+    held, free, ran = threading.Event(), threading.Event(), []
+
+    def hold():
+        held.set()
+        assert free.wait(10)
+
+    async def leave():
+        method = sync_to_async(lambda consumer, message: ran.append(message["type"]))
+        dispatch = channels._sync_dispatch(method)
+        holding = asyncio.create_task(sync_to_async(hold)())
+        while not held.is_set():
+            await asyncio.sleep(0)
+        waiting = asyncio.create_task(dispatch(object(), {"type": "left"}))
+        while not state.calls:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not state.calls
+        free.set()
+        await holding
+        await dispatch(object(), {"type": "stayed"})
+
+    asyncio.run(leave())
+    assert ran == ["stayed"] and not state.calls
+    assert [event["type"] for event in events if event["kind"] == "call"] == ["stayed"]
+
+
 def test_error_is_recorded_once_a_call(events):
     connection = Connection("websocket", "GET", "/")
     token = state.connection.set(connection)
     error = ValueError("x")
     for _ in range(2):
-        call = channels.Call(object(), {"type": "x"})
+        call = calls.Call(object(), {"type": "x"})
         call.start()
         call.end(error)
         errors.record_error(error)  # by the application around the consumer
@@ -293,3 +396,30 @@ def test_patience_ends_only_after_as_many_looks_as_it_has_room_for(busy, monkeyp
 def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
     monkeypatch.setattr(tap, "SETTLE_LIMIT", 0.05)
     assert settle.settle(60.0, lambda: None) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/confirm/MQ:1vabcd:Hs0mEsecretSignatureThatIsLong0123/", "/confirm/MQ:1vab…/"),
+        ("/invite/waESVCJy1rYTRx_0-F8CRM9_u8pet1VAMOts_8NuVOY/", "/invite/waES…/"),
+        ("/ws/9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b/", "/ws/9944…/"),
+        *[
+            (path, path)
+            for path in (
+                "/ws/Room-2-The-Great-Discussion-Of-Things/",
+                "/ws/550e8400-e29b-41d4-a716-446655440000/",
+                "/media/IMG20261128123456789012345.jpg",
+                "/ws/AsyncJsonWebsocketConsumer2/",
+                "/at/12:345678:abc/",
+            )
+        ],
+    ],
+)
+def test_what_is_secret_in_a_path_is_cut(path, told):
+    assert address(path.encode(), b"", []) == told
+
+
+def test_names_in_a_message_are_no_secrets():
+    text = "OrderSerializerV2For3Shops4And5Customers failed at 12:345678:abc"
+    assert cut(text) == text

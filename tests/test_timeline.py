@@ -305,6 +305,16 @@ request 1  ◀──  200""",
         ],
         "worker 1       test.print event                             Print.test_print()",
     ),
+    "no server": (  # as in a project's own tests, with a WebsocketCommunicator
+        [
+            {"kind": "open", "protocol": "websocket", "method": None, "path": None},
+            *call("Room", "receive", type="websocket.receive", text="asked"),
+            *call("Room", "said", type="said", text="to all"),
+        ],
+        """\
+client 1  ──▶  asked                                        Room.receive()
+client 1       said event                                   Room.said()""",
+    ),
 }
 
 

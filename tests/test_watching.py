@@ -10,13 +10,15 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from clients import eventually, family, gone
+from clients import eventually, family, gone, own_environment
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from channels_live.cli import main
+from channels_live.server.command import parse
 from channels_live.server.ports import free_port
 from channels_live.timeline import Live
+from channels_live.watching import UNSEEN
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
 HELLO = '{"message": "hello"}'
@@ -61,8 +63,10 @@ class Watched:
 
 
 @pytest.fixture
-def watched(site, tmp_path):
+def watched(site, tmp_path, monkeypatch):
     """Return a function that starts one; end it after the test."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # of who runs the tests
+        monkeypatch.delenv(variable, raising=False)
     all_of_them = []
 
     def watched(*options, **more):
@@ -91,7 +95,8 @@ def test_conversation_is_told_while_it_goes_on(watched):
     assert all(line.startswith("client 1 ") for line in lines)
     assert "WSCONNECT" in watch.err.read_text()
     assert watch.end() == 0
-    assert "Traceback" not in watch.err.read_text()
+    log = watch.err.read_text()
+    assert "Traceback" not in log and "exit code" not in log
 
 
 @pytest.mark.live
@@ -150,6 +155,7 @@ def test_errors_and_the_last_ones(watched, site):
     watch.told("raised ValueError: �[31mred")
     watch.told("in myapp/consumers.py, line ")
     assert "\x1b" not in watch.out.read_text() + watch.err.read_text()
+    watch.told("ValueError: red\n", watch.err)
     watch.end()
     last = watched("--last", "1")
     with pytest.raises(Exception, match="500"):
@@ -180,6 +186,37 @@ while True:
             time.sleep(1.5)
             sys.exit(5)
 """
+
+
+@pytest.mark.live
+def test_environment_that_is_activated_is_taken(watched, site, monkeypatch):
+    own_environment(site / "own", module="only_there")
+    with (site / "myapp/consumers.py").open("a") as consumers:
+        consumers.write("\nimport only_there\n")
+    monkeypatch.setenv("VIRTUAL_ENV", str(site / "own"))
+    watch = watched()
+    watch.talk(HELLO)
+    watch.told("disconnect(1000)")
+    assert "its own" in watch.err.read_text()
+    python = str(site / "own/bin/python")
+    for line in ("python -m daphne x:y", "python3 manage.py runserver", "./manage.py runserver"):
+        assert parse(line, in_terminal=True).program[0] in (python, f"{python}3")
+        assert parse(line).program[0] == sys.executable
+    assert parse("uvicorn x:y", in_terminal=True).program == parse("uvicorn x:y").program
+
+
+@pytest.mark.parametrize("options", ["", "--env-file .env "])
+def test_runner_of_a_project_runs_it_in_a_terminal_only(options):
+    line = f"uv run {options}daphne -b 127.0.0.1 --port 9 x:y"
+    assert parse(line, in_terminal=True).argv(9)[1:] == line.split()[1:]
+    assert parse("uv run daphne -p 9 x:y").program[0] == sys.executable
+
+
+@pytest.mark.live
+def test_server_that_cannot_be_seen_is_told(watched):
+    watch = watched(command="python -I -m http.server --bind 127.0.0.1 {}")
+    watch.told(UNSEEN, watch.err)
+    watch.end()
 
 
 @pytest.mark.live
@@ -251,3 +288,44 @@ def test_what_no_consumer_takes_up_is_told_after_a_while():
     (told,) = live.overdue(6.5)
     assert (told.client, told.row.text) == ("client 1", "GET /ws/")
     assert list(live.overdue(9.0)) == []
+
+
+def test_frames_of_an_application_without_consumers_are_told_as_they_come():
+    live = Live(str)
+    opened = {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/raw/"}
+    happened = [
+        opened,
+        {"kind": "answer", "status": 101},
+        {"kind": "in", "text": "asked"},
+        {"kind": "out", "text": "answered", "call": None},
+        {"kind": "close", "by": "client", "code": 1000, "reason": None},
+    ]
+    told = [
+        [each.row.text for each in live.tell({**event, "process": 0, "conn": 1, "at": 5.0})]
+        for event in happened
+    ]
+    assert told == [[], ["GET /raw/", "101 accepted"], ["asked"], ["answered"], ["close 1000"]]
+
+
+def test_disconnect_after_the_end_by_the_server_is_told():
+    call = {"consumer": "Room", "known": True, "arg": 4000, "call": 1, "text": None}
+    happened = [
+        {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/room/"},
+        {"kind": "call", "handler": "connect", "type": "websocket.connect", **call},
+        {"kind": "answer", "status": 101},
+        {"kind": "close", "by": "server", "code": 4000, "reason": None},
+        {"kind": "return", "call": 1, "seconds": 0.0},
+        {"kind": "call", "handler": "disconnect", "type": "websocket.disconnect", **call},
+        {"kind": "error", "type": "KeyError", "message": "'x'", "file": None},
+    ]
+    live, told = Live(str), []
+    for event in happened:
+        for each in live.tell({**event, "process": 0, "conn": 1, "at": 5.0}):
+            told.append((each.row.text, each.row.call, list(each.row.notes)))
+    assert told == [
+        ("GET /room/", "Room.connect()", []),
+        ("101 accepted", "", []),
+        ("close 4000", "", []),
+        ("", "Room.disconnect(4000)", []),
+        ("", "", ["raised KeyError: 'x'"]),
+    ]

@@ -81,18 +81,25 @@ class Command:
         return replace(self, host=host, port=int(port), _with_port=with_port)
 
 
-def parse(line: str, folder: Path | None = None) -> Command:
+def parse(line: str, folder: Path | None = None, in_terminal: bool = False) -> Command:
     """Return the Command of a typed line, which is to run in a folder (None: in the current one).
+
+    in_terminal: it runs in the environment that is activated there, or by the `uv run` before it;
+    otherwise in that of this Python.
 
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
-    words, variables = taken_apart(line)
+    words, variables, runner = taken_apart(line)
     name, *arguments = words
-    program = _executable(name, folder or Path())
+    folder, environment = folder or Path(), _activated() if in_terminal else None
+    if in_terminal and runner:
+        program = [*_executable(runner[0], folder, environment), *runner[1:], name]
+    else:
+        program = _executable(name, folder, environment)
     module = arguments[1] if arguments[:1] == ["-m"] and arguments[1:] else None
-    if len(program) == 1 and _is_python(name) and module in _READERS:
+    if _is_python(name) and module in _READERS:
         name, program, arguments = module, [*program, "-m", module], arguments[2:]
-    command = Command(line, name, program, arguments, folder=folder or Path(), variables=variables)
+    command = Command(line, name, program, arguments, folder=folder, variables=variables)
     name = Path(name).name  # as in `venv/bin/daphne`
     for known, read in _READERS.items():
         if known == name or known in _MANAGED and known in arguments:
@@ -109,7 +116,26 @@ def _is_python(name: str) -> bool:
     return bool(re.fullmatch(r"python[\d.]*(?:\.exe)?", Path(name).name, re.ASCII))
 
 
-def _executable(name: str, folder: Path) -> list[str]:
+def programs(environment: Path) -> Path:
+    """Return the folder of the programs of a virtual environment."""
+    return environment / ("Scripts" if os.name == "nt" else "bin")
+
+
+def _activated() -> Path | None:
+    """Return the environment that is activated in the terminal, if it is another than ours."""
+    named = os.environ.get("VIRTUAL_ENV")
+    if not named and os.environ.get("CONDA_DEFAULT_ENV") != "base":
+        named = os.environ.get("CONDA_PREFIX")
+    ours = Path(sys.prefix).resolve()
+    return Path(named) if named and Path(named).resolve() != ours else None
+
+
+def _executable(name: str, folder: Path, environment: Path | None = None) -> list[str]:
+    if environment:
+        managed = Path(name).name == "manage.py"
+        where = str(programs(environment))
+        if program := shutil.which("python" if managed else name, path=where):
+            return [program, name] if managed else [program]
     if name == "daphne":  # -P, as its own script: a project's queue.py is not the library's
         return [sys.executable, "-P", "-m", "daphne"]
     if name == Path(name).name and _is_python(name):
@@ -207,6 +233,8 @@ def _broker(command: Command) -> Command:
 def _asgi(command: Command) -> Command:
     server = SERVERS[command.name]
     command = replace(command, shows_ready=server.shows_ready(command.arguments))
+    if server.is_as_typed(command.arguments, command.folder):
+        return command  # once it is ready, it is looked at where it listens
     found = server.read(command.arguments, {**os.environ, **command.variables})
     if found is None:
         option = server.bind[0] if server.bind else server.port[0]

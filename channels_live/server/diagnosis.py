@@ -27,6 +27,10 @@ TOO_LOW = (
     "Port {} is for the system's own programs, as all below 1024 are. "
     "Choose one above them, such as 8000."
 )
+OWN_ENVIRONMENT = (
+    "The project has an environment of its own: its programs, such as {}, run with what is "
+    "installed there."
+)
 TAKEN = "Port {} is taken by {}. Stop that, or choose another port."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from channels_live.record import Record, deadline
 from channels_live.server import diagnosis, ports
 from channels_live.server.asgi_servers import LISTENS
-from channels_live.server.command import Command
+from channels_live.server.command import Command, programs
 from channels_live.server.log import Follower, LogFile, plain
 from channels_live.server.process import Process
 
@@ -112,9 +112,12 @@ class Run:
             if crash := self._happened("crash"):
                 self._look_from_here()
                 # runserver may not have printed this yet: it lives on and waits for a better file
-                raise diagnosis.crashed(
+                error = diagnosis.crashed(
                     crash, self.folder, self.command.port, **self._known(crash["trace"])
                 )
+                if error.raised == "ModuleNotFoundError" and (python := self._other_python()):
+                    error.reason += f"\n{diagnosis.OWN_ENVIRONMENT.format(python)}"
+                raise error
             if self._is_ready():
                 self._make_sure()
                 self._look_from_here()
@@ -161,6 +164,13 @@ class Run:
         self.process.stop()
         self.record.wait_for_end(1.0)  # its last words may be on their way
         self.record.close()
+
+    def _other_python(self) -> Path | None:
+        """Return the Python of an environment in the project's folder that does not run here."""
+        for file in self.folder.absolute().glob("*/pyvenv.cfg"):
+            if not Path(self.command.program[0]).is_relative_to(file.parent):
+                return programs(file.parent.relative_to(self.folder.absolute())) / "python"
+        return None
 
     def _known(self, log: str) -> dict[str, Any]:
         return {"command": self.command.line, "log": self.plain(log) or self._last_words()}

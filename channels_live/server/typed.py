@@ -10,7 +10,7 @@ from channels_live.trouble import in_words, short
 
 LONGEST_LINE = 100_000  # characters; Linux takes 131,072 bytes for one word
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
-_RUNNERS = {"uv", "poetry", "pipenv"}  # `uv run daphne …`: here the kernel's Python runs it anyway
+_RUNNERS = {"uv", "poetry", "pipenv"}  # as in `uv run daphne …`
 _NO_MATTER = {"nohup", "time", "exec", "env"}  # in front of a command, they change nothing here
 _NO_SHELL = "There is no shell here, so `{}` cannot be used. "
 _ONE = "Start one command at a time. It runs in the folder of your files, so leave a `cd` out."
@@ -28,10 +28,11 @@ _TYPED = str.maketrans(
 )
 
 
-def taken_apart(line: str) -> tuple[list[str], dict[str, str]]:
-    """Return the words of a command, one at least, and the variables that are set before it.
+def taken_apart(line: str) -> tuple[list[str], dict[str, str], list[str]]:
+    """Return the words of a command, one at least, the variables that are set before it, a runner.
 
-    line: as typed. Raises ServerError, with what to write instead.
+    line: as typed. A runner is what runs it in the environment of a project, such as `uv run`.
+    Raises ServerError, with what to write instead.
     """
     words, variables = _words(line), {}
     while words and (words[0] in _NO_MATTER or _ASSIGNMENT.fullmatch(words[0])):
@@ -40,11 +41,12 @@ def taken_apart(line: str) -> tuple[list[str], dict[str, str]]:
         words = words[1:]
     if words[:1] == ["sudo"]:
         raise ServerError("No server of this course needs another user's rights: leave `sudo` out.")
+    runner: list[str] = []
     if words[:1] and words[0] in _RUNNERS and words[1:2] == ["run"]:
-        words = words[2:]
+        runner, words = words[:2], words[2:]
     if not words:
         raise ServerError("There is no command to start: the text is empty.")
-    return words, variables
+    return words, variables, runner
 
 
 def _words(line: str) -> list[str]:

@@ -10,9 +10,11 @@ Nothing here imports anything of the course or beyond the standard library: a pr
 its own Python. And little else, because a server pays for it at its start.
 """
 
+import struct
 import sys
 
 SETTLE_LIMIT = 10.0  # seconds a process may take to have nothing in hand; known to both ends
+HEADER = struct.Struct(">II")  # before each batch of events: its size and its CRC; known to both
 
 
 def install(address: str) -> None:

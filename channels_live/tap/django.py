@@ -64,6 +64,21 @@ def _answer(connection: Connection | None, status: str) -> None:
         connection.end()
 
 
+def _wsgi_call(method: Any) -> Any:
+    # of any server for WSGI, such as gunicorn
+    def call(handler: Any, environ: Any, start_response: Any) -> Any:
+        own = functools.partial(method, handler)
+        return (own if state.connection.get() else _watched_wsgi(own))(environ, start_response)
+
+    return call
+
+
+@harmless
+def _lose(connection: Connection | None) -> None:
+    if connection:
+        connection.end()
+
+
 def _watched_wsgi(handler: Any) -> Any:
     def watched(environ: Any, start_response: Any) -> Any:
         connection = _connect(environ)
@@ -75,6 +90,9 @@ def _watched_wsgi(handler: Any) -> Any:
         token = state.connection.set(connection)
         try:
             return handler(environ, answer)
+        except BaseException:
+            _lose(connection)
+            raise
         finally:
             state.connection.reset(token)
 
@@ -150,6 +168,7 @@ def _execute(method: Any) -> Any:
 
 HOOKS: Hooks = {
     "django.core.servers.basehttp": {"run": _wsgi_run},
+    "django.core.handlers.wsgi": {"WSGIHandler.__call__": _wsgi_call},
     "django.core.handlers.exception": {"handle_uncaught_exception": before(_uncaught)},
     "django.core.management.base": {
         "BaseCommand.execute": _execute,

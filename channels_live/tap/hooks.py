@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -63,9 +64,22 @@ def after(tell: Any) -> Any:
 class _Finder:
     """Lets the others find a module, and is called again once that one is loaded."""
 
+    def __init__(self) -> None:
+        self._asking: set[tuple[int, str]] = set()  # threads, and the modules that they look for
+
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name not in _waiting:
             return None
+        asked = threading.get_ident(), name
+        if asked in self._asking:  # another one asks the others too
+            return None
+        self._asking.add(asked)
+        try:
+            return self._find(name, path, target)
+        finally:
+            self._asking.discard(asked)
+
+    def _find(self, name: str, path: Any, target: Any) -> Any:
         for finder in sys.meta_path:
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec = find(name, path, target) if find else None

@@ -90,6 +90,8 @@ def _call_wrap(method: Any) -> Any:
 
 
 def _granian_startup(server: Any, *_: Any, **__: Any) -> None:
+    if getattr(server, "bind_uds", None):  # a Unix socket
+        return
     host, port = server.bind_addr, server.bind_port
     record("listening", host=str(host), port=int(port))
     state.listening = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import weakref
 from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from channels_live.tap.asgi import Connection
-    from channels_live.tap.channels import Call
+    from channels_live.tap.calls import Call, Method
 
 MOST_WAITING = 200_000  # events that wait for a kernel to read
 
@@ -57,6 +58,8 @@ class State:
         self.calls: set[int] = set()  # those that have not returned
         self.marks: dict[int, tuple[Any, ...]] = {}  # id() of what a layer gave → its mark
         # names
+        # id() of a consumer's class → it, and its methods by the type of their messages
+        self.methods: dict[int, tuple[weakref.ref[type], dict[str, Method]]] = {}
         self.numbers = itertools.count(1)  # of connections
         self.call_numbers = itertools.count(1)
         self.thread_numbers = itertools.count(1)

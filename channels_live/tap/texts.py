@@ -18,14 +18,17 @@ SHORTEST_SECRET = 12  # characters; a shorter one would be found in words
 
 _SECRET_NAME = re.compile(
     "token|passw|pwd|secret|session|auth|api_?key|access|signature|jwt|ticket|credential|otp"
-    r"|(^|[_-])(key|sig|code|state)$",
+    r"|(^|[_-])(key|sig|sid|code|state)$",
     re.I,
 )
-# as the key of a session, a digest or a JWT
+# as the key of a session, a digest, a JWT, or what Django has signed
 _SECRET = re.compile(
     r"(?<![A-Za-z0-9])(?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{32,}(?![A-Za-z0-9])"
     r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
+    r"|(?<=:)[0-9A-Za-z]{6}:[\w-]{27,}"
 )
+_WORD = re.compile(r"[\w-]{22,}", re.A)
+_CHANGES = re.compile(r"(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]")  # between letters and digits
 
 
 def plain(value: Any) -> str | None:
@@ -77,7 +80,17 @@ def cut(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in secrets:
         text = text.replace(secret, f"{secret[:4]}…")
-    return _SECRET.sub(lambda match: f"{match[0][:4]}…", text)
+    return _SECRET.sub(_beginning, text)
+
+
+def _beginning(match: re.Match[str]) -> str:
+    return f"{match[0][:4]}…"
+
+
+def _unless_random(match: re.Match[str]) -> str:
+    word = match[0]  # as secrets.token_urlsafe() makes them; a UUID has no capitals
+    mixed = word != word.lower() and word != word.upper()
+    return _beginning(match) if mixed and len(_CHANGES.findall(word)) > 3 else word
 
 
 def address(path: bytes, query: bytes, secrets: list[str]) -> str:
@@ -86,7 +99,7 @@ def address(path: bytes, query: bytes, secrets: list[str]) -> str:
     if query:
         pairs = query[: 4 * LONGEST].decode("ascii", "replace").split("&")
         text += "?" + "&".join(_pair(pair, secrets) for pair in pairs)
-    return limited(cut(text))
+    return limited(_WORD.sub(_unless_random, cut(text)))
 
 
 def _pair(pair: str, secrets: list[str]) -> str:

@@ -1,6 +1,9 @@
 """The connection to the kernel: events go up it, requests come down.
 
-Events go up as JSON, a list of them a line. A request is a line "NUMBER PATIENCE PORT…": to say at
+Events go up in batches, by `marshal`, which takes a third of the time of JSON: first the fields of
+each form of event, then of each event the number of its form with its values. `marshal` is made
+neither for strangers nor for accidents: so there is a token, and a checksum before each batch. A
+request that comes down is a line "NUMBER PATIENCE PORT…": to say at
 once that this process is alive, and again every second (`asked`), until it has nothing left in hand
 (`settled`); a client on one of these ports cannot answer meanwhile.
 Each process of a server (runserver has two) has a connection of its own; a child that it forks
@@ -12,26 +15,26 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import json
+import marshal
 import os
 import socket
 import struct
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from channels_live.tap import HEADER
 from channels_live.tap.state import MOST_WAITING, state
 
-BATCH = 0.02  # seconds; events travel in batches, because waking a thread for each would cost
-MOST_IN_LINE, LONGEST_LINE = 50, 2**18  # events, characters; a longer line is sent one by one
+BATCH = 0.02  # seconds that a batch gathers, because waking a thread for each event would cost
+MOST_IN_BATCH, LARGEST_BATCH = 50, 2**18  # events, bytes; of a larger one each is sent alone
+FORMAT = 2  # of marshal; every Python 3 reads it
 SEND_LIMIT = 2  # seconds that a kernel may take to read
 CHECKED = "CHANNELS_LIVE_CHECK_EVENTS"  # set in tests
-
-# json.dumps() would make an encoder each time
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def record(kind: str, **fields: Any) -> float:
@@ -96,27 +99,33 @@ def _send_all() -> None:
     events = [_gap("full", None)] if len(state.events) == MOST_WAITING else []
     while state.events:
         events.append(state.events.popleft())
-    lines = []
-    for first in range(0, len(events), MOST_IN_LINE):
-        lines += _lines(events[first : first + MOST_IN_LINE])
-    if lines and state.kernel:
+    parts = []
+    for first in range(0, len(events), MOST_IN_BATCH):
+        parts += packed(events[first : first + MOST_IN_BATCH])
+    if parts and state.kernel:
         try:
-            state.kernel.sendall("\n".join([*lines, ""]).encode())
-        except OSError:  # the kernel is gone, or has half a line
+            state.kernel.sendall(b"".join(parts))
+        except OSError:  # the kernel is gone, or has half a batch
             kernel, state.kernel = state.kernel, None
             with contextlib.suppress(OSError):
                 kernel.shutdown(socket.SHUT_RDWR)  # _obey reads from it, and closes it
 
 
-def _lines(events: list[dict[str, Any]]) -> list[str]:
+def packed(events: list[dict[str, Any]]) -> list[bytes]:
+    """Return events as they go up the connection, in parts to be joined.
+
+    events: as the vocabulary has them; what cannot be sent becomes a gap.
+    """
+    forms: dict[tuple[str, ...], int] = {}
     try:
-        line = _encode(events)  # half the time that each by itself would take
-        if len(line) <= LONGEST_LINE or len(events) == 1:
-            return [line]
-    except Exception:
+        rows = [(forms.setdefault(tuple(each), len(forms)), *each.values()) for each in events]
+        batch = marshal.dumps((list(forms), rows), FORMAT)
+        if len(batch) <= LARGEST_BATCH or len(events) == 1:
+            return [HEADER.pack(len(batch), zlib.crc32(batch)), batch]
+    except ValueError:
         if len(events) == 1:
-            return [_encode([_gap("failed", "encode")])]
-    return [line for event in events for line in _lines([event])]
+            return packed([_gap("failed", "encode")])
+    return [part for event in events for part in packed([event])]
 
 
 def _gap(why: str, detail: str | None) -> dict[str, Any]:

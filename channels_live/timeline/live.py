@@ -65,7 +65,8 @@ class _Connection(Story):
         self._event = first  # the last one
         # a page may have a consumer, but mostly it has none; a WebSocket mostly has one
         self._has_consumer = first.get("protocol") not in ("http", None)
-        self._told: dict[int, int] = {}  # id of a row → how many of its notes are told
+        self._is_called = False
+        self._told: dict[int, tuple[str, int]] = {}  # id of a row → its call, how many notes: told
 
     @property
     def waits(self) -> bool:
@@ -80,6 +81,10 @@ class _Connection(Story):
     def tell(self, event: Event) -> Iterator[Told]:
         """Yield what is known by an event that was not known before."""
         self._event = event
+        if event["kind"] == "call":
+            self._has_consumer = self._is_called = True
+        elif event["kind"] == "answer" and not self._is_called:
+            self._has_consumer = False  # an application without one, or one that refuses
         self.take(event)
         if event["kind"] in ("in", "out") and "text" in event:
             waiting = self._arrived if event["kind"] == "in" and self._arrived else self.rows
@@ -99,11 +104,12 @@ class _Connection(Story):
             told = self._told.get(id(row))
             if told is None:
                 yield Told(self._name, self._path, row, self._event)
-            elif len(row.notes) > told:
-                later = Row("", "", notes=row.notes[told:])
+            elif told != (row.call, len(row.notes)):  # as disconnect() after the server's close
+                call = "" if row.call == told[0] else row.call
+                later = Row("", "", call, notes=row.notes[told[1] :])
                 yield Told(self._name, self._path, later, self._event)
-            self._told[id(row)] = len(row.notes)
+            self._told[id(row)] = row.call, len(row.notes)
         if len(self.rows) > 2 * KEPT:
             kept = {id(row) for row in [*self.rows[-KEPT:], *self._running.values()]}
             self.rows = [row for row in self.rows if id(row) in kept]
-            self._told = {row: notes for row, notes in self._told.items() if row in kept}
+            self._told = {row: told for row, told in self._told.items() if row in kept}

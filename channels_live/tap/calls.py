@@ -1,0 +1,145 @@
+"""A call of a consumer's method, as the record tells of it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+import weakref
+from typing import Any
+
+from channels_live.tap.errors import record_error
+from channels_live.tap.layers import mark_of
+from channels_live.tap.state import state
+from channels_live.tap.texts import limited, name_of, plain, short
+from channels_live.tap.wire import record, tell_gap
+
+_mro, _module = type.__dict__["__mro__"].__get__, type.__dict__["__module__"].__get__
+LOOP = "the event loop"  # as the thread of a call
+_METHODS = {  # the generic consumers hand on to these
+    "websocket.connect": "connect",
+    "websocket.receive": "receive",
+    "websocket.disconnect": "disconnect",
+}
+
+# what of a call does not change from one message of a type to the next: fields of the event
+Method = dict[str, Any]
+_NO_METHOD: Method = {"consumer": "", "owner": "", "handler": "", "known": False}
+
+
+class Call:
+    """A message on its way through a consumer's dispatch. It holds neither of them."""
+
+    __slots__ = ("code", "conn", "kind", "mark", "method", "number", "started", "text")
+
+    def __init__(self, consumer: Any, message: Any) -> None:
+        self.number = next(state.call_numbers)
+        self.conn: int | None = None
+        self.started: float | None = None
+        self.kind, self.method = "", _NO_METHOD
+        self.code: int | None = None
+        self.text: str | None = None
+        self.mark = mark_of(message) if state.marks else None
+        try:
+            self._read(type(consumer), message)
+        except Exception as error:
+            tell_gap("Call", error)
+        state.calls.add(self.number)
+
+    def _read(self, consumer: type, message: Any) -> None:
+        message = message if isinstance(message, dict) else {}
+        kind = message.get("type", "")
+        self.kind = limited(plain(kind) or repr(kind))
+        self.method = _method_for(consumer, self.kind)
+        if type(code := message.get("code")) is int:
+            self.code = code
+        if (text := plain(message.get("text"))) is not None:
+            self.text = short(text)
+
+    def start(self) -> None:
+        """Record that the method starts, now and on this thread."""
+        if self.started is not None:
+            return
+        self.started = time.monotonic()
+        text = self.text
+        if connection := state.connection.get():
+            self.conn, connection.has_consumer = connection.number, True
+            connection.error = None
+            text = None if connection.framed else text
+        self.text = None  # a task that the method starts inherits this object
+        self.started = record(
+            "call",
+            conn=self.conn,
+            call=self.number,
+            **self.method,
+            type=self.kind,
+            arg=self.code,
+            text=text,
+            message=self.mark,
+            thread=state.threads.get(threading.get_ident()) or _thread_name(),
+        )
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Record that the method has ended, and by which exception."""
+        state.calls.discard(self.number)
+        self.start()
+        assert self.started is not None
+        if error:
+            record_error(error, self.number)
+        seconds = time.monotonic() - self.started
+        record("return", conn=self.conn, call=self.number, seconds=seconds)
+
+
+def _method_for(consumer: type, kind: str) -> Method:
+    """Return the method of a consumer for messages of this type: looked for once, if it is there.
+
+    What was found goes with its class, which is not kept alive.
+    """
+    entry = state.methods.get(id(consumer))
+    if entry is None or entry[0]() is not consumer:
+        forget = functools.partial(_forget_methods, id(consumer))
+        entry = state.methods[id(consumer)] = weakref.ref(consumer, forget), {}
+    if (method := entry[1].get(kind)) is None:
+        method = _look_for_method(consumer, kind)
+        if _owner(consumer, method["handler"]):  # __getattr__ may take any type
+            entry[1][kind] = method
+    return method
+
+
+def _forget_methods(number: int, _: Any) -> None:
+    state.methods.pop(number, None)
+
+
+def _look_for_method(consumer: type, kind: str) -> Method:
+    handler = _METHODS.get(kind, "")
+    owner = _owner(consumer, handler) if handler else None
+    known = owner is not None
+    if owner is None:
+        handler = kind.replace(".", "_")
+        owner = _owner(consumer, handler)
+        known = bool(owner or _owner(consumer, "__getattr__"))
+    module = plain(_module(owner or consumer)) or ""
+    if owner is None or module.startswith("channels."):
+        owner, module = consumer, plain(_module(consumer)) or ""
+    owned = limited(f"{module}.{name_of(owner)}")
+    return {"consumer": name_of(consumer), "owner": owned, "handler": handler, "known": known}
+
+
+def _owner(kind: type, name: str) -> type | None:
+    """Return the class from which a class has something of this name, without asking it."""
+    for base in _mro(kind):
+        if name in base.__dict__:
+            return base
+    return None
+
+
+def _thread_name() -> str:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+        name = LOOP
+    except RuntimeError:
+        name = f"thread {next(state.thread_numbers)}"
+    state.threads[threading.get_ident()] = name
+    return name
