@@ -1,14 +1,18 @@
 """What every test run needs: a workspace of its own, groups for xdist, and exceptions for nbval."""
 
+import gc
 import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
+
+sys.dont_write_bytecode = False  # here only: or each worker would compile all tests at each run
 
 FOLDER = pytest.StashKey[Path]()
 EXERCISE = re.compile(r"\[(\d+\.\d+)\b")  # its number, in the name of a test
@@ -60,6 +64,17 @@ def pytest_unconfigure(config):
     shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Let nobody look for garbage among thousands of tests: they stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)  # before nbval starts a kernel
 def pytest_runtest_setup(item):
     """Give each test file and each notebook a workspace that no other has written to."""
@@ -71,6 +86,8 @@ def pytest_runtest_setup(item):
 def pytest_xdist_make_scheduler(config, log):
     """Let workers share out files, so that a notebook has one kernel; and exercises, one by one.
 
+    So are the answers to *Now you*, which need a kernel each.
+
     Not by the marks of --dist=loadgroup, which pytest-xdist 3.8 does not see with pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling
@@ -78,6 +95,8 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file, _, test = nodeid.partition("::")
+            if file.endswith("test_now_you.py"):
+                return nodeid
             exercise = EXERCISE.search(test) if file.endswith("test_exercises.py") else None
             return f"{file} {exercise[1]}" if exercise else file
 

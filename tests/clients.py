@@ -11,6 +11,8 @@ import psutil
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from channels_live.server.process import run
+
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 RUNSERVER = "python manage.py runserver"
 HELLO = '{"message": "hello"}'
@@ -34,6 +36,17 @@ def talk(server, path="/ws/chat/", *frames, code=1000, **options):
     except (WebSocketException, EOFError) as error:
         heard.append(str(error))
     return heard
+
+
+def manage(folder, *arguments, check=True, **variables):
+    """Run manage.py with arguments. Return all that it printed.
+
+    check: whether it must succeed. variables: added to its environment.
+    """
+    command, environment = [sys.executable, "manage.py", *arguments], os.environ | variables
+    status, printed = run(command, folder=folder, environment=environment, timeout=PATIENCE)
+    assert not (check and status), printed
+    return printed
 
 
 def answers(url):

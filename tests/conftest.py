@@ -80,6 +80,13 @@ def forked(zygote):
 
 
 @pytest.fixture(scope="module")
+def forked_servers(zygote):
+    """Let all servers of a module, and programs of its checks, be forked."""
+    with prefork.forking(zygote):
+        yield
+
+
+@pytest.fixture(scope="module")
 def browser():
     """Return headless Chromium."""
     program = shutil.which("chromium") or shutil.which("google-chrome")

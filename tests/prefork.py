@@ -27,13 +27,17 @@ class Zygote:
 
     def __init__(self):
         self._requests, theirs = socket.socketpair()
-        self._process = subprocess.Popen([sys.executable, str(ZYGOTE)], stdin=theirs)
+        # in a session of its own: who kills a whole group leaves it there to end the servers
+        self._process = subprocess.Popen(
+            [sys.executable, str(ZYGOTE)], stdin=theirs, start_new_session=True
+        )
         theirs.close()
         self._asking = threading.Lock()
         self._pids = []  # answers
         self._known = {}  # pid → exit status, or the process that waits for it
         self._changed = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def fork(self, process, argv, folder, environment, log):
         request = {"argv": argv, "folder": str(folder), "environment": dict(environment)}
@@ -49,21 +53,26 @@ class Zygote:
         return pid
 
     def _listen(self):
-        for line in self._requests.makefile():
-            what, value = json.loads(line)
-            with self._changed:
-                if what == "pid":
-                    self._pids.append(value)
-                    self._changed.notify_all()
-                    continue
-                process = self._known.pop(what, None)
-                if process is None:
-                    self._known[what] = value
-            if process is not None:
-                process._end(value)
+        with self._requests.makefile() as answers:
+            for line in answers:
+                self._hear(*json.loads(line))
+
+    def _hear(self, what, value):
+        with self._changed:
+            if what == "pid":
+                self._pids.append(value)
+                self._changed.notify_all()
+                return
+            process = self._known.pop(what, None)
+            if process is None:
+                self._known[what] = value
+        if process is not None:
+            process._end(value)
 
     def close(self):
         self._requests.shutdown(socket.SHUT_RDWR)
+        self._listener.join(10)
+        self._requests.close()
         self._process.wait(10)
 
 

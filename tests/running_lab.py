@@ -88,7 +88,11 @@ def running_lab(home: Path, folder: Path, *options: str):
         yield Lab(folder, address[1], address[2])
     finally:
         process.terminate()  # and its kernels
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()  # now and then it waits for ever for a thread of AnyIO
+            process.wait()
 
 
 def run_all(page):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from claims.rooms import lay_out, manage
-from clients import eventually
+from claims.rooms import lay_out
+from clients import eventually, manage
 from deployed import NGINX, certificate, production
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -26,6 +26,7 @@ from channels_live.workspace import SAMPLE
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.usefixtures("forked_servers"),  # what the site does does not depend on it
     pytest.mark.skipif(sys.platform != "linux", reason="needs many addresses of this computer"),
 ]
 DAPHNE = "daphne -u run/one.sock --proxy-headers -v 0 myproject.asgi:application"
@@ -281,7 +282,7 @@ changed.save()
 Session.objects.all().delete()
 group_send(user_group(ended.pk), {"type": "unread.changed"})
 """
-        manage(site.folder, "shell", "--verbosity", "0", "-c", end, env=site.environment)
+        manage(site.folder, "shell", "--verbosity", "0", "-c", end, **site.environment)
         for name, socket in sockets.items():
             assert ends_with(socket) == 4401, name
     assert eve.is_sent_away("/ws/member/") == 4401

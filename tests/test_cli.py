@@ -421,10 +421,10 @@ def test_missing_package_is_named_and_the_doctor_recommended(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and signals")
 def test_reader_that_has_seen_enough():
-    process = real("list")
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    assert process.wait() == 2
+    with real("list") as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 2
 
 
 @pytest.mark.live

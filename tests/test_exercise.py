@@ -22,6 +22,8 @@ from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.workspace import ROOT, project_before
 
+# test_exercises.py proves on a sample that what a check says does not depend on that
+pytestmark = pytest.mark.usefixtures("forked_servers")
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 ANSWER = "myapp/answer.py"
 HEAD = "from channels.generic.websocket import WebsocketConsumer\n\n\n"

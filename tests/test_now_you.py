@@ -3,13 +3,15 @@
 import asyncio
 import re
 
+import prefork
 import pytest
+from clients import manage
 from nbformat.v4 import new_code_cell, new_notebook
 from shown_changes import FENCES, applied
 
 from channels_live.authoring.notebooks import execute
 from channels_live.notebook import lesson_paths, read
-from channels_live.workspace import project_before, project_files
+from channels_live.workspace import lay_out, project_before, project_files
 
 ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.S)
 # Cells of a lesson that its answer says to run, besides those with which the lesson begins
@@ -22,6 +24,13 @@ NEEDED = {
     27: ("lesson-27-18", "lesson-27-19"),
     28: ("lesson-28-14",),
 }
+# What fills a database, in the first cells of nearly every lesson: nbval runs them as they are
+FILL = "!python manage.py migrate --verbosity 0\n!python manage.py loaddata noticeboard"
+WRITE = """\
+for _path, _text in {!r}.items():
+    Path(_path).parent.mkdir(parents=True, exist_ok=True)
+    _ = Path(_path).write_text(_text)
+"""
 LESSONS = [read(path) for path in lesson_paths()[1:]]
 
 
@@ -39,8 +48,31 @@ def first_cells(lesson):
     return [cell.source for cell in lesson.cells[start:end]]
 
 
-def cells_of(lesson):
-    """Yield (source, what it prints or None) of the cells that try the answer out."""
+@pytest.fixture(scope="session")
+def database(tmp_path_factory, zygote):
+    """Return a function that fills a database as a lesson does, once for each that is alike."""
+    made = {}
+
+    def database(lesson):
+        folder = tmp_path_factory.mktemp("filled") / "project"
+        lay_out(folder, project_before(lesson.number))
+        files = [*folder.glob("*/migrations/*.py"), *folder.glob("*/fixtures/*")]
+        alike = tuple(sorted((file.name, file.read_bytes()) for file in files))
+        if alike not in made:
+            with prefork.forking(zygote):
+                manage(folder, "migrate", "--verbosity", "0")
+                manage(folder, "loaddata", "noticeboard")
+            made[alike] = folder / "db.sqlite3"
+        return made[alike]
+
+    return database
+
+
+def cells_of(lesson, filled):
+    """Yield (source, what it prints or None) of the cells that try the answer out.
+
+    filled: a database, the path of which takes the place of what fills one.
+    """
     layers = project_before(lesson.number + 1)
     files = {path: layer / path for layer in layers for path in project_files(layer)}
     texts = {
@@ -48,12 +80,11 @@ def cells_of(lesson):
         for path, file in files.items()
         if file.suffix in (".py", ".html", ".conf")
     }
+    copied = f"import shutil; _ = shutil.copy({str(filled)!r}, 'db.sqlite3')"
     for source in first_cells(lesson):
-        yield source, None
+        yield source.replace(FILL, copied), None
     yield "from pathlib import Path", None
-    for path, text in texts.items():
-        yield f"Path({path!r}).parent.mkdir(parents=True, exist_ok=True)", None
-        yield f"_ = Path({path!r}).write_text({text!r})", None
+    yield WRITE.format(texts), None
     needed = [cell.source for cell in lesson.cells if cell.id in NEEDED.get(lesson.number, ())]
     shown = fences(lesson)
     for at, (kind, text) in enumerate(shown):
@@ -79,8 +110,8 @@ def test_question_says_that_a_server_is_to_be_started(lesson):
 
 @pytest.mark.live
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
-def test_answers_work_and_print_what_they_say(lesson, tmp_path):
-    cells = list(cells_of(lesson))
+def test_answers_work_and_print_what_they_say(lesson, database, tmp_path):
+    cells = list(cells_of(lesson, database(lesson)))
     page = new_notebook(
         cells=[new_code_cell(source, id=f"cell-{at}") for at, (source, _) in enumerate(cells)]
     )

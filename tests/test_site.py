@@ -15,13 +15,14 @@ from urllib.parse import unquote, urlsplit
 import django_htmx
 import httpx
 import pytest
-from clients import DAPHNE, client, eventually, talk
+from clients import DAPHNE, client, eventually, manage, talk
 from playwright.sync_api import expect
 
 from channels_live.server import Server
 from channels_live.server.ports import free_port
 from channels_live.workspace import SAMPLE, copy_project
 
+pytestmark = pytest.mark.usefixtures("forked_servers")  # what the site does does not depend on it
 ORIGIN = "http://localhost"
 PASSWORD = "correct-horse"
 HELLO = '{"message": "hello"}'
@@ -99,8 +100,7 @@ def server(tmp_path_factory):
         urls.write(URLS)
     password = f"u = User.objects.get(pk=1); u.set_password('{PASSWORD}'); u.save()"
     for arguments in (["migrate"], ["loaddata", "noticeboard"], ["shell", "-c", password]):
-        command = [sys.executable, "manage.py", *arguments, "--verbosity", "0"]
-        subprocess.run(command, cwd=folder, check=True)
+        manage(folder, *arguments, "--verbosity", "0")
     server = Server(DAPHNE, folder)
     yield server
     server.stop()

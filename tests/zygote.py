@@ -6,6 +6,7 @@ what `python -m daphne …` or `python manage.py …` would do, with the tap in 
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -16,19 +17,38 @@ import sys
 import threading
 
 LIBRARIES = """
-asyncio.runners autobahn.twisted.websocket autobahn.websocket.protocol channels.auth
-channels.generic.http channels.generic.websocket channels.layers channels.routing
+asyncio.runners autobahn.twisted.websocket autobahn.websocket.protocol channels.apps
+channels.auth channels.generic.http channels.generic.websocket channels.layers channels.routing
 channels.security.websocket channels.sessions channels.worker channels_redis.core
 channels_redis.pubsub daphne.access daphne.utils django.apps.registry
-django.contrib.auth.hashers django.contrib.sessions.backends.db
-django.contrib.staticfiles.handlers django.core.asgi django.core.handlers.asgi
-django.core.handlers.wsgi django.core.management.commands.migrate
+django.conf.locale.en.formats django.contrib.admin.apps django.contrib.admin.checks
+django.contrib.admin.options django.contrib.admin.templatetags.admin_list
+django.contrib.admin.templatetags.admin_modify django.contrib.admin.templatetags.admin_urls
+django.contrib.admin.templatetags.log django.contrib.admin.views.autocomplete
+django.contrib.auth.apps django.contrib.auth.checks django.contrib.auth.context_processors
+django.contrib.auth.hashers django.contrib.auth.management
+django.contrib.auth.password_validation django.contrib.auth.tokens
+django.contrib.auth.validators django.contrib.contenttypes.apps
+django.contrib.contenttypes.checks django.contrib.contenttypes.management
+django.contrib.messages.apps django.contrib.messages.context_processors
+django.contrib.messages.middleware django.contrib.messages.storage.fallback
+django.contrib.sessions.apps django.contrib.sessions.backends.db
+django.contrib.sessions.middleware django.contrib.sessions.serializers
+django.contrib.sites.requests django.contrib.staticfiles.apps django.contrib.staticfiles.checks
+django.contrib.staticfiles.handlers django.contrib.staticfiles.storage django.core.asgi
+django.core.handlers.asgi django.core.handlers.wsgi django.core.management.commands.migrate
 django.core.management.commands.shell django.core.serializers.json django.core.servers.basehttp
 django.db.backends.sqlite3.base django.db.migrations.executor django.db.models
-django.template.backends.django django.template.loader_tags django.test django.urls
-django.utils.autoreload django.views.debug django.views.generic OpenSSL.SSL
-twisted.internet.asyncioreactor twisted.internet.endpoints twisted.internet.tcp
-twisted.web.http wrapt zoneinfo
+django.db.models.sql.compiler django.middleware.cache django.middleware.clickjacking
+django.middleware.common django.middleware.security django.template.backends.django
+django.template.context_processors django.template.loader_tags
+django.template.loaders.app_directories django.template.loaders.cached
+django.template.loaders.filesystem django.templatetags.cache django.templatetags.l10n
+django.templatetags.tz django.test django.urls django.utils.autoreload
+django.utils.translation.reloader django.views.debug django.views.generic django.views.i18n
+django_htmx.jinja django_htmx.templatetags.django_htmx msgspec.inspect msgspec.json OpenSSL.SSL
+twisted.internet.asyncioreactor twisted.internet.endpoints twisted.internet.tcp twisted.web.http
+wrapt zoneinfo
 """
 
 
@@ -39,28 +59,41 @@ def main():
             __import__(name)
     # daphne makes the event loop when it is imported; forks must not share one
     assert not {"twisted.internet.reactor", "daphne.server", "channels_live"} & set(sys.modules)
+    gc.collect()
+    gc.freeze()  # or each fork looks through, and so copies, all of it, again and again
     requests = socket.socket(fileno=0)
     ended, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    living = set()
     while True:
         ready, *_ = select.select([requests, ended], [], [])
         if ended in ready:
             os.read(ended, 512)
         if requests in ready:
             content, descriptors, *_ = socket.recv_fds(requests, 2**20, 1)
-            if not content:
-                return
+            if not content:  # the tests have ended, or were killed
+                return end(living)
             pid = os.fork()
             if pid == 0:
                 requests.close()
                 become(json.loads(content), *descriptors)
+            living.add(pid)
             os.close(descriptors[0])
             tell(requests, "pid", pid)
         with contextlib.suppress(ChildProcessError):
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
+                living.discard(dead[0])
                 tell(requests, dead[0], os.waitstatus_to_exitcode(dead[1]))
+
+
+def end(living):
+    """End the forks that nobody has ended, and what they have started."""
+    for pid in living:
+        for kill in (os.kill, os.killpg):  # one that was just forked leads no group yet
+            with contextlib.suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
 
 
 def tell(requests, *words):

@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 
 import pytest
-from clients import DAPHNE
+from clients import DAPHNE, manage
 from redis import Redis
 
 from channels_live.server import Server
@@ -41,12 +40,6 @@ def finished(request, tmp_path_factory):
         routing.write(getattr(request.module, "ROUTING", ""))
     manage(folder, "migrate", "--verbosity", "0")
     return folder
-
-
-def manage(folder, *arguments, **environment):
-    command = [sys.executable, "manage.py", *arguments]
-    options = {"env": os.environ | environment, "capture_output": True, "text": True}
-    return subprocess.run(command, cwd=folder, **options)
 
 
 @pytest.fixture

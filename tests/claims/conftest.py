@@ -9,7 +9,6 @@ It fails where the sentence no longer stands there, so that text and witness go 
 
 import re
 
-import prefork
 import pytest
 from brokers import broker, finished, redis, run  # noqa: F401  fixtures for all
 
@@ -45,7 +44,5 @@ def its_sentences_stand_there(request):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def forked_servers(zygote):
+def forked(forked_servers):
     """Fork all servers of claims: what a sentence says does not depend on how one was started."""
-    with prefork.forking(zygote):
-        yield

@@ -1,8 +1,6 @@
 """Projects for claims: as a lesson finds them, as its cells leave them, and other answers."""
 
 import re
-import subprocess
-import sys
 
 from channels_live import notebook
 from channels_live.exercise import task
@@ -37,10 +35,3 @@ def another_answer(number, folder, changes):
     for path, text in files.items():
         (folder / path).write_text(text, encoding="utf-8")
     return exercise.judge(folder)
-
-
-def manage(folder, *arguments, check=True):
-    """Run manage.py with arguments. Return all that it printed."""
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=folder, check=check, capture_output=True, text=True)
-    return done.stdout + done.stderr

@@ -1,11 +1,9 @@
 """The finished site, with rooms that have faults, for claims about rooms and pages."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from clients import client
+from clients import client, manage
 from websockets.exceptions import ConnectionClosed
 
 from channels_live.workspace import SAMPLE, copy_project, project_before
@@ -83,13 +81,6 @@ def lay_out(folder, lesson=None):
     for command in ("migrate", "loaddata noticeboard"):
         manage(folder, *command.split(), "--verbosity", "0")
     return folder
-
-
-def manage(folder, *arguments, **options):
-    """Run `python manage.py` there, and return what it prints."""
-    command = [sys.executable, "manage.py", *arguments]
-    options = {"check": True, "capture_output": True, "text": True} | options
-    return subprocess.run(command, cwd=folder, **options).stdout
 
 
 def shell(folder, code):

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from clients import DAPHNE, talk
-from projects import lesson_begins, manage
+from clients import DAPHNE, manage, talk
+from projects import lesson_begins
 from websockets.frames import CloseCode
 
 from channels_live.server import Server

@@ -5,9 +5,9 @@ import re
 
 import channels.apps
 import pytest
-from clients import DAPHNE, RUNSERVER
+from clients import DAPHNE, RUNSERVER, manage
 from django.core.management import find_commands
-from projects import another_answer, lesson_begins, manage
+from projects import another_answer, lesson_begins
 
 from channels_live.progress import RIGHT
 from channels_live.server import Server, ServerError

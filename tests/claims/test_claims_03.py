@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from clients import DAPHNE, client
+from clients import DAPHNE, client, manage
 from django.conf import global_settings
-from projects import another_answer, lesson_begins, manage, written
+from projects import another_answer, lesson_begins, written
 from websockets import InvalidStatus
 
 from channels_live.progress import RIGHT

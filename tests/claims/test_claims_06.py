@@ -8,10 +8,10 @@ import re
 import django.conf.urls
 import django.urls
 import pytest
-from clients import DAPHNE, RUNSERVER, client, eventually, talk
+from clients import DAPHNE, RUNSERVER, client, eventually, manage, talk
 from django.template.defaultfilters import json_script
 from django.utils.html import escape
-from projects import another_answer, lesson_begins, manage, written
+from projects import another_answer, lesson_begins, written
 from websockets import InvalidStatus
 
 from channels_live.progress import RIGHT

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 import psutil
 import pytest
 import websockets
-from clients import DAPHNE, RUNSERVER, client, talk
+from clients import DAPHNE, RUNSERVER, client, manage, talk
 from daphne.cli import CommandLineInterface
 from daphne.endpoints import build_endpoint_description_strings
 from django.utils.autoreload import StatReloader
-from projects import another_answer, lesson_begins, manage
+from projects import another_answer, lesson_begins
 from websockets import ConnectionClosed
 
 from channels_live.progress import RIGHT

@@ -10,12 +10,12 @@ from channels.layers import BaseChannelLayer, InMemoryChannelLayer
 from channels.testing import WebsocketCommunicator
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from clients import DAPHNE, eventually
+from clients import DAPHNE, eventually, manage
 from daphne.cli import CommandLineInterface
 from django.urls.converters import StringConverter
 from django.utils.text import slugify
 from projects import another_answer
-from rooms import UVICORN, closed_with, lay_out, manage, read, rewrite, shell, visit
+from rooms import UVICORN, closed_with, lay_out, read, rewrite, shell, visit
 from websockets.exceptions import InvalidStatus
 
 from channels_live.exercise import task
@@ -282,7 +282,7 @@ def test_patience_of_the_test_client():
 )
 def test_what_is_committed_in_tests(folder):
     (folder / "myapp/test_cases.py").write_text(CASES)
-    printed = manage(folder, "test", "myapp.test_cases", "--noinput")
+    printed = manage(folder, "test", "myapp.test_cases", "--noinput", "--verbosity", "0")
     lines = [line for line in printed.splitlines() if line.startswith(("Plain", "With", "left"))]
     assert lines == ["Plain True", "left: 0", "WithTransactions False WithTransactions", "left: 0"]
 

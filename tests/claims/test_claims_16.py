@@ -1,17 +1,18 @@
 """Lesson 16, Know your members: what no cell shows."""
 
 import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlparse
 
 import httpx
 import pytest
 from channels.security.websocket import OriginValidator
-from clients import DAPHNE
+from clients import DAPHNE, manage
 from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.asyncio import async_unsafe
 from playwright.sync_api import expect
-from rooms import ORIGIN, closed_with, lay_out, manage, read, shell
+from rooms import ORIGIN, closed_with, lay_out, read, shell
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -63,12 +64,13 @@ def server(folder):
         yield server
 
 
-class Member:
-    """Somebody with a browser of httpx, who is logged in."""
+class Member(ExitStack):
+    """Somebody with a browser of httpx, who is logged in, until the end of a `with` statement."""
 
     def __init__(self, server, name):
+        super().__init__()
         self.server = server
-        self.browser = httpx.Client(base_url=server.url(""), trust_env=False)
+        self.browser = self.enter_context(httpx.Client(base_url=server.url(""), trust_env=False))
         assert self.post("/accounts/login/", username=name, password="soup").status_code == 302
 
     def post(self, path, **data):
@@ -283,9 +285,12 @@ def test_what_asking_costs(folder):
 def test_user_deactivated_in_the_admin_is_sent_away(folder, server):
     manage(folder, "shell", "-c", "User.objects.create_superuser('boss', password='soup')")
     manage(folder, "shell", "-c", "User.objects.create_user('cleo', password='soup')")
-    boss, cleo = Member(server, "boss"), Member(server, "cleo")
     pk = shell(folder, "print(User.objects.get(username='cleo').pk)")
-    with cleo.window() as window:
+    with (
+        Member(server, "boss") as boss,
+        Member(server, "cleo") as cleo,
+        cleo.window() as window,
+    ):
         assert read(window) == {"unread": 0}
         form = {"username": "cleo", "date_joined_0": "2026-01-05", "date_joined_1": "08:00:00"}
         form |= {"last_login_0": "", "last_login_1": "", "initial-date_joined_0": ""}
@@ -400,7 +405,8 @@ def test_bulk_create_sends_no_signal(folder):
 def test_member_in_a_window_of_playwright(server, browser):
     with pytest.raises(SynchronousOnlyOperation):
         async_unsafe(lambda: None)()  # as each query is
-    session = Member(server, "anna").browser.cookies["sessionid"]
+    with Member(server, "anna") as anna:
+        session = anna.browser.cookies["sessionid"]
     window = browser.new_context()
     window.add_cookies([{"name": "sessionid", "value": session, "url": server.url("/")}])
     page = window.new_page()

@@ -6,12 +6,12 @@ from urllib.parse import urlparse
 
 import pytest
 from channels.security.websocket import OriginValidator
-from clients import DAPHNE
+from clients import DAPHNE, manage
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from projects import another_answer, written
-from rooms import ORIGIN, UVICORN, closed_with, lay_out, manage, read, shell, visit
+from rooms import ORIGIN, UVICORN, closed_with, lay_out, read, shell, visit
 from websockets.exceptions import InvalidHandshake
 from websockets.sync.client import connect
 

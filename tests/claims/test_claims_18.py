@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 import pytest
-from clients import DAPHNE, client
+from clients import DAPHNE, client, manage
 from daphne.cli import CommandLineInterface
 from playwright.sync_api import expect
-from rooms import ORIGIN, lay_out, manage, read, visit
+from rooms import ORIGIN, lay_out, read, visit
 from websockets import InvalidHandshake, InvalidStatus, connect
 from websockets.sync.server import serve
 

@@ -12,8 +12,9 @@ import pytest
 from channels.consumer import AsyncConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.testing import WebsocketCommunicator
+from clients import manage
 from django.conf import settings
-from projects import lesson_begins, manage
+from projects import lesson_begins
 
 from channels_live import workspace
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 import psutil
 import pytest
 from brokers import NO_BROKER
-from clients import DAPHNE, client, eventually
+from clients import DAPHNE, client, eventually, manage
 from django.utils import crypto
 from projects import another_answer
-from rooms import ORIGIN, manage, read, rewrite
+from rooms import ORIGIN, read, rewrite
 from wrong_answers.lesson_28 import WRONG
 
 from channels_live import membership

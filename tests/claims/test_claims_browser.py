@@ -8,9 +8,8 @@ import subprocess
 import threading
 
 import pytest
-from clients import DAPHNE
+from clients import DAPHNE, manage
 from playwright.sync_api import Error
-from projects import manage
 from test_claims_03 import ANNA, unguarded
 from websockets.sync.server import serve
 
