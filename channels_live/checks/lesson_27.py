@@ -35,7 +35,6 @@ HINTS = {
         '`re.sub(r"token=[^&\\s]*", "token=…", text)` hides a token. Which two texts need it?',
     ],
 }
-MADE = 0.1  # seconds after which tea is being made, and is not ready yet
 STOPPED = 15.0  # seconds: far more than two, on a busy machine
 
 
@@ -87,8 +86,11 @@ def check_27_2(site: Site) -> None:
     with site.client(path) as anna, site.client(path) as ben:
         anna.send({"order": word()})
         anna.receive("whether tea is made, as before")
+        told = site.server.told_by_run()
         anna.send({"order": tea})
-        time.sleep(MADE)
+        until = time.monotonic() + STOPPED
+        while _calls(told(), "receive") < 2 and time.monotonic() < until:
+            time.sleep(0.01)  # it is being made as soon as the server tells of it
         server = psutil.Process(site.server.pid)
         server.terminate()
         anna.sent = f'{{"order": "{tea}"}}, and then the server was asked to stop'

@@ -88,7 +88,7 @@ WRONG = {
             "        await asyncio.gather(*(self.end(task, send) "
             "for task, send in self.serving.items()))",
             "        for task, send in self.serving.items():\n"
-            "            asyncio.ensure_future(self.end(task, send))",
+            "            self.end(task, send)",
         ),
     ],
     "27.3": [
