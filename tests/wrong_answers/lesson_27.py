@@ -87,8 +87,7 @@ WRONG = {
             KITCHEN,
             "        await asyncio.gather(*(self.end(task, send) "
             "for task, send in self.serving.items()))",
-            "        for task, send in self.serving.items():\n"
-            "            self.end(task, send)",
+            "        for task, send in self.serving.items():\n            self.end(task, send)",
         ),
     ],
     "27.3": [
