@@ -192,6 +192,7 @@ def check_20_3(site: Site) -> None:
                 {"do": "take", "paper": first.upper()},
                 {"do": "take", "paper": ""},
                 {"do": "take", "paper": "a" * 21},
+                {"do": "take", "paper": f"{second}\n"},
                 {"do": "take", "paper": "a.b"},
                 {"do": "cancel", "paper": [first]},
                 {"do": "cancel", "paper": second, "type": "websocket.disconnect"},

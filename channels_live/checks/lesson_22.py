@@ -1,6 +1,7 @@
 """What is right in the exercises of lesson 22, Deploy it."""
 
 import json
+import re
 import shutil
 import time
 from typing import Any
@@ -37,6 +38,8 @@ NGINX = "nginx -p run -c ../nginx.conf"
 DAPHNE = "daphne -u run/one.sock --proxy-headers myproject.asgi:application"
 NO_BROKER = "the broker: without one nothing can be tried here. Your files are not at fault"
 SILENCE = 0.8  # seconds: longer than the time after which the proxy of 22.1 hangs up
+PING = 20.0  # seconds between two pings of daphne
+UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0}  # of nginx, in seconds
 PIECE = 1.5  # seconds in which a piece of news passes a proxy
 
 
@@ -44,6 +47,17 @@ def _serve_behind_nginx(site: Site) -> None:
     (site.folder / "run").mkdir(exist_ok=True)
     site.twin().serve(DAPHNE)
     site.serve(NGINX)
+
+
+def _silence(conf: str) -> float:
+    """Return how long somebody has to be silent to see whether nginx is patient, in seconds.
+
+    conf: of nginx. Where a time in it is shorter than the one between two pings, a little longer
+    than that. Whether it is the time that counts, only the silence shows.
+    """
+    times = re.findall(r"^[^#\n]*\bproxy_read_timeout\s+(\d+)(ms|s|m|)\s*;", conf, re.M)
+    seconds = [int(time) * UNITS[unit] for time, unit in times]
+    return SILENCE + max((each for each in seconds if each < PING), default=0.0)
 
 
 def check_22_1(site: Site) -> None:
@@ -61,7 +75,7 @@ def check_22_1(site: Site) -> None:
         with site.client(path, opens, additional_headers=headers) as eve:
             eve.sent = f"GET {path}, X-Forwarded-For: {said}"
             eve.expect(here, believes)
-        time.sleep(SILENCE)
+        time.sleep(_silence((site.folder / "nginx.conf").read_text("utf-8", "replace")))
         anna.send({})
         anna.expect(here, silent)
 

@@ -314,6 +314,7 @@ HOW_MANY = "what the screen reads: how many learners are on it now, and not righ
 HINT = "what they read: the number of the push, the exercise and the text"
 AWAY = "what somebody reads who comes back: the hints after `after` that were for them"
 ONCE = "how often a hint comes on one connection: once"
+MEANWHILE = "what is pushed while somebody joins: too new for the table, and too old for the group"
 
 
 def check_28_4(site: Site) -> None:
@@ -327,19 +328,18 @@ def check_28_4(site: Site) -> None:
         client.expect({"is": "joined", "name": names[at]}, JOINED)
         return client
 
+    def push(screen: Client, exercise: str, learners: int, *readers: Client) -> None:
+        text = word()
+        screen.send({"do": "push", "exercise": exercise, "text": text})
+        screen.expect({"is": "pushed", "learners": learners}, HOW_MANY)
+        hint = {"is": "hint", "number": len(hints) + 1, "exercise": exercise, "text": text}
+        hints.append(hint)
+        for reader in readers:
+            reader.sent = f"{shown(screen.sent)}, by a screen"
+            reader.expect(hint, HINT)
+            reader.expect_nothing(ONCE)
+
     with site.client("/ws/screen/") as screen:
-
-        def push(exercise: str, learners: int, *readers: Client) -> None:
-            text = word()
-            screen.send({"do": "push", "exercise": exercise, "text": text})
-            screen.expect({"is": "pushed", "learners": learners}, HOW_MANY)
-            hint = {"is": "hint", "number": len(hints) + 1, "exercise": exercise, "text": text}
-            hints.append(hint)
-            for reader in readers:
-                reader.sent = f"{shown(screen.sent)}, by a screen"
-                reader.expect(hint, HINT)
-                reader.expect_nothing(ONCE)
-
         with (
             site.client("/ws/learner/") as stuck,
             site.client("/ws/learner/") as right,
@@ -357,18 +357,18 @@ def check_28_4(site: Site) -> None:
                 _report(away, 1, "12.1", "not attempted", 0)
                 _report(away, 2, "12.2", "not yet", 2)
                 _report(away, 3, "12.1", "not attempted", 0)
-                push("12.1", 2, stuck, away)
+                push(screen, "12.1", 2, stuck, away)
                 for client in (right, gone_on, new):
                     client.sent = f"{shown(screen.sent)}, by a screen"
                     client.expect_nothing(WHOM)
                 away.close()
-            push("12.1", 2, stuck)
-            push("12.2", 1, gone_on)
-            push("12.1", 2, stuck)
-            push("14.1", 0)
+            push(screen, "12.1", 2, stuck)
+            push(screen, "12.2", 1, gone_on)
+            push(screen, "12.1", 2, stuck)
+            push(screen, "14.1", 0)
             _report(stuck, 5, "12.1", "right", 4)
             _report(new, 1, "12.1", "not yet", 1)
-            push("12.1", 2, new)
+            push(screen, "12.1", 2, new)
             for client in (stuck, right, gone_on):
                 client.expect_nothing(WHOM)
         for after, missed in ((1, (1, 3, 5)), (4, (5,)), (6, ())):
@@ -381,3 +381,28 @@ def check_28_4(site: Site) -> None:
             come(0, back, after=2)
             back.expect(hints[3], AWAY)
             back.expect_nothing(AWAY)
+    let_messages_cross(site.folder, "learners")
+    busy = site.twin()
+    busy.serve()
+    known, here = len(hints), threading.Event()
+    with ExitStack() as stack:
+        screen = stack.enter_context(busy.client("/ws/screen/"))
+        come(4, stack.enter_context(busy.client("/ws/learner/")), after=known)
+
+        def speak() -> None:
+            more = 3  # hints, when somebody has joined: they may be in the group only then
+            while more:
+                more -= here.wait(0.01)
+                push(screen, "12.1", 2)
+
+        def come_back() -> Client:
+            try:
+                return come(3, stack.enter_context(busy.client("/ws/learner/")), after=known)
+            finally:
+                here.set()
+
+        _, back = at_once(speak, come_back)
+        back.sent = f"{shown(back.sent)}, while a screen pushes hints"
+        for hint in hints[known:]:
+            back.expect(hint, MEANWHILE)
+        back.expect_nothing(ONCE)

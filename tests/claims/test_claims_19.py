@@ -3,18 +3,25 @@
 import asyncio
 import inspect
 import json
+import re
+import socket
 
+import httpx
 import pytest
-from clients import DAPHNE, client
+from clients import DAPHNE, PATIENCE, client, eventually
 from django.conf import settings
 from django.core.cache.backends import base, db, dummy, filebased, locmem, memcached, redis
 from kinds import lay_out as lay_out_kinds
-from rooms import closed_with, lay_out, read, rewrite, visit
+from rooms import UVICORN, closed_with, lay_out, manage, read, rewrite, visit
 
 from channels_live.server import Server
 
 if not settings.configured:
     settings.configure()
+
+ROUTES = "URLRouter(websocket_urlpatterns)"
+FORGIVING = f"Goodbyes({ROUTES})"  # in asgi.py, as lesson 19 leaves it
+WRONG = "Attempt to send on a closed protocol"
 
 
 @pytest.mark.claim(
@@ -143,7 +150,99 @@ def test_what_comes_after_a_close(tmp_path):
         assert talk(server).count("chat.message event") == 4
         assert "Traceback" not in server.log()
     rewrite(rooms, ("            raise StopConsumer\n", ""))
+    rewrite(tmp_path / "myproject/asgi.py", (FORGIVING, ROUTES))
     with Server(DAPHNE, tmp_path) as server, visit(server, f"{room}?after=0") as slow:
         assert [list(read(slow))[-1] for _ in range(4)] == ["reload", *["message"] * 3]
         assert closed_with(slow) == 4503
-        assert server.wait_for_log("Attempt to send on a closed protocol")
+        assert server.wait_for_log(WRONG)
+
+
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"  # a frame with the code 1000
+LONG = """
+from myapp.models import Message
+said = [Message(room="hall", text=200_000 * ".") for _ in range(50)]
+Message.objects.bulk_create(said)
+"""
+
+
+def hall_with_a_long_history(folder, lesson=None):
+    """Lay out a site with a room whose history is more than all buffers of a connection hold."""
+    lay_out(folder, lesson)
+    manage(folder, "shell", "--verbosity", "0", "-c", LONG)
+
+
+def tell_somebody_who_goes(server, then=None):
+    """Let somebody who does not read say goodbye, and others talk. Then all go.
+
+    What is not read keeps the connection from its end for as long as we like. then: what to do
+    before it ends.
+    """
+    hall = "/ws/chat/hall/"
+    with visit(server, hall) as anna, socket.socket() as wire:
+        for _ in range(50):
+            read(anna)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        wire.settimeout(PATIENCE)
+        wire.connect(("127.0.0.1", server.port))
+        wire.sendall(HANDSHAKE.format(path=hall).encode())
+        with wire.makefile("rb") as told:
+            told.read(2**15)  # a part of the history: the rest is on its way
+        wire.sendall(CLOSE)
+        for text in ("hello", "again"):
+            anna.send(json.dumps({"message": text}))
+            assert read(anna)["message"] == text
+        if then:
+            then()
+
+
+@pytest.mark.claim(
+    "lesson 19",
+    "If it sends something in between, daphne raises `Disconnected: Attempt to send on a closed "
+    "protocol`: the consumer ends there, and a traceback fills the log.",
+    "So we leave it out, and wait for the `disconnect`.",
+)
+@pytest.mark.live
+def test_somebody_goes_while_being_told_something(tmp_path):
+    hall_with_a_long_history(tmp_path, lesson=19)
+    with Server(DAPHNE, tmp_path) as server:
+
+        def times(what):
+            events = [event for event in server.events(0.1) if event.get("conn") == 2]
+            return [event.get("type") for event in events if event["kind"] == "call"].count(what)
+
+        told = [lambda: times("chat.message") == 2, lambda: times("websocket.disconnect") == 1]
+        tell_somebody_who_goes(server, then=lambda: eventually(told[0]))
+        assert all(map(eventually, told))
+        assert "Traceback" not in server.log()
+    rewrite(tmp_path / "myproject/asgi.py", (FORGIVING, ROUTES))
+    with Server(DAPHNE, tmp_path) as server:
+        tell_somebody_who_goes(server, then=lambda: server.wait_for_log(WRONG, PATIENCE))
+        assert "disconnect(" not in str(server.timeline(client=2))
+
+
+@pytest.mark.claim("lesson 19", "This class does that in one place, for all sockets of the site:")
+@pytest.mark.parametrize("command", [DAPHNE, UVICORN])
+@pytest.mark.live
+def test_somebody_who_goes_is_counted_as_that(command, tmp_path):
+    """In the finished site, where lesson 27 counts how sockets end."""
+    hall_with_a_long_history(tmp_path)
+    everybody = "await inside"  # may read the numbers
+    rewrite(
+        tmp_path / "myapp/health.py",
+        ('await (pages if scope.get("client") else inside)', everybody),
+    )
+    with Server(command, tmp_path) as server:
+        tell_somebody_who_goes(server)
+
+        def ends():
+            page = httpx.get(server.url("/inside/metrics/"), trust_env=False).text
+            return re.findall(r'^socket_closes_total{code="(\w+)"} (\S+)', page, re.M)
+
+        assert eventually(lambda: sum(float(number) for _, number in ends()) == 2)
+        assert "1011" not in dict(ends())
+        assert "Traceback" not in server.log()

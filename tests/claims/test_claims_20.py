@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
+import runpy
 from importlib.metadata import requires
 from typing import Literal
 
+import jsonschema
 import msgspec
 import pytest
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from channels_live.server import Server
+from channels_live.workspace import SAMPLE
 
 if not settings.configured:
     settings.configure()
@@ -136,3 +140,25 @@ def test_struct_without_a_case():
         return first
 
     assert asyncio.run(answer()) == "unwatched"
+
+
+@pytest.mark.claim(
+    "lesson 20",
+    "(In Python's patterns `$` lets a line feed follow. `(?!\\n)` says that none may.)",
+)
+@pytest.mark.claim(
+    "solutions 20",
+    'And `$` alone would take `"news\\n"`, which is another group than `"news"`.',
+)
+def test_line_feed_after_a_slug():
+    protocol = runpy.run_path(str(SAMPLE / "steps/20/myapp/protocol.py"))
+    pattern = protocol["schema"]["$defs"]["Watch"]["properties"]["topic"]["pattern"]
+    for topic, right in (("django-5_2", True), ("django\n", False), ("\ndjango", False)):
+        frame = {"do": "watch", "topic": topic}
+        assert jsonschema.Draft202012Validator(protocol["schema"]).is_valid(frame) == right
+        if right:
+            assert protocol["decode"](json.dumps(frame)).topic == topic
+        else:
+            with pytest.raises(msgspec.ValidationError):
+                protocol["decode"](json.dumps(frame))
+    assert re.search(pattern.removesuffix(r"(?!\n)"), "django\n")

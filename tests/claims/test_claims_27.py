@@ -217,7 +217,8 @@ def test_who_is_inside(site):
 )
 def test_how_to_ask_whether_a_server_is_ready(site):
     typed = re.search(r"until (curl .+?) do ", stated("lesson 27"))[1]
-    ask = shlex.split(typed.replace("/run/board-$name/socket", "ready.sock"))
+    one_line = typed.replace("\\ ", "")  # as a shell reads it
+    ask = shlex.split(one_line.replace("/run/board-$name/socket", "ready.sock"))
     assert subprocess.run(ask, cwd=site).returncode
     with Server("daphne -u ready.sock --proxy-headers myproject.asgi:application", site):
         subprocess.run(ask, cwd=site, check=True)

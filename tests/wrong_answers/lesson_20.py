@@ -234,8 +234,15 @@ WRONG = {
             "takes any name",
             "other words, other fields",
             PAPERS,
-            'Paper = Annotated[str, Meta(pattern="^[a-z]{1,20}$")]',
+            'Paper = Annotated[str, Meta(pattern=r"^[a-z]{1,20}$(?!\\n)")]',
             "Paper = Annotated[str, Meta(min_length=1, max_length=20)]",
+        ),
+        Wrong(
+            "lets a line feed follow a name",
+            "names that are none of a paper",
+            PAPERS,
+            r"$(?!\n)",
+            "$",
         ),
         Wrong(
             "hands on the articles of a paper that was cancelled",

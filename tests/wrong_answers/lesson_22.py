@@ -49,6 +49,13 @@ WRONG = {
             "proxy_read_timeout 500ms; proxy_connect_timeout 90s;",
         ),
         Wrong(
+            "is patient, but not until the next ping",
+            "which pings every 20 seconds",
+            CONF,
+            "proxy_read_timeout 90s;",
+            "proxy_read_timeout 2s;",
+        ),
+        Wrong(
             "loses the host",
             "the `Host` that nginx hands on",
             CONF,

@@ -253,6 +253,17 @@ WRONG = {
             "        self.last = 0\n        async for push in Push.objects.all():\n",
         ),
         Wrong(
+            "reads the table, and then joins the group",
+            "what is pushed while somebody joins",
+            CLASSROOM,
+            '        await self.channel_layer.group_add("learners", self.channel_name)\n'
+            "        async for push in Push.objects.filter(pk__gt=after):\n"
+            "            await self.hint_sent(event_of(push))\n",
+            "        async for push in Push.objects.filter(pk__gt=after):\n"
+            "            await self.hint_sent(event_of(push))\n"
+            '        await self.channel_layer.group_add("learners", self.channel_name)\n',
+        ),
+        Wrong(
             "catches up, and forgets to subscribe",
             "what they read",
             CLASSROOM,

@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
 django_asgi_app = get_asgi_application()  # loads the apps, so that routing may use models
 
 from myapp.gate import Gate  # noqa: E402
+from myapp.goodbyes import Goodbyes  # noqa: E402
 from myapp.health import only_inside  # noqa: E402
 from myapp.metrics import Metered  # noqa: E402
 from myapp.routing import websocket_urlpatterns, workers  # noqa: E402
@@ -28,7 +29,7 @@ if settings.SOCKET_FRAMES:  # in production
     nowhere = re_path(r"", WebsocketDenier.as_asgi())
     sockets = URLRouter([*websocket_urlpatterns, nowhere])  # no route is no error of ours
     sockets = Gate(sockets, settings.SOCKET_FRAMES)
-sockets = Metered(sockets)
+sockets = Metered(Goodbyes(sockets))
 application = ProtocolTypeRouter(
     {
         "http": only_inside(URLRouter([*http_urlpatterns, re_path(r"", django_asgi_app)])),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, json
 
-Slug = Annotated[str, Meta(pattern="^[-a-zA-Z0-9_]{1,50}$")]  # as in models.py
+Slug = Annotated[str, Meta(pattern=r"^[-a-zA-Z0-9_]{1,50}$(?!\n)")]  # as in models.py
 
 
 class Request(Struct, tag_field="do", tag=str.lower, forbid_unknown_fields=True):
