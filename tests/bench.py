@@ -167,14 +167,48 @@ def echo_in_turns(ports, path, turns, times):
 # --- measures: what → unit, bar, and for each pair of servers its turns: [(tapped, bare), …]
 
 
+@contextlib.contextmanager
+def on_cores_of_their_own(servers):
+    """Keep servers on one core, and all else that is measured on another, while this lasts.
+
+    Otherwise Linux may put the two threads of a sync consumer on one core or on two, and waking
+    one on a core that sleeps takes longer than all that the tap does.
+    """
+    free = os.sched_getaffinity(0)
+    first, *others = sorted(free)
+
+    def place(process, cores):
+        for thread in process.threads():  # those that it starts later take theirs over
+            os.sched_setaffinity(thread.id, cores)
+
+    for server in servers:
+        place(server, {first})
+    place(psutil.Process(), set(others) or free)
+    try:
+        yield
+    finally:
+        place(psutil.Process(), free)
+
+
 def echo(site, pairs):
     """Time echoes, and how much of the CPU the server used for each, which is steadier."""
+    where = {"": lambda servers: contextlib.nullcontext()}
+    if hasattr(os, "sched_setaffinity"):
+        where[", on one core"] = on_cores_of_their_own
+    return {
+        name: measured
+        for cores, placed in where.items()
+        for name, measured in _echo(site, pairs, cores, placed).items()
+    }
+
+
+def _echo(site, pairs, cores, placed):
     took, used = ({"async": [], "sync": []} for _ in range(2))
-    # the client is a process of its own: the kernel has the record to read
-    with multiprocessing.get_context("spawn").Pool(1) as client:
-        for _ in range(pairs):
-            with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
-                servers = [psutil.Process(server.pid) for server in (ours, theirs)]
+    for _ in range(pairs):
+        with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+            servers = [psutil.Process(server.pid) for server in (ours, theirs)]
+            # the client is a process of its own: the kernel has the record to read
+            with placed(servers), multiprocessing.get_context("spawn").Pool(1) as client:
                 for path in took:
                     before = [sum(server.cpu_times()[:2]) for server in servers]
                     arguments = ((ours.port, theirs.port), path, TURNS, ECHOES)
@@ -185,7 +219,7 @@ def echo(site, pairs):
                         [tuple((b - a) / echoes for a, b in zip(before, after, strict=True))]
                     )
     return {
-        f"echo, {path} consumer, {what}": ("µs", 1.10, measured)
+        f"echo, {path} consumer, {what}{cores}": ("µs", 1.10, measured)
         for what, by_path in (("p50", took), ("CPU", used))
         for path, measured in by_path.items()
     }
@@ -489,7 +523,7 @@ def row(what, unit, bar, measured):
 
 def line(what, *cells):
     widths = (10, 10, 7, 13, 6, 8)
-    return f"{what:34}" + "".join(
+    return f"{what:42}" + "".join(
         f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
     )
 

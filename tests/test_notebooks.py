@@ -381,7 +381,6 @@ def test_an_edited_lesson_leaves_the_next_unharmed(tmp_path):
 
 
 UNSET = re.compile(r'^del (os\.environ\["\w+"\])', re.M)
-LEFT = {"lesson-28-41"}  # ends a part of its lesson
 
 
 @pytest.mark.parametrize("folder", ["notebooks", "clinic", "solutions"])
@@ -391,4 +390,4 @@ def test_what_a_cell_unsets_it_has_set(folder):
         for cell in nbformat.read(path, as_version=4).cells:
             for found in UNSET.finditer(cell.source):
                 set_before = f"{found[1]} = " in cell.source[: found.start()]
-                assert set_before or cell.id in LEFT, f"{path.name}, {cell.id}: {found[0]}"
+                assert set_before, f"{path.name}, {cell.id}: {found[0]}"

@@ -1,6 +1,5 @@
 """What the tap wraps is there, what it records is in its vocabulary, and it needs little."""
 
-import asyncio
 import copy
 import gc
 import importlib
@@ -11,14 +10,12 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import msgpack
 import pytest
-from asgiref.sync import sync_to_async
 
 from channels_live import tap
 from channels_live.tap import (
@@ -317,35 +314,6 @@ def test_method_is_looked_for_once_but_what_is_new_is_seen(events):
 
     assert called(AnyMethod, "a", "b")[-1][:2] == ("b", True)
     assert state.methods[id(AnyMethod)][1] == {}  # a client could fill it
-
-
-def test_call_that_never_comes_to_its_thread_is_forgotten(events):
-    held, free, ran = threading.Event(), threading.Event(), []
-
-    def hold():
-        held.set()
-        assert free.wait(10)
-
-    async def leave():
-        method = sync_to_async(lambda consumer, message: ran.append(message["type"]))
-        dispatch = channels._sync_dispatch(method)
-        holding = asyncio.create_task(sync_to_async(hold)())
-        while not held.is_set():
-            await asyncio.sleep(0)
-        waiting = asyncio.create_task(dispatch(object(), {"type": "left"}))
-        while not state.calls:
-            await asyncio.sleep(0)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert not state.calls
-        free.set()
-        await holding
-        await dispatch(object(), {"type": "stayed"})
-
-    asyncio.run(leave())
-    assert ran == ["stayed"] and not state.calls
-    assert [event["type"] for event in events if event["kind"] == "call"] == ["stayed"]
 
 
 def test_error_is_recorded_once_a_call(events):

@@ -315,6 +315,16 @@ request 1  ◀──  200""",
 client 1  ──▶  asked                                        Room.receive()
 client 1       said event                                   Room.said()""",
     ),
+    "a protocol of one's own": (
+        [
+            {"kind": "open", "protocol": "line", "method": None, "path": None},
+            *call("Line", "line_receive", type="line.receive", text="asked"),
+            *call("Line", "line_told", type="line.told", text="to all"),
+        ],
+        """\
+line 1  ──▶  asked                                        Line.line_receive()
+line 1       line.told event                              Line.line_told()""",
+    ),
 }
 
 

@@ -44,7 +44,6 @@ class Call:
             self._read(type(consumer), message)
         except Exception as error:
             tell_gap("Call", error)
-        state.calls.add(self.number)
 
     def _read(self, consumer: type, message: Any) -> None:
         message = message if isinstance(message, dict) else {}
@@ -61,6 +60,7 @@ class Call:
         if self.started is not None:
             return
         self.started = time.monotonic()
+        state.calls.add(self.number)
         text = self.text
         if connection := state.connection.get():
             self.conn, connection.has_consumer = connection.number, True
@@ -81,8 +81,8 @@ class Call:
 
     def end(self, error: BaseException | None = None) -> None:
         """Record that the method has ended, and by which exception."""
-        state.calls.discard(self.number)
         self.start()
+        state.calls.discard(self.number)
         assert self.started is not None
         if error:
             record_error(error, self.number)

@@ -24,16 +24,15 @@ def _begin(consumer: Any, message: Any) -> Call:
 
         state.loop = asyncio.get_running_loop()
     call = Call(consumer, message)
+    state.calls.add(call.number)
     state.dispatching.set(call)
     return call
 
 
 @harmless
-def _begin_in_thread(consumer: Any, message: Any) -> Call:
-    call = state.dispatching.get()
-    if call is None or call.started is not None:  # by hand, perhaps inside another call
-        call = Call(consumer, message)
-        state.dispatching.set(call)
+def _begin_sync(consumer: Any, message: Any) -> Call:
+    call = Call(consumer, message)
+    state.dispatching.set(call)  # in the context of this call's thread
     call.start()
     return call
 
@@ -48,12 +47,6 @@ def _start(call: Call | None) -> None:
 def _end(call: Call | None, error: BaseException | None = None) -> None:
     if call:
         call.end(error)
-
-
-@harmless
-def _forget(call: Call | None) -> None:
-    if call:
-        state.calls.discard(call.number)
 
 
 @harmless
@@ -124,7 +117,7 @@ def _sync_dispatch(method: Any) -> Any:
 
     @functools.wraps(function)
     def dispatch(consumer: Any, message: Any) -> Any:
-        call = _begin_in_thread(consumer, message)
+        call = _begin_sync(consumer, message)
         try:
             result = function(consumer, message)
         except BaseException as error:
@@ -133,18 +126,7 @@ def _sync_dispatch(method: Any) -> Any:
         _end(call)
         return result
 
-    class Dispatch(type(method)):  # type: ignore[misc]
-        """Reads a message before it goes to the thread: what is done there costs most."""
-
-        async def __call__(self, consumer: Any, message: Any) -> Any:
-            call = _begin(consumer, message)
-            try:
-                return await super().__call__(consumer, message)
-            finally:
-                _forget(call)  # it may never have come to the thread
-
     method.func = dispatch
-    method.__class__ = Dispatch
     return method
 
 

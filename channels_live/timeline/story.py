@@ -226,7 +226,7 @@ class Story:
             row = self._arrived.pop(0)
         elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
             row = self.rows.pop()  # the server's own end of the connection
-        elif event["type"] == "websocket.receive" and isinstance(event.get("text"), str):
+        elif event["type"].endswith(".receive") and isinstance(event.get("text"), str):
             row = Row("in", shortened(event["text"]), begins=event)
         else:
             row = Row("", f"{event['type']} event", begins=event)
