@@ -156,7 +156,7 @@ def test_its_migrations_are_complete(tmp_path):
     assert made.returncode == 0, made.stdout
 
 
-@pytest.mark.parametrize("name", ["hubs.py", "limits.py"])
+@pytest.mark.parametrize("name", ["goodbyes.py", "hubs.py", "limits.py"])
 def test_what_the_lessons_build_is_in_it_unchanged(name):
     own, lessons = SAMPLE / "board/board" / name, SAMPLE / "finished/myapp" / name
     assert own.read_bytes() == lessons.read_bytes()

@@ -2,6 +2,7 @@ import asyncio
 import json
 from unittest.mock import patch
 
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
@@ -10,8 +11,19 @@ from board.class_hub import ClassHub, tell_all
 from board.hubs import HUBS
 from board.models import Learner, Work
 from board.protocol import Join
+from boardsite.asgi import application
 
-from .sockets import KEYS, SocketTestCase, connected, learner, next_of, report, say, screen
+from .sockets import (
+    KEYS,
+    PATIENCE,
+    SocketTestCase,
+    connected,
+    learner,
+    next_of,
+    report,
+    say,
+    screen,
+)
 
 
 class LearnerTests(SocketTestCase):
@@ -25,6 +37,22 @@ class LearnerTests(SocketTestCase):
             closed = await socket.receive_output(10)
             self.assertEqual(closed, {"type": "websocket.close", "code": learners.UNKNOWN})
         self.assertEqual(await Learner.objects.acount(), 0)
+
+    async def test_who_goes_while_being_told_something_is_no_error(self):
+        told, frames = [], asyncio.Queue()
+        report = json.dumps({"do": "report", "number": 1, "exercise": "5.1", "state": "right"})
+        for event in ({"type": "websocket.connect"}, {"type": "websocket.receive", "text": report}):
+            frames.put_nowait(event)
+
+        async def send(event):
+            told.append(event["type"])
+            if event["type"] == "websocket.send":
+                frames.put_nowait({"type": "websocket.disconnect", "code": 1001})
+                raise Disconnected
+
+        scope = {"type": "websocket", "path": "/ws/learner/", "headers": []}
+        await asyncio.wait_for(application(scope, frames.get, send), PATIENCE)
+        self.assertEqual(told, ["websocket.accept", "websocket.send"])
 
     async def test_who_says_nothing_is_hung_up_on(self):
         with patch("board.learners.PATIENCE", 0.01):
