@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import marshal
 import os
 import secrets
 import socket
@@ -12,13 +11,13 @@ import stat
 import threading
 import time
 import weakref
-import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
-from channels_live.tap import HEADER, SETTLE_LIMIT
+from channels_live.tap import SETTLE_LIMIT
+from channels_live.tap.batches import next_events
 from channels_live.tap.events import fault
 
 ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
@@ -199,7 +198,7 @@ class Record:
                         self._strangers.remove(process)
                     self._processes.add(process)
                     self.changed.notify_all()
-                while (events := _next_events(stream)) != []:
+                while (events := next_events(stream, LARGEST_BATCH)) != []:
                     if events is None or any(map(fault, events)):
                         return self._add_gap(number, "failed", "what it tells cannot be read")
                     ended = ended or any(event["kind"] == "exit" for event in events)
@@ -255,29 +254,6 @@ class Record:
                 os.close(open_socket.detach())  # close() would wait for the file made of it
         self._sockets, self._processes, self.closed = set(), set(), True
         self.changed = threading.Condition()  # another thread may have held it
-
-
-def _next_events(stream: BinaryIO) -> list[dict[str, Any]] | None:
-    """Return the events of the next batch, none at the end, or None if it is no batch.
-
-    See `channels_live.tap.wire`. One that is cut off is the end: its process was killed.
-    """
-    header = stream.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return []
-    size, checksum = HEADER.unpack(header)
-    if size > LARGEST_BATCH:
-        return None
-    batch = stream.read(size)
-    if len(batch) < size:
-        return []
-    if zlib.crc32(batch) != checksum:
-        return None
-    try:
-        forms, rows = marshal.loads(batch)
-        return [dict(zip(forms[form], values, strict=True)) for form, *values in rows]
-    except (EOFError, LookupError, TypeError, ValueError):
-        return None
 
 
 def _blocked() -> set[int]:

@@ -21,8 +21,7 @@ from channels_live import tap
 from channels_live.record import Record, Settled, deadline
 from channels_live.server import Server
 from channels_live.server.ports import is_free
-from channels_live.tap import HEADER
-from channels_live.tap.wire import packed
+from channels_live.tap.batches import HEADER, packed
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
@@ -60,7 +59,7 @@ def hung_up(connection):
 
 
 def event(kind="ready", **fields):
-    return b"".join(packed([{"kind": kind, "at": 0.5, **fields}]))
+    return packed([{"kind": kind, "at": 0.5, **fields}])
 
 
 def batch(content):

@@ -1,20 +1,19 @@
 """Runs inside the server's process and tells the kernel that started it what happens there.
 
-`wire` is the connection to that kernel, `events` says what goes up it, `settle` and `pending`
-answer when the kernel asks. What is told comes from hooks in the libraries, see `hooks`: `daphne`,
-`servers` (the others), `channels`, `layers` and `django`; `asgi` holds what any server needs, and
-`outside` tells what happens beside all connections. `state` is all that they know.
+`wire` is the connection to that kernel, `events` says what goes up it and `batches` how, `settle`
+and `pending` answer when the kernel asks. What is told comes from hooks in the libraries, see
+`hooks`: `daphne`, `servers` (the others), `channels` (and `calls` of its consumers), `layers` and
+`django`; `asgi` holds what any server needs, and `outside` tells what happens beside all
+connections. `state` is all that they know.
 
 A hook never raises, never changes what happens, and never holds an object of the project alive.
 Nothing here imports anything of the course or beyond the standard library: a project may bring
 its own Python. And little else, because a server pays for it at its start.
 """
 
-import struct
 import sys
 
 SETTLE_LIMIT = 10.0  # seconds a process may take to have nothing in hand; known to both ends
-HEADER = struct.Struct(">II")  # before each batch of events: its size and its CRC; known to both
 
 
 def install(address: str) -> None:

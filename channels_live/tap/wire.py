@@ -1,9 +1,6 @@
 """The connection to the kernel: events go up it, requests come down.
 
-Events go up in batches, by `marshal`, which takes a third of the time of JSON: first the fields of
-each form of event, then of each event the number of its form with its values. `marshal` is made
-neither for strangers nor for accidents: so there is a token, and a checksum before each batch. A
-request that comes down is a line "NUMBER PATIENCE PORT…": to say at
+Events go up, see `batches`. A request that comes down is a line "NUMBER PATIENCE PORT…": to say at
 once that this process is alive, and again every second (`asked`), until it has nothing left in hand
 (`settled`); a client on one of these ports cannot answer meanwhile.
 Each process of a server (runserver has two) has a connection of its own; a child that it forks
@@ -15,24 +12,21 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import marshal
 import os
 import socket
 import struct
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from channels_live.tap import HEADER
+from channels_live.tap.batches import packed
 from channels_live.tap.state import MOST_WAITING, state
 
 BATCH = 0.02  # seconds that a batch gathers, because waking a thread for each event would cost
 MOST_IN_BATCH, LARGEST_BATCH = 50, 2**18  # events, bytes; of a larger one each is sent alone
-FORMAT = 2  # of marshal; every Python 3 reads it
 SEND_LIMIT = 2  # seconds that a kernel may take to read
 CHECKED = "CHANNELS_LIVE_CHECK_EVENTS"  # set in tests
 
@@ -101,7 +95,7 @@ def _send_all() -> None:
         events.append(state.events.popleft())
     parts = []
     for first in range(0, len(events), MOST_IN_BATCH):
-        parts += packed(events[first : first + MOST_IN_BATCH])
+        parts += _packed(events[first : first + MOST_IN_BATCH])
     if parts and state.kernel:
         try:
             state.kernel.sendall(b"".join(parts))
@@ -111,21 +105,16 @@ def _send_all() -> None:
                 kernel.shutdown(socket.SHUT_RDWR)  # _obey reads from it, and closes it
 
 
-def packed(events: list[dict[str, Any]]) -> list[bytes]:
-    """Return events as they go up the connection, in parts to be joined.
-
-    events: as the vocabulary has them; what cannot be sent becomes a gap.
-    """
-    forms: dict[tuple[str, ...], int] = {}
+def _packed(events: list[dict[str, Any]]) -> list[bytes]:
     try:
-        rows = [(forms.setdefault(tuple(each), len(forms)), *each.values()) for each in events]
-        batch = marshal.dumps((list(forms), rows), FORMAT)
-        if len(batch) <= LARGEST_BATCH or len(events) == 1:
-            return [HEADER.pack(len(batch), zlib.crc32(batch)), batch]
+        batch = packed(events)
     except ValueError:
         if len(events) == 1:
-            return packed([_gap("failed", "encode")])
-    return [part for event in events for part in packed([event])]
+            return [packed([_gap("failed", "encode")])]
+    else:
+        if len(batch) <= LARGEST_BATCH or len(events) == 1:
+            return [batch]
+    return [part for event in events for part in _packed([event])]
 
 
 def _gap(why: str, detail: str | None) -> dict[str, Any]:

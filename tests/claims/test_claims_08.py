@@ -71,21 +71,30 @@ def talk_first(server, path):
 
 def end_in_four_ways(server):
     """End four connections, and return the codes that their consumers get."""
-    before = len(left(server, 0))
     answers = [
         lambda websocket: websocket.sendall(frame(CLOSE, (4000).to_bytes(2, "big"))),
         lambda websocket: websocket.sendall(frame(CLOSE, (3001).to_bytes(2, "big"))),
         lambda websocket: None,  # goes without a word
     ]
-    for number, answer in enumerate(answers, before + 1):
+    codes = [end_by_the_server(server, answer) for answer in answers]
+    with raw(server, "/codes/") as websocket:
+        before = len(left(server, 0))
+        websocket.sendall(frame(CLOSE))
+        return [*codes, left(server, before + 1)[-1]]
+
+
+def end_by_the_server(server, answer):
+    """Have a connection closed by the server. Return the code that its consumer gets."""
+    before = len(left(server, 0))
+    try:
         with raw(server, "/codes/") as websocket:
             websocket.sendall(frame(TEXT, b"please close"))
             assert read(websocket) == (CLOSE, (4000).to_bytes(2, "big"))
             answer(websocket)
-        left(server, number)
-    with raw(server, "/codes/") as websocket:
-        websocket.sendall(frame(CLOSE))
-        return left(server, before + 4)[before:]
+    except ConnectionResetError:  # daphne waits a second for the answer; this process got none
+        left(server, before + 1)
+        return end_by_the_server(server, answer)
+    return left(server, before + 1)[-1]
 
 
 @pytest.mark.claim(
