@@ -19,7 +19,7 @@ from running_lab import KERNEL
 from scripted_learner import Learner
 
 from channels_live.cli import main
-from channels_live.server.ports import free_port
+from channels_live.server.ports import free_port, is_free
 from channels_live.workspace import LessonError
 
 if importlib.util.find_spec("jupyterhub") is None:
@@ -158,7 +158,9 @@ def test_class_goes_on_after_its_hub_and_after_all_of_it_is_killed(classroom, ad
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             assert gone(everything, within=30)
-    other = socket.create_server(("127.0.0.1", Room(classroom.folder / "class").port(ada.user)))
+    taken = Room(classroom.folder / "class").port(ada.user)
+    assert eventually(lambda: is_free(taken))  # the last thread of a killed process may hold it
+    other = socket.create_server(("127.0.0.1", taken))
     with running_class(classroom.folder, port, "--tls") as anew:
         anew.wait_for(f"Tried again: {ada.user} did not start.")
         other.close()
