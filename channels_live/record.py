@@ -23,7 +23,6 @@ from channels_live.tap.events import fault
 ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
 TOKEN_LIMIT = 5.0  # seconds in which it says who it is
 MOST_STRANGERS = 16  # that have not said it yet; the oldest of more is hung up on
-LARGEST_BATCH = 2**23  # bytes; of one event, or of several
 MOST_EVENTS = 1_000_000  # of one server
 _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
 
@@ -198,7 +197,7 @@ class Record:
                         self._strangers.remove(process)
                     self._processes.add(process)
                     self.changed.notify_all()
-                while (events := next_events(stream, LARGEST_BATCH)) != []:
+                while (events := next_events(stream)) != []:
                     if events is None or any(map(fault, events)):
                         return self._add_gap(number, "failed", "what it tells cannot be read")
                     ended = ended or any(event["kind"] == "exit" for event in events)

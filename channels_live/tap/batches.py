@@ -13,6 +13,7 @@ import zlib
 from typing import Any, BinaryIO
 
 FORMAT = 2  # of marshal; every Python 3 reads it
+LARGEST = 2**23  # bytes; what says to be more is no batch
 HEADER = struct.Struct(">II")  # the size of a batch in bytes, and its CRC
 
 
@@ -24,17 +25,16 @@ def packed(events: list[dict[str, Any]]) -> bytes:
     return HEADER.pack(len(batch), zlib.crc32(batch)) + batch
 
 
-def next_events(stream: BinaryIO, largest: int) -> list[dict[str, Any]] | None:
+def next_events(stream: BinaryIO) -> list[dict[str, Any]] | None:
     """Return the events of the next batch, none at the end, or None if it is no batch.
 
     A batch that is cut off is the end: its process was killed.
-    largest: more bytes than this are none.
     """
     header = stream.read(HEADER.size)
     if len(header) < HEADER.size:
         return []
     size, checksum = HEADER.unpack(header)
-    if size > largest:
+    if size > LARGEST:
         return None
     batch = stream.read(size)
     if len(batch) < size:

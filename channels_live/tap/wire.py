@@ -108,7 +108,7 @@ def _send_all() -> None:
 def _packed(events: list[dict[str, Any]]) -> list[bytes]:
     try:
         batch = packed(events)
-    except ValueError:
+    except Exception:  # or the thread would end, and with it all that is told
         if len(events) == 1:
             return [packed([_gap("failed", "encode")])]
     else:
