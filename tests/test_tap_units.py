@@ -5,6 +5,7 @@ import gc
 import importlib
 import importlib.util
 import inspect
+import io
 import itertools
 import os
 import pickle
@@ -29,8 +30,10 @@ from channels_live.tap import (
     outside,
     servers,
     settle,
+    wire,
 )
 from channels_live.tap.asgi import Connection
+from channels_live.tap.batches import next_events
 from channels_live.tap.errors import message, own, where
 from channels_live.tap.events import ALWAYS, EVENTS, checked, fault
 from channels_live.tap.state import state
@@ -314,6 +317,17 @@ def test_method_is_looked_for_once_but_what_is_new_is_seen(events):
 
     assert called(AnyMethod, "a", "b")[-1][:2] == ("b", True)
     assert state.methods[id(AnyMethod)][1] == {}  # a client could fill it
+
+
+def test_what_cannot_be_packed_becomes_a_gap_and_the_others_go_on():
+    good, endless = {"kind": "ready", "at": 0.5}, []
+    endless.append(endless)
+    for bad in (object(), str, type("Text", (str,), {})("x"), endless):
+        parts = wire._packed([good, {"kind": "in", "at": 0.5, "conn": 1, "text": bad}, good])
+        stream = io.BytesIO(b"".join(parts))
+        told = [event for _ in range(3) for event in next_events(stream)]
+        assert [event["kind"] for event in told] == ["ready", "gap", "ready"]
+        assert told[1]["detail"] == "encode" and next_events(stream) == []
 
 
 def test_error_is_recorded_once_a_call(events):
