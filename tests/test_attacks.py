@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from contextlib import ExitStack, suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -47,11 +48,11 @@ for name in ("fixed", "left", "banned", "changed", "ended", "ticket"):
 class Visitor:
     """Somebody with an address, and with cookies."""
 
-    numbers = itertools.count(2)
+    addresses = map(ip_address("127.0.0.1").__add__, itertools.count(1))
 
     def __init__(self, proxy, trusted):
         self.proxy, self.trusted = proxy, trusted
-        self.address = f"127.0.0.{next(self.numbers)}"
+        self.address = str(next(self.addresses))
         transport = httpx.HTTPTransport(verify=trusted, local_address=self.address)
         headers = {"Origin": self.site, "Referer": self.site}
         self.http = httpx.Client(
