@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import msgpack
 import pytest
+from txaio._common import _BatchedTimer
 
 from channels_live import tap
 from channels_live.tap import (
@@ -109,6 +110,17 @@ def test_it_imports_nothing_of_ours_and_little_else():
     ours = {name for name in printed.stdout.split() if name.startswith("channels_live")}
     assert {name for name in ours if not name.startswith("channels_live.tap")} == {"channels_live"}
     assert "channels_live.tap.events" not in ours, "it is for tests and readers"
+
+
+@pytest.mark.parametrize(("delay", "waits"), [(1, 1.01), (20, 19.01)])
+def test_whole_second_for_the_answer_to_a_close(delay, waits):
+    waited = []
+    timer = _BatchedTimer(200, 1000, lambda: 10.99, lambda wait, *_: waited.append(wait))
+    daphne._wait_whole_second(_BatchedTimer.call_later)(timer, delay, print)
+    assert waited == [pytest.approx(waits)]
+    assert daphne.WHOLE_SECOND in os.environ, (
+        "or a test on a busy machine would now and then see 1006"
+    )
 
 
 # The vocabulary

@@ -11,6 +11,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory
 from channels.consumer import SyncConsumer
 from clients import DAPHNE, client, eventually, talk
 from kinds import UVICORN, frame, lay_out, raw, read
+from txaio._common import _BatchedTimer
 
 from channels_live.server import Server
 
@@ -151,8 +152,8 @@ def test_browser(browser, daphne):
 
 @pytest.mark.claim(
     "lesson 16",
-    "A client has to answer a close: daphne waits for that for one second, and then drops the "
-    "connection, and `disconnect` gets 1006.",
+    "A client has to answer a close: daphne waits for that, one second at most, and then drops "
+    "the connection, and `disconnect` gets 1006.",
 )
 @pytest.mark.live
 def test_client_that_does_not_answer_a_close(daphne):
@@ -163,6 +164,15 @@ def test_client_that_does_not_answer_a_close(daphne):
         websocket.sendall(frame(TEXT, b"please close"))
         assert read(websocket) == (CLOSE, (4000).to_bytes(2, "big"))
         assert left(daphne, before + 1)[before:] == ["1006"]
+
+
+@pytest.mark.claim("lesson 16", "one second at most")
+@pytest.mark.parametrize(("now", "seconds"), [(10.0, 1.0), (10.7, 0.3), (10.99, 0.01)])
+def test_second_of_a_close_ends_with_a_second_of_the_clock(now, seconds):
+    waits = []
+    timer = _BatchedTimer(200, 1000, lambda: now, lambda wait, *_: waits.append(wait))
+    timer.call_later(1, print)
+    assert waits == [pytest.approx(seconds)]
 
 
 @pytest.mark.claim(

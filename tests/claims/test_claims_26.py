@@ -1,5 +1,6 @@
 """What lesson 26 and its solutions state about daphne, Django, nginx and an `EventSource`."""
 
+import asyncio
 import socket
 import sys
 import threading
@@ -10,6 +11,7 @@ import pytest
 from clients import DAPHNE, RUNSERVER, eventually
 from projects import lesson_begins, written
 from rooms import UVICORN, closed_with, lay_out, rewrite, visit
+from websockets import ConnectionClosed, connect
 
 from channels_live.server import Server
 
@@ -44,6 +46,29 @@ def test_largest_message(site):
                 assert client.recv(timeout=10) == '{"have": 0}'
                 client.send(b"." * size)
                 assert closed_with(client) == code, size
+
+
+@pytest.mark.claim(
+    "lesson 26",
+    "But whoever is still sending when a connection is dropped may lose what came last, and see "
+    "1006 instead",
+)
+def test_code_is_lost_to_who_is_still_sending(site):
+    async def flood(server):
+        options = {"origin": "http://localhost", "proxy": None, "ping_interval": None}
+        async with connect(server.ws(UPLOADS), **options) as client:
+            await client.send('{"size": 20000000}')
+            with pytest.raises(ConnectionClosed) as closed:
+                for _ in range(20):  # none of them has to wait: nothing is read meanwhile
+                    await client.send(b".")
+                server.wait_for_log("WSDISCONNECT")
+                while True:
+                    await client.send(b".")
+            return closed.value.rcvd
+
+    with Server(DAPHNE, site) as server:
+        assert asyncio.run(flood(server)) is None
+        assert "close 4429" in str(server.timeline())
 
 
 def first_of(server, path="/posts/stream/", wait=10.0):
