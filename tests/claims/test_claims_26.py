@@ -48,18 +48,14 @@ def test_largest_message(site):
                 assert closed_with(client) == code, size
 
 
-@pytest.mark.claim(
-    "lesson 26",
-    "But whoever is still sending when a connection is dropped may lose what came last, and see "
-    "1006 instead",
-)
-def test_code_is_lost_to_who_is_still_sending(site):
+@pytest.mark.claim("lesson 26", "a turn to listen, or he may not hear the end")
+def test_end_is_not_heard_by_who_sends_without_a_turn(site):
     async def flood(server):
         options = {"origin": "http://localhost", "proxy": None, "ping_interval": None}
         async with connect(server.ws(UPLOADS), **options) as client:
             await client.send('{"size": 20000000}')
             with pytest.raises(ConnectionClosed) as closed:
-                for _ in range(20):  # none of them has to wait: nothing is read meanwhile
+                for _ in range(20):  # none of them has to wait
                     await client.send(b".")
                 server.wait_for_log("WSDISCONNECT")
                 while True:
