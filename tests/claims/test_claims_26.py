@@ -48,7 +48,9 @@ def test_largest_message(site):
                 assert closed_with(client) == code, size
 
 
-@pytest.mark.claim("lesson 26", "a turn to listen, or he may not hear the end")
+@pytest.mark.claim(
+    "lesson 26", "whoever only speaks may not hear with which code it ends, and sees 1006."
+)
 def test_end_is_not_heard_by_who_sends_without_a_turn(site):
     async def flood(server):
         options = {"origin": "http://localhost", "proxy": None, "ping_interval": None}
