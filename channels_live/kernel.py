@@ -134,14 +134,14 @@ class Kernel:
         """Return what happened on the servers of a folder. The options are those of Timeline."""
         servers = [server for server in self._servers if server.folder == folder]
         names = [command.parse(server.command, folder).name for server in servers]
-        told: list[Event] = []
+        events: list[Event] = []
         for number, (server, name) in enumerate(zip(servers, names, strict=True), 1):
             if names.count(name) > 1:
                 name += f" {names[:number].count(name)}"
             for event in server.events(PATIENCE):
                 process = f"{number}.{event['process']}"
-                told.append({**event, "process": process, "server": name})
-        return Timeline(SENDS.told(told), **options)
+                events.append({**event, "process": process, "server": name})
+        return Timeline(SENDS.annotated(events), **options)
 
     def stop(self, folder: Path) -> None:
         """Stop every server that was started in a folder and still runs, and the networks there."""

@@ -83,8 +83,8 @@ def lack_in(message: str) -> OSError | None:
 
     What code can bring about by itself, such as a port that is taken, is none of these.
     """
-    found = re.search(r"\[Errno (\d+)\]", message)
-    number = int(found[1]) if found else 0
+    match = re.search(r"\[Errno (\d+)\]", message)
+    number = int(match[1]) if match else 0
     return OSError(number, os.strerror(number)) if number in _LACKS else None
 
 

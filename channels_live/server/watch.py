@@ -69,7 +69,7 @@ class Watched:
     def url(self, path: str = "/") -> str:
         raise NotImplementedError
 
-    def told_by_run(self) -> Callable[[], list[dict[str, Any]]]:
+    def events_of_run(self) -> Callable[[], list[dict[str, Any]]]:
         raise NotImplementedError
 
 
@@ -90,10 +90,10 @@ def watch_here(
 
     place: what was displayed before, and is replaced; None: it is shown where this is called.
     """
-    told, name = server.told_by_run(), server.name
+    events, name = server.events_of_run(), server.name
 
     def draw() -> Timeline:
-        return Timeline(told(), name, client, consumer, threads)
+        return Timeline(events(), name, client, consumer, threads)
 
     if watcher := watch(server.record, draw, place):
         server._watchers.append(watcher)
