@@ -25,6 +25,7 @@ SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
 def main() -> None:
+    """Keep the program that the command line names, and end when nothing is left of it."""
     owner, folder, *command = sys.argv[1:]
     keep = keep_on_windows if os.name == "nt" else Keeper(int(owner)).keep
     owner_is_gone = keep(command)
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 def tell(line: str) -> None:
+    """Say a line to the owner, if there is one."""
     try:
         os.write(1, f"{line}\n".encode())
     except OSError:
@@ -222,6 +224,7 @@ def processes() -> dict[int, tuple[int, int]]:
 
 
 def keep_on_windows(command: list[str]) -> bool:
+    """Do what Keeper.keep does, where there are no process groups."""
     import subprocess
     import threading
 

@@ -15,6 +15,7 @@ from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
 from channels_live.server.network import Network
+from channels_live.shell import shell
 from channels_live.timeline import Event, Timeline, Which
 from channels_live.workspace import LessonError
 
@@ -227,15 +228,10 @@ def _listen_for_interrupts() -> None:
 def _listen_to_clients() -> None:
     """Note in which order clients send, and in which variables they are."""
     SENDS.listen()
-    if shell := _shell():
-        SENDS.variables = shell.user_ns
-        shell.events.register("pre_run_cell", SENDS.begin_cell)
-        shell.events.register("post_run_cell", SENDS.give_names)
-
-
-def _shell() -> Any:
-    ipython: Any = sys.modules.get("IPython")  # a terminal does without
-    return ipython and ipython.get_ipython()
+    if ipython := shell():
+        SENDS.variables = ipython.user_ns
+        ipython.events.register("pre_run_cell", SENDS.begin_cell)
+        ipython.events.register("post_run_cell", SENDS.give_names)
 
 
 KERNEL = Kernel()

@@ -86,10 +86,10 @@ def check_27_2(site: Site) -> None:
     with site.client(path) as anna, site.client(path) as ben:
         anna.send({"order": word()})
         anna.receive("whether tea is made, as before")
-        events = site.server.events_of_run()
+        so_far = site.server.events_of_run()
         anna.send({"order": tea})
         until = time.monotonic() + STOPPED
-        while _calls(events(), "receive") < 2 and time.monotonic() < until:
+        while _calls(so_far(), "receive") < 2 and time.monotonic() < until:
             time.sleep(0.01)  # it is being made as soon as the server tells of it
         server = psutil.Process(site.server.pid)
         server.terminate()

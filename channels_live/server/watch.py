@@ -1,12 +1,12 @@
 """What a server shows while it runs: in the notebook, or beside it."""
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from channels_live.record import Record
 from channels_live.server import arguments
+from channels_live.shell import shell
 from channels_live.timeline import Timeline, Which
 
 NO_NOTEBOOK = "This is no notebook, so it ends here: print(server.timeline()) tells more later."
@@ -75,8 +75,7 @@ class Watched:
 
 def in_notebook() -> bool:
     """Tell whether there is a notebook, or another IPython, that can show more than text."""
-    ipython: Any = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+    return shell() is not None
 
 
 def watch_here(
