@@ -62,9 +62,8 @@ def in_words(error: BaseException) -> str:
             str(error.strerror or error) + (f": {error.filename}" * bool(error.filename))
         )
     happened, remedy = known
-    file = "a file" if named is None else str(named)
-    said = visible(f"{happened.format(file)} {remedy}".rstrip())
-    return said[0].upper() + said[1:]
+    file = ("A file" if happened[0] == "{" else "a file") if named is None else named
+    return visible(f"{happened.format(file)} {remedy}".rstrip())
 
 
 def of_the_computer(error: BaseException) -> BaseException | None:
