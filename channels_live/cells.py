@@ -3,14 +3,13 @@
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from channels_live import copies, kept, notebook, workspace
+from channels_live.shell import shell
 from channels_live.workspace import LessonError
 
 # What is looked after while a cell runs: a learner's project, not all that may lie in it.
@@ -30,12 +29,11 @@ class Watch:
         self._written: dict[Path, bytes] = {}
         self._owed: list[tuple[Path, bytes]] = []  # what could not be kept yet
         self._safe: dict[Path, tuple[int, int]] = {}  # stamps of files that need no looking after
-        ipython: Any = sys.modules.get("IPython")  # a terminal does without
-        if shell := ipython and ipython.get_ipython():
-            shell.events.register("pre_run_cell", lambda *_: self._before())
-            shell.events.register("post_run_cell", lambda *_: self._after())
-            original = shell.find_cell_magic("writefile")
-            shell.register_magic_function(self._writefile(original), "cell", "writefile")
+        if ipython := shell():
+            ipython.events.register("pre_run_cell", lambda *_: self._before())
+            ipython.events.register("post_run_cell", lambda *_: self._after())
+            original = ipython.find_cell_magic("writefile")
+            ipython.register_magic_function(self._writefile(original), "cell", "writefile")
 
     def add(self, folder: Path) -> None:
         """Look after a project from now on. What was in its folder is kept, or as it was."""

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import random
-import sys
 import threading
 import time
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from channels_live import membership
 from channels_live.outcome import Outcome, Text
 from channels_live.progress import NOT_ATTEMPTED
+from channels_live.shell import shell
 from channels_live.trouble import in_words
 from channels_live.workspace import LessonError
 
@@ -195,7 +195,7 @@ def opened(exercise: str, state: str, hints: int) -> None:
     with contextlib.suppress(*_FAULTS):
         membership.note(exercise, state=state, hints=hints)
         LINE.begin()
-        if _shell():
+        if shell():
             from IPython.display import display
 
             sent = membership.sent_for(exercise)
@@ -257,11 +257,6 @@ def restart() -> None:
 def _is_of(key: str) -> bool:
     """Return whether the learner is in the class still where they have this key."""
     return (membership.read() or {"key": key})["key"] == key
-
-
-def _shell() -> Any:
-    ipython: Any = sys.modules.get("IPython")
-    return ipython and ipython.get_ipython()
 
 
 def _stage() -> Any:

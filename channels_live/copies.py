@@ -122,8 +122,8 @@ def fresh(kind: str, number: int) -> Path:
 
 def newer(kind: str, number: int) -> str | None:
     """Return the path of a new edition beside the notebook that is open, in words; or None."""
-    found = sorted((workspace_folder() / kind).glob(f"{number:02}_*{_NEW}*.ipynb"))
-    return shown(found[-1]) if found and open_notebook(kind, number) not in found else None
+    beside = sorted((workspace_folder() / kind).glob(f"{number:02}_*{_NEW}*.ipynb"))
+    return shown(beside[-1]) if beside and open_notebook(kind, number) not in beside else None
 
 
 def open_notebook(kind: str, number: int) -> Path | None:

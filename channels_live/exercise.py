@@ -132,7 +132,7 @@ class Task:
 
         solution: what shows ours, or None for the cell that does.
         """
-        hints = in_order(self.hints, kept.last_found(self.number))
+        hints = in_order(self.hints, kept.last_outcome(self.number))
         most = len(hints)
         forgotten = []
         try:

@@ -94,7 +94,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Found:
+class Explanation:
     """What is known of a line: the error that is most like it.
 
     sure: it is the same, but for names of the project's own.
@@ -191,14 +191,14 @@ def _lines(text: str) -> Iterator[str]:
         yield from [part] if part.startswith("```") else part.splitlines()
 
 
-def explain(said: str) -> list[Found]:
+def explain(text: str) -> list[Explanation]:
     """Return what the lessons say of the errors in a text: a message, a traceback, or a log.
 
-    said: a text of any length. The last errors come last, at most MOST; each is told once. A
+    text: of any length. The last errors come last, at most MOST; each is told once. A
     message without the name of its class will do.
     """
-    found: dict[str, Found] = {}
-    lines = [line[:LONGEST] for line in said.splitlines() if line.strip()]
+    explanations: dict[str, Explanation] = {}
+    lines = [line[:LONGEST] for line in text.splitlines() if line.strip()]
     for line in reversed(lines):
         if error := _error_in(line):
             answer = _most_like(*error)
@@ -207,14 +207,14 @@ def explain(said: str) -> list[Found]:
         else:
             answer = _most_like("", line.strip()) if len(lines) == 1 else None
         if answer:
-            found.setdefault(answer.shown.line, answer)
-            if len(found) == MOST:
+            explanations.setdefault(answer.shown.line, answer)
+            if len(explanations) == MOST:
                 break
-    return list(found.values())[::-1]
+    return list(explanations.values())[::-1]
 
 
-def _most_like(name: str, message: str) -> Found | None:
-    said, message = message, _in_our_words(message)
+def _most_like(name: str, message: str) -> Explanation | None:
+    original, message = message, _in_our_words(message)
     best, likeness = None, 0.0
     for alike, shown in _like(name, _plain(message)):
         exact = _alike(message, _in_our_words(shown.message))
@@ -228,7 +228,7 @@ def _most_like(name: str, message: str) -> Found | None:
     same = message == _in_our_words(best.message) or (
         best.name not in _NAMES_MATTER and _plain(message) == _plain(best.message)
     )
-    return Found(_line(name, said) if name else said, best, sure=same)
+    return Explanation(_line(name, original) if name else original, best, sure=same)
 
 
 @cache  # a log says the same again and again, with other names
@@ -239,8 +239,8 @@ def _like(name: str, plain_message: str) -> list[tuple[float, Shown]]:
     return [(much, shown) for much, shown in alike if much >= LIKE]
 
 
-def _alike(one: str, other: str) -> float:
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
+def _alike(message: str, other: str) -> float:
+    matcher = SequenceMatcher(None, message, other, autojunk=False)
     return matcher.ratio() if matcher.quick_ratio() >= 0.5 else 0.0  # the quick one is never less
 
 

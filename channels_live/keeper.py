@@ -25,6 +25,7 @@ SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
 def main() -> None:
+    """Keep the program that the command line names, and end when nothing is left of it."""
     owner, folder, *command = sys.argv[1:]
     keep = keep_on_windows if os.name == "nt" else Keeper(int(owner)).keep
     owner_is_gone = keep(command)
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 def tell(line: str) -> None:
+    """Say a line to the owner, if there is one."""
     try:
         os.write(1, f"{line}\n".encode())
     except OSError:
@@ -160,9 +162,9 @@ class Keeper:
 
     def send(self, *signals: int) -> bool:
         """Send signals to the family. Return whether they were allowed, if only in part."""
-        found = self.look()
+        known = self.look()
         # a group at once, so that nobody is missed who is just being forked
-        groups = {pid: found[pid][1] for pid in self.family}
+        groups = {pid: known[pid][1] for pid in self.family}
         targets = {-self.program if groups[pid] == self.program else pid for pid in groups}
         refused = set()
         for number in signals:
@@ -177,18 +179,18 @@ class Keeper:
 
     def look(self) -> dict[int, tuple[int, int]]:
         """Find the family among all processes, and return these."""
-        found, me = processes(), os.getpid()
+        known, me = processes(), os.getpid()
         # who loses its parent becomes a child of this process; elsewhere it may be in the group
-        self.family = set() if self.adopts else self.family & found.keys()
+        self.family = set() if self.adopts else self.family & known.keys()
         more = {
             pid
-            for pid, (parent, group) in found.items()
+            for pid, (parent, group) in known.items()
             if parent == me or (group == self.program and not self.adopts)
         }
         while more - self.family:
             self.family |= more
-            more = {pid for pid, (parent, _) in found.items() if parent in more}
-        return found
+            more = {pid for pid, (parent, _) in known.items() if parent in more}
+        return known
 
 
 def exists(target: int) -> bool:
@@ -209,7 +211,7 @@ def processes() -> dict[int, tuple[int, int]]:
         ps = subprocess.Popen(command, stdout=subprocess.PIPE)
         rows = [tuple(map(int, line.split())) for line in ps.communicate()[0].splitlines()]
         return {pid: (parent, group) for pid, parent, group in rows if pid != ps.pid}
-    found = {}
+    known = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
@@ -217,11 +219,12 @@ def processes() -> dict[int, tuple[int, int]]:
                 words = file.read().rpartition(b")")[2].split()
         except OSError:
             continue  # it has just ended
-        found[int(pid)] = int(words[1]), int(words[2])
-    return found
+        known[int(pid)] = int(words[1]), int(words[2])
+    return known
 
 
 def keep_on_windows(command: list[str]) -> bool:
+    """Do what Keeper.keep does, where there are no process groups."""
     import subprocess
     import threading
 

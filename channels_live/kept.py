@@ -164,25 +164,25 @@ def right_versions(number: str) -> list[Path]:
     return sorted((workspace_folder() / "kept/right" / number).glob("right-*"), reverse=True)
 
 
-def keep_found(number: str, found: str) -> None:
+def keep_outcome(number: str, outcome: str) -> None:
     """Keep what the last check of an exercise said, a text. Raises OSError if it cannot be written.
 
     A hint may come from another process: after the kernel was restarted, or in a terminal.
     """
-    file = _found(number)
+    file = _outcome_file(number)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(found, encoding="utf-8")
+    file.write_text(outcome, encoding="utf-8")
 
 
-def last_found(number: str) -> str:
+def last_outcome(number: str) -> str:
     """Return what the last check of an exercise said, or "" if that is not known."""
     try:
-        return _found(number).read_text(encoding="utf-8")
+        return _outcome_file(number).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
 
 
-def _found(number: str) -> Path:
+def _outcome_file(number: str) -> Path:
     return workspace_folder() / ".found" / f"{number}.txt"
 
 

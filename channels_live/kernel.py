@@ -15,6 +15,7 @@ from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
 from channels_live.server.network import Network
+from channels_live.shell import shell
 from channels_live.timeline import Event, Timeline, Which
 from channels_live.workspace import LessonError
 
@@ -134,14 +135,14 @@ class Kernel:
         """Return what happened on the servers of a folder. The options are those of Timeline."""
         servers = [server for server in self._servers if server.folder == folder]
         names = [command.parse(server.command, folder).name for server in servers]
-        told: list[Event] = []
+        events: list[Event] = []
         for number, (server, name) in enumerate(zip(servers, names, strict=True), 1):
             if names.count(name) > 1:
                 name += f" {names[:number].count(name)}"
             for event in server.events(PATIENCE):
                 process = f"{number}.{event['process']}"
-                told.append({**event, "process": process, "server": name})
-        return Timeline(SENDS.told(told), **options)
+                events.append({**event, "process": process, "server": name})
+        return Timeline(SENDS.annotated(events), **options)
 
     def stop(self, folder: Path) -> None:
         """Stop every server that was started in a folder and still runs, and the networks there."""
@@ -227,15 +228,10 @@ def _listen_for_interrupts() -> None:
 def _listen_to_clients() -> None:
     """Note in which order clients send, and in which variables they are."""
     SENDS.listen()
-    if shell := _shell():
-        SENDS.variables = shell.user_ns
-        shell.events.register("pre_run_cell", SENDS.begin_cell)
-        shell.events.register("post_run_cell", SENDS.give_names)
-
-
-def _shell() -> Any:
-    ipython: Any = sys.modules.get("IPython")  # a terminal does without
-    return ipython and ipython.get_ipython()
+    if ipython := shell():
+        SENDS.variables = ipython.user_ns
+        ipython.events.register("pre_run_cell", SENDS.begin_cell)
+        ipython.events.register("post_run_cell", SENDS.give_names)
 
 
 KERNEL = Kernel()

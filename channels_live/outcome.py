@@ -58,7 +58,10 @@ class Outcome:
 
 
 class Text:
-    """A text that a notebook shows as Markdown, and a terminal as it stands."""
+    """A text that a notebook shows as Markdown, and a terminal as it stands.
+
+    markdown: what the notebook shows instead of the text; None: the same.
+    """
 
     def __init__(self, text: str, markdown: str | None = None) -> None:
         self._text, self._markdown = text, markdown or text

@@ -72,10 +72,6 @@ def _project(named: str | os.PathLike[str]) -> Path:
         raise LessonError(f"{folder} is a file. Name the folder that it lies in.")
     if (folder / "manage.py").is_file() or any(folder.glob("*/asgi.py")):
         return folder
-    better = [path.parent for path in [*folder.glob("*/manage.py"), *_above(folder)]]
-    more = f" Do you mean {better[0]}?" if better else " Name the one in which manage.py lies."
+    near = [*folder.glob("*/manage.py"), *folder.parent.glob("manage.py")]
+    more = f" Do you mean {near[0].parent}?" if near else " Name the one in which manage.py lies."
     raise LessonError(f"{folder} is no Django project: there is no manage.py in it.{more}")
-
-
-def _above(folder: Path) -> list[Path]:
-    return [path for path in [folder.parent / "manage.py"] if path.is_file()]

@@ -61,9 +61,8 @@ class Sends(logging.Filter):
         self._bursts: list[int] = []  # where each begins: what was sent without waiting
         self._senders: list[_Sender] = []  # who has sent since the cell's own code did
         self._main: Any = None  # the task or thread that runs the cell
-        self._seen: ContextVar[int] = ContextVar(
-            "seen", default=-1
-        )  # the last that was sent before
+        # the last that was sent before
+        self._seen: ContextVar[int] = ContextVar("seen", default=-1)
         self._cell = -1  # the last that was sent before this cell
         self._level = logging.NOTSET
         self._lock = threading.Lock()
@@ -99,7 +98,7 @@ class Sends(logging.Filter):
         with self._lock:
             self._clients[port] = _Client(name=name)
 
-    def told(self, events: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    def annotated(self, events: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield a server's events, with what is known of those that this kernel's clients caused.
 
         `name` is that of the client, `order` tells its place among what they sent; `burst` and

@@ -145,13 +145,13 @@ def _explain(options: argparse.Namespace) -> int:
     if not options.message and sys.stdin.isatty():
         options.parser.error("name a message, or hand a log on standard input")
     known = explain.explain(" ".join(options.message) or sys.stdin.read())
-    for found in known:
-        shown = found.shown
+    for explanation in known:
+        shown = explanation.shown
         like = f"Shown in {shown.place}:"
-        if not found.sure:
+        if not explanation.sure:
             like = f"Not shown in the lessons. It looks like this one of {shown.place}:"
-        told = "\n\n".join([found.line, f"{like}\n\n    {shown.line}", plain(shown.text)])
-        print(told + "\n" * (2 if found is not known[-1] else 1), end="")
+        parts = [explanation.line, f"{like}\n\n    {shown.line}", plain(shown.text)]
+        print(*parts, sep="\n\n", end="\n" if explanation is known[-1] else "\n\n")
     if not known:
         print("No lesson shows an error like that.")
     return 0 if known else 1

@@ -62,9 +62,8 @@ def in_words(error: BaseException) -> str:
             str(error.strerror or error) + (f": {error.filename}" * bool(error.filename))
         )
     happened, remedy = known
-    file = "a file" if named is None else str(named)
-    said = visible(f"{happened.format(file)} {remedy}".rstrip())
-    return said[0].upper() + said[1:]
+    file = ("A file" if happened[0] == "{" else "a file") if named is None else named
+    return visible(f"{happened.format(file)} {remedy}".rstrip())
 
 
 def of_the_computer(error: BaseException) -> BaseException | None:
@@ -83,8 +82,8 @@ def lack_in(message: str) -> OSError | None:
 
     What code can bring about by itself, such as a port that is taken, is none of these.
     """
-    found = re.search(r"\[Errno (\d+)\]", message)
-    number = int(found[1]) if found else 0
+    match = re.search(r"\[Errno (\d+)\]", message)
+    number = int(match[1]) if match else 0
     return OSError(number, os.strerror(number)) if number in _LACKS else None
 
 

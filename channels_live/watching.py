@@ -22,7 +22,7 @@ from channels_live.server.command import parse
 from channels_live.server.diagnosis import in_our_words
 from channels_live.server.log import Follower, relative
 from channels_live.server.run import Run
-from channels_live.timeline import Live, Told
+from channels_live.timeline import Live, Update
 from channels_live.timeline.story import shortened
 from channels_live.trouble import visible
 
@@ -156,30 +156,30 @@ class _Teller:
         whole = self._options.full or self._options.pretty
         return text if whole else shortened(text)
 
-    def _is_wanted(self, told: Told) -> bool:
-        options, row = self._options, told.row
+    def _is_wanted(self, update: Update) -> bool:
+        options, row = self._options, update.row
         wanted = options.client
-        if wanted and told.client not in (wanted, f"client {wanted}"):
+        if wanted and update.client not in (wanted, f"client {wanted}"):
             return False
-        if options.path and options.path not in told.path:
+        if options.path and options.path not in update.path:
             return False
-        if options.errors and not _is_error(told):
+        if options.errors and not _is_error(update):
             return False
         held = "\n".join([row.text, row.call, *row.notes])
         return not options.grep or options.grep in held
 
-    def _print_wanted(self, news: Iterator[Told]) -> None:
-        for told in filter(self._is_wanted, news):
-            self._print(told)
+    def _print_wanted(self, news: Iterator[Update]) -> None:
+        for update in filter(self._is_wanted, news):
+            self._print(update)
 
-    def _print(self, told: Told) -> None:
-        at = datetime.fromtimestamp(self._began + told.event["at"])
-        row = told.row
+    def _print(self, update: Update) -> None:
+        at = datetime.fromtimestamp(self._began + update.event["at"])
+        row = update.row
         if self._options.json:
             line = json.dumps(
                 {
-                    "client": told.client,
-                    "path": told.path,
+                    "client": update.client,
+                    "path": update.path,
                     "direction": row.direction,
                     "text": row.text,
                     "call": row.call,
@@ -189,8 +189,8 @@ class _Teller:
             )
             return self._put(line)
         begin = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}  " if self._options.times else ""
-        for line in _lines(told, begin):
-            self._put(self._painted(sys.stdout, line, _RED if _is_error(told) else ""))
+        for line in _lines(update, begin):
+            self._put(self._painted(sys.stdout, line, _RED if _is_error(update) else ""))
 
     def _put(self, line: str) -> None:
         if self._last is None:
@@ -210,9 +210,9 @@ class _Teller:
         return f"\x1b[{color}m{line}\x1b[0m" if color else line
 
 
-def _lines(told: Told, begin: str) -> Iterator[str]:
-    row = told.row
-    head = f"{begin}{told.client:11} {_ARROWS[row.direction]}  "
+def _lines(update: Update, begin: str) -> Iterator[str]:
+    row = update.row
+    head = f"{begin}{update.client:11} {_ARROWS[row.direction]}  "
     first, *more = visible(row.text).split("\n")
     if row.text or row.call:
         yield f"{head}{first:{TEXT_WIDTH}} {visible(row.call)}".rstrip()
@@ -220,7 +220,7 @@ def _lines(told: Told, begin: str) -> Iterator[str]:
         yield f"{head if not row.text and not row.call else ' ' * len(head)}{line}"
 
 
-def _is_error(told: Told) -> bool:
-    row, status = told.row, told.event.get("status") or 0
+def _is_error(update: Update) -> bool:
+    row, status = update.row, update.event.get("status") or 0
     broken = row.direction == "out" and row.text.startswith(("close 1011", "connection dropped"))
-    return bool(row.notes) or broken or (told.event["kind"] == "answer" and status >= 400)
+    return bool(row.notes) or broken or (update.event["kind"] == "answer" and status >= 400)

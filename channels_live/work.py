@@ -76,7 +76,7 @@ def check(task: "Task") -> Outcome:
     if trouble:
         outcome.advice[FORGOTTEN] = "\n".join(trouble)
     with contextlib.suppress(OSError):  # then hints begin with what is general
-        kept.keep_found(task.number, str(outcome))
+        kept.keep_outcome(task.number, str(outcome))
     class_line.checked(outcome, Progress().hints.get(task.number, 0))
     return outcome
 

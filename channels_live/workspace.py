@@ -169,17 +169,14 @@ def complete(
     mended = []
     for path in project_files(whole):
         old, new = folder / path, (whole / path).read_bytes()
-        if not old.is_file() or (len(old.read_bytes()) < len(new) and _is_part(old, new)):
+        there = old.read_bytes() if old.is_file() else None
+        if there is None or (there != new and new.startswith(there)):
             old.parent.mkdir(parents=True, exist_ok=True)
             (whole / path).replace(old)
             mended.append(path)
     (whole / _MANIFEST).replace(folder / _MANIFEST)  # last: until then, it is half done
     shutil.rmtree(whole, ignore_errors=True)
     return mended
-
-
-def _is_part(file: Path, whole: bytes) -> bool:
-    return whole.startswith(file.read_bytes())
 
 
 def is_laid_out(folder: Path) -> bool:

@@ -5,6 +5,7 @@ import json
 import re
 import ssl
 import uuid
+import weakref
 
 import httpx
 from deployed import for_threads
@@ -26,6 +27,7 @@ class Learner:
             timeout=300,
             trust_env=False,
         )
+        weakref.finalize(self, self.http.close)  # who is refused closes nothing
         form = self.http.get("/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', form.text)[1]
         data = {"_xsrf": xsrf, "username": name, "password": code or running.code}

@@ -207,7 +207,7 @@ def test_what_cannot_go_well_is_said_before_anything_starts(capsys, tmp_path, mo
     assert "There is no file" in refused(capsys, *one, "--cert=a.pem", "--key=b.pem")
     (tmp_path / "a.pem").write_text("none")
     assert "are no certificate and its key" in refused(capsys, *one, "--cert=a.pem", "--key=a.pem")
-    assert "ames.txt is not there" in refused(capsys, "--names=names.txt")
+    assert "names.txt is not there" in refused(capsys, "--names=names.txt")
     monkeypatch.setattr(plan, "_EXTRA", ("jupyterhub", "not_installed"))
     told = refused(capsys, "--users=1")
     assert "A class needs not_installed" in told and "pip install" in told and "[class]" in told

@@ -78,6 +78,17 @@ def test_what_people_have_published_and_nothing_shows_is_not_said_to_be_shown(li
     assert not [found for found in explain(line) if found.sure]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ImproperlyConfigured: The SECRET_KEY setting must not be empty.",
+        "ValueError: No route for this user",
+    ],
+)
+def test_error_of_the_same_class_about_something_else_is_not_explained(line):
+    assert explain(line) == []
+
+
 def test_what_only_looks_alike_is_not_said_to_be_the_same():
     assert places("TypeError: object method can't be used in 'await' expression") == [(4, False)]
     assert places("AttributeError: 'NoneType' object has no attribute 'group_ad'") == [(12, False)]

@@ -31,8 +31,8 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environment = dict(os.environ)
     yield folder
-    for one in KERNEL.lessons.values():
-        one.stop()
+    for lesson in KERNEL.lessons.values():
+        lesson.stop()
     os.environ.clear()
     os.environ.update(environment)
 
@@ -49,7 +49,7 @@ def files(folder):
 def kept(workspace):
     """Return the content of each file that was kept, by its path, for every time it was."""
     folder = workspace / "kept"
-    return [files(one) for one in sorted(folder.iterdir())] if folder.exists() else []
+    return [files(copy) for copy in sorted(folder.iterdir())] if folder.exists() else []
 
 
 # The working copy

@@ -216,6 +216,14 @@ def test_what_is_new_is_read_once_and_in_whole_lines(file):
     assert not follower.more()
 
 
+def test_characters_stay_whole_wherever_a_reading_ends(file, monkeypatch):
+    monkeypatch.setattr(logs, "_AT_ONCE", 4)  # bytes
+    log, write = file
+    follower = Follower(log)
+    write("aéé€\n")
+    assert "".join(iter(follower.text, "")) == "aéé€\n"
+
+
 HANGS = """
 import asyncio
 

@@ -43,7 +43,7 @@ def told(monkeypatch):
                 await talk(f"ws://127.0.0.1:{port}/")
 
         asyncio.run(main())
-        return list(ours.told(events))
+        return list(ours.annotated(events))
 
     run.ours = ours
     return run
@@ -186,4 +186,4 @@ def test_log_of_another_version_is_no_error(told):
     logger.debug("> %s", object())
     logger.debug("> GET %s HTTP/1.1", "/")
     logger.debug("something else")
-    assert list(told.ours.told([])) == []
+    assert list(told.ours.annotated([])) == []

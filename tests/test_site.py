@@ -84,10 +84,10 @@ def family(consumer):
 
 
 routed = [route.callback for route in websocket_urlpatterns] + list(workers.values())
-routed += [one.callback for one in inside_urlpatterns if hasattr(one.callback, "consumer_class")]
-reached = {one for callback in routed for one in callback.consumer_class.__mro__}
-idle = {one.__name__ for one in family(AsyncConsumer) if one.__module__.startswith("myapp.")}
-print(json.dumps([list(sys.modules), sorted(idle - {one.__name__ for one in reached})]))
+routed += [url.callback for url in inside_urlpatterns if hasattr(url.callback, "consumer_class")]
+reached = {kind for callback in routed for kind in callback.consumer_class.__mro__}
+idle = {kind.__name__ for kind in family(AsyncConsumer) if kind.__module__.startswith("myapp.")}
+print(json.dumps([list(sys.modules), sorted(idle - {kind.__name__ for kind in reached})]))
 """
 
 
@@ -410,7 +410,7 @@ def write(page, message):
 
 
 def expect_log(page, *messages):
-    expect(page.locator("#chat-log")).to_have_value("".join(f"{one}\n" for one in messages))
+    expect(page.locator("#chat-log")).to_have_value("".join(f"{message}\n" for message in messages))
 
 
 @pytest.mark.browser

@@ -319,6 +319,7 @@ def test_nobody_else_gets_to_it(anywhere, site):
     assert asked.status_code == 403
     assert register(anywhere, panel="x", site="http://10.0.0.1").status_code == 400
     assert register(anywhere, panel="x", site="http://localhost.evil.example").status_code == 400
+    assert register(anywhere, panel="x", site="ftp://127.0.0.1").status_code == 400
 
 
 def test_answer_is_passed_on_as_it_comes_until_the_reader_leaves(anywhere, site):

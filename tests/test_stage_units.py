@@ -90,7 +90,7 @@ def test_place_of_a_method(tmp_path):
 
 @pytest.mark.live
 def test_long_conversation_is_told_as_the_timeline_tells_it(daphne):
-    conversation = Conversation(daphne.told_by_run(), daphne.folder, "daphne")
+    conversation = Conversation(daphne.events_of_run(), daphne.folder, "daphne")
     told = []
     with client(daphne, "/ws/echo/") as first, client(daphne, "/ws/echo/") as second:
         for number in range(3 * LONGEST):
@@ -121,7 +121,7 @@ def test_conversation_of_one_client_or_consumer(daphne):
     talk(daphne, "/ws/echo/", *map(str, range(LONGEST)))
     daphne.timeline()
     for chosen in ({"client": -1}, {"consumer": "Echo"}, {"consumer": "None"}):
-        conversation = Conversation(daphne.told_by_run(), daphne.folder, "daphne", **chosen)
+        conversation = Conversation(daphne.events_of_run(), daphne.folder, "daphne", **chosen)
         conversation.rows()
         talk(daphne, "/ws/echo/", "once more")
         wanted = [step.row.text for step in daphne.timeline(**chosen).steps]

@@ -46,6 +46,12 @@ def test_every_error_is_a_sentence_without_brackets(number):
         assert words[0].isupper() or words.startswith("/")
 
 
+def test_file_is_named_as_it_is():
+    """Also at the beginning of a sentence."""
+    words = in_words(FileNotFoundError(errno.ENOENT, "No such file or directory", "models.py"))
+    assert words == "models.py is not there: it was deleted, moved or renamed."
+
+
 def test_what_a_copy_was_to_become_is_named():
     words = in_words(OSError(errno.ENOSPC, "No space left on device", "/from", None, "/to"))
     assert words.startswith("There is no room left on the disk: /to cannot be written.")

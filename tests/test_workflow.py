@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from channels_live import notebook
 from channels_live.authoring import site
 from channels_live.workspace import ROOT
 
@@ -26,6 +27,28 @@ def test_step_runs_what_is_there(job, step):
         assert (ROOT / path).exists()
     if command == ".ci/run" and os.name != "nt":
         assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_readme_has_the_commands_of_the_tests_on_windows():
+    """With fewer tools installed, pytest does not even begin."""
+    install, _, tests = (step["run"] for step in JOBS["macos-windows"]["steps"] if "run" in step)
+    page = (ROOT / "README.md").read_text("utf-8")
+    assert f"```powershell\n.venv\\Scripts\\{install}\n.venv\\Scripts\\{tests}\n```" in page
+
+
+def test_readme_says_which_lessons_need_more_on_windows():
+    def starting(program):
+        return {
+            lesson.number
+            for lesson in map(notebook.read, notebook.lesson_paths())
+            if any(re.search(rf"start\(.{program}", cell.source) for cell in lesson.code)
+        }
+
+    page = (ROOT / "README.md").read_text("utf-8")
+    nginx = starting("nginx")
+    for numbers, needs in ((starting("valkey-server") - nginx, "a Redis"), (nginx, "nginx")):
+        *first, last = sorted(numbers)
+        assert f"Lessons {', '.join(map(str, first))} and {last} need {needs}" in page
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -40,6 +40,7 @@ def make(kit: Path) -> str:
 
 
 def main() -> None:
+    """Run `make kit`. Exits with what went wrong."""
     kit = ROOT / "dist" / "kit"
     try:
         made_for = make(kit)

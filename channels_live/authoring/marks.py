@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from channels_live.authoring import AuthoringError
 from channels_live.authoring.course import Course
-from channels_live.authoring.notebooks import load, store
+from channels_live.authoring.notebooks import load, store_all
 from channels_live.notebook import written_file
 from channels_live.workspace import project_files
 
@@ -79,10 +79,7 @@ def renew(course: Course) -> list[Path]:
 
     Raises AuthoringError as `stale`; then nothing is changed.
     """
-    changed = list(_changed(course))
-    for path, notebook in changed:
-        store(notebook, path)
-    return [path for path, _ in changed]
+    return store_all(_changed(course))
 
 
 def _changed(course: Course) -> Iterator[tuple[Path, NotebookNode]]:

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -51,6 +51,14 @@ def load(path: Path) -> NotebookNode:
 def store(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook to its file: with LF, on Windows too."""
     path.write_bytes(f"{nbformat.writes(notebook)}\n".encode())
+
+
+def store_all(notebooks: Iterable[tuple[Path, NotebookNode]]) -> list[Path]:
+    """Write notebooks to their files, all or, if one cannot be had, none. Return the paths."""
+    changed = list(notebooks)
+    for path, notebook in changed:
+        store(notebook, path)
+    return [path for path, _ in changed]
 
 
 async def execute(

@@ -14,7 +14,7 @@ from channels_live.authoring import AuthoringError
 from channels_live.authoring.course import Course
 from channels_live.authoring.finished import lesson_files
 from channels_live.authoring.marks import change
-from channels_live.authoring.notebooks import load, store
+from channels_live.authoring.notebooks import load, store_all
 
 _FENCE = re.compile(r"^```(diff|python|html)\n((?:# |\{# )(\S+)(?: #\})?)\n.*?^```$", re.M | re.S)
 
@@ -32,10 +32,7 @@ def renew(course: Course) -> list[Path]:
 
     Raises AuthoringError as `stale`; then nothing is changed.
     """
-    changed = list(_changed(course))
-    for path, notebook in changed:
-        store(notebook, path)
-    return [path for path, _ in changed]
+    return store_all(_changed(course))
 
 
 def _changed(course: Course) -> Iterator[tuple[Path, NotebookNode]]:

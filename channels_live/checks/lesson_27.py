@@ -44,10 +44,10 @@ def check_27_1(site: Site) -> None:
 
     def see(look: str, guests: int, ends: dict[str, int]) -> None:
         text = site.page("/guests/", "whether the page of numbers is there").text
-        found = re.findall(r'^guests_ends_total\{code="(.*)"\} (\S+)$', text, re.M)
+        counts = re.findall(r'^guests_ends_total\{code="(.*)"\} (\S+)$', text, re.M)
         opened = re.search(r"^guests_open (\S+)$", text, re.M)
         got: dict[str, Any] = {"open": float(opened[1]) if opened else None}
-        got |= {code: float(times) for code, times in found}
+        got |= {code: float(times) for code, times in counts}
         expected = {"open": float(guests)} | {code: float(times) for code, times in ends.items()}
         if got != expected:
             shown = [json.dumps(numbers, sort_keys=True) for numbers in (got, expected)]
@@ -86,10 +86,10 @@ def check_27_2(site: Site) -> None:
     with site.client(path) as anna, site.client(path) as ben:
         anna.send({"order": word()})
         anna.receive("whether tea is made, as before")
-        told = site.server.told_by_run()
+        so_far = site.server.events_of_run()
         anna.send({"order": tea})
         until = time.monotonic() + STOPPED
-        while _calls(told(), "receive") < 2 and time.monotonic() < until:
+        while _calls(so_far(), "receive") < 2 and time.monotonic() < until:
             time.sleep(0.01)  # it is being made as soon as the server tells of it
         server = psutil.Process(site.server.pid)
         server.terminate()
@@ -145,10 +145,10 @@ def check_27_3(site: Site) -> None:
         {"level": "ERROR", "message": "closed"},
     ]
     traceback = got[-1].pop("traceback", "") if got else ""
-    for found, wanted in zip([*got, *[{}] * 4], expected, strict=False):
-        if {name: found[name] for name in FIELDS if name in found} != wanted:
+    for record, wanted in zip([*got, *[{}] * 4], expected, strict=False):
+        if {name: record[name] for name in FIELDS if name in record} != wanted:
             look = "what a line holds: one object, with the fields that are asked for"
-            raise NotYet(look, sent="records", got=json.dumps(found), expected=json.dumps(wanted))
+            raise NotYet(look, sent="records", got=json.dumps(record), expected=json.dumps(wanted))
     if not str(traceback).rstrip().endswith("ValueError: no key for token=…&x token=…"):
         look = "what becomes of an exception: `traceback`, in the same line"
         raise NotYet(look, sent="an exception", got=str(traceback)[-200:], expected="a traceback")
@@ -156,7 +156,7 @@ def check_27_3(site: Site) -> None:
 
 def _object(line: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None

@@ -102,6 +102,7 @@ class Worker:
 
 
 async def main(how: Callable[[Application], Any], path: str, _: str, port: str) -> None:
+    """Play until this process is ended. how: ByHand or Worker. path: CLASS, see above."""
     module, _, name = path.partition(":")
     player = how(getattr(import_module(module), name).as_asgi())
 

@@ -36,8 +36,8 @@ def clients(value: Any, name: str = "client") -> Any:
     """Return the number or the name of a client, a list of them, or None."""
     if value is None:
         return None
-    those = value if isinstance(value, list | tuple | range) else [value]
-    if all(isinstance(one, int | str) and not isinstance(one, bool) for one in those):
+    clients = value if isinstance(value, list | tuple | range) else [value]
+    if all(isinstance(client, int | str) and not isinstance(client, bool) for client in clients):
         return value
     raise _wrong(name, "the number or the name of a client, or a list of them", value)
 

@@ -68,7 +68,7 @@ class OwnBroker(Server):
         """Return False: what it does is not known."""
         return False
 
-    def told_by_run(self) -> Callable[[], Events]:
+    def events_of_run(self) -> Callable[[], Events]:
         """Return a function that returns nothing: what a broker does is not recorded."""
         return list
 

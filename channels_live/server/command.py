@@ -235,11 +235,11 @@ def _asgi(command: Command) -> Command:
     command = replace(command, shows_ready=server.shows_ready(command.arguments))
     if server.is_as_typed(command.arguments, command.folder):
         return command  # once it is ready, it is looked at where it listens
-    found = server.read(command.arguments, {**os.environ, **command.variables})
-    if found is None:
+    listening = server.read(command.arguments, {**os.environ, **command.variables})
+    if listening is None:
         option = server.bind[0] if server.bind else server.port[0]
         raise ServerError(ONE_PORT.format(option))
-    host, port, rest = found
+    host, port, rest = listening
     # what variables say is said again, so that nothing is left to them
     command = replace(command, arguments=server.at(host, port, rest))
     return command.listening(host, port, lambda port: server.at(host, port, rest))

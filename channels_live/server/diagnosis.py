@@ -104,9 +104,9 @@ def crashed(event: Mapping[str, Any], folder: Path, port: int | None, **known: A
     said = f"{raised}: {relative(event['message'].removeprefix(f'{raised}: '), folder)}"
     said = said.removesuffix(": ")  # an exception without a word
     meant = "".join(
-        f"\n{found.expand(words)}"
+        f"\n{match.expand(words)}"
         for pattern, words in _MEANT
-        if (found := pattern.search(event["trace"]))
+        if (match := pattern.search(event["trace"]))
     )
     return ServerError(f"{place}{said}{meant}", raised=raised, said=said, file=file, **known)
 

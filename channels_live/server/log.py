@@ -1,5 +1,6 @@
 """A server's log as a learner should read it: the same words at every run, on every machine."""
 
+import codecs
 import contextlib
 import os
 import re
@@ -72,24 +73,22 @@ class LogFile:
         """How long it is, in bytes."""
         return os.fstat(self._file.fileno()).st_size
 
-    def read(self, start: int, end: int) -> str:
-        """Return the text between two places, in bytes from the beginning."""
+    def read(self, start: int, end: int) -> bytes:
+        """Return what stands between two places, in bytes from the beginning."""
         if hasattr(os, "pread"):  # several threads may read at once
-            content = os.pread(self._file.fileno(), end - start, start)
-        else:
-            self._file.seek(start)
-            content = self._file.read(end - start)
-        return content.decode(errors="replace").replace("\r\n", "\n")
+            return os.pread(self._file.fileno(), end - start, start)
+        self._file.seek(start)
+        return self._file.read(end - start)
 
     def tail(self, most: int = MOST_READ) -> tuple[str, int]:
         """Return the last `most` bytes, from the beginning of a line, and how many come before."""
         end = self.size
         start = max(0, end - most)
-        text = self.read(start, end)
+        content = self.read(start, end)
         if start:
-            cut, _, text = text.partition("\n")
-            start += len(cut.encode()) + 1
-        return text, start
+            cut, _, content = content.partition(b"\n")
+            start += len(cut) + 1
+        return content.decode(errors="replace").replace("\r\n", "\n"), start
 
 
 class Follower:
@@ -99,12 +98,14 @@ class Follower:
         self._file = file
         self._position = max(0, file.size - MOST_READ)
         self._rest = ""  # of a line that has not ended
+        # a character may be cut in two
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
 
     def text(self) -> str:
         """Return what is new, a part of a long text."""
         end = min(self._file.size, self._position + _AT_ONCE)
         start, self._position = self._position, end
-        return self._file.read(start, end)
+        return self._decode(self._file.read(start, end)).replace("\r\n", "\n")
 
     def more(self) -> bool:
         """Tell whether there is more to be read at once."""

@@ -38,8 +38,8 @@ def configuration(arguments: Sequence[str], folder: Path) -> Path | None:
 def listening(text: str) -> list[Listening]:
     """Return where a configuration lets nginx listen, as far as that is a port."""
     return [
-        Listening(found["host"] or "", found["port"], "ssl" in found["rest"].split())
-        for found in _LISTEN.finditer(_COMMENT.sub("", text))
+        Listening(match["host"] or "", match["port"], "ssl" in match["rest"].split())
+        for match in _LISTEN.finditer(_COMMENT.sub("", text))
     ]
 
 

@@ -130,8 +130,8 @@ class Server(Addressed, Watched):
         answered = self._run.record.settle().answered
         arguments.clients(client)
         arguments.text(consumer, "consumer", optional=True)
-        told = SENDS.told(self._told(restarts=restarts))
-        return Timeline(told, self.name, client, consumer, threads, answered=answered)
+        events = SENDS.annotated(self._all_events(restarts=restarts))
+        return Timeline(events, self.name, client, consumer, threads, answered=answered)
 
     def events(self, timeout: float, until: Callable[[Events], bool] | None = None) -> Events:
         """Return what `channels_live.tap` recorded, once the server has nothing left in hand.
@@ -187,7 +187,7 @@ class Server(Addressed, Watched):
         Raises ServerError as at the first start.
         """
         self.end()
-        self._before = self._told(restarts=True)
+        self._before = self._all_events(restarts=True)
         with diagnosis.in_our_words(self.command, self._folder):
             self._start()
         print(f"Running again: {self.command}")
@@ -243,15 +243,15 @@ class Server(Addressed, Watched):
         while self._watchers:
             self._watchers.pop().join(1.0)  # so that the last it shows is the end
 
-    def told_by_run(self) -> Callable[[], Events]:
+    def events_of_run(self) -> Callable[[], Events]:
         """Return a function that returns what this run of the server has told so far.
 
         With it is what is known of this kernel's own clients.
         """
         run = self._run
-        return lambda: list(SENDS.told(self._told(run)))
+        return lambda: list(SENDS.annotated(self._all_events(run)))
 
-    def _told(self, run: Run | None = None, restarts: bool = False) -> Events:
+    def _all_events(self, run: Run | None = None, restarts: bool = False) -> Events:
         """Return what a timeline tells: of this run, or of those before it too."""
         return with_those_before(self._before, self._events(run), shown=restarts)
 

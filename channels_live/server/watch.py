@@ -1,12 +1,12 @@
 """What a server shows while it runs: in the notebook, or beside it."""
 
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from channels_live.record import Record
 from channels_live.server import arguments
+from channels_live.shell import shell
 from channels_live.timeline import Timeline, Which
 
 NO_NOTEBOOK = "This is no notebook, so it ends here: print(server.timeline()) tells more later."
@@ -69,14 +69,13 @@ class Watched:
     def url(self, path: str = "/") -> str:
         raise NotImplementedError
 
-    def told_by_run(self) -> Callable[[], list[dict[str, Any]]]:
+    def events_of_run(self) -> Callable[[], list[dict[str, Any]]]:
         raise NotImplementedError
 
 
 def in_notebook() -> bool:
     """Tell whether there is a notebook, or another IPython, that can show more than text."""
-    ipython: Any = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+    return shell() is not None
 
 
 def watch_here(
@@ -90,10 +89,10 @@ def watch_here(
 
     place: what was displayed before, and is replaced; None: it is shown where this is called.
     """
-    told, name = server.told_by_run(), server.name
+    events, name = server.events_of_run(), server.name
 
     def draw() -> Timeline:
-        return Timeline(told(), name, client, consumer, threads)
+        return Timeline(events(), name, client, consumer, threads)
 
     if watcher := watch(server.record, draw, place):
         server._watchers.append(watcher)

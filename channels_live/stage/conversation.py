@@ -26,20 +26,20 @@ Row = dict[str, Any]  # as lab/extension/static/conversation.js reads it
 class Conversation:
     """The rows of one run of a server.
 
-    told: returns what has happened so far, with what is known of the clients. folder: of the
+    events: returns what has happened so far, with what is known of the clients. folder: of the
     project. server, client, consumer, threads: as for a Timeline.
     """
 
     def __init__(
         self,
-        told: Callable[[], Iterable[Event]],
+        events: Callable[[], Iterable[Event]],
         folder: Path,
         server: str,
         client: Which = None,
         consumer: str | None = None,
         threads: bool = False,
     ) -> None:
-        self._told, self._folder = told, folder
+        self._events, self._folder = events, folder
         self._chosen = (server, client, consumer, threads)
         self._places: dict[tuple[str, ...], tuple[str, int] | None] = {}
         self._final: list[Row] = []
@@ -49,7 +49,7 @@ class Conversation:
     def rows(self) -> tuple[int, list[Row]]:
         """Return how many rows are left out at the beginning, and the others."""
         self._places.clear()  # files may have changed
-        events = list(self._told())
+        events = list(self._events())
         if len(events) - self._after > LONGEST and (quiet := _quiet_until(events[self._after :])):
             self._left_out, self._final = self._rows_of(events[: self._after + quiet])
             self._after += quiet

@@ -31,6 +31,7 @@ class Page:
 
     @property
     def host(self) -> str:
+        """Host and port of the site."""
         return urlsplit(self.site).netloc
 
     def store(self, header: str) -> None:
@@ -44,6 +45,7 @@ class Page:
                 del self.cookies[name]
 
     def cookie_header(self) -> str:
+        """Return what the site is told of its cookies, or an empty text."""
         return "; ".join(f"{name}={cookie.coded_value}" for name, cookie in self.cookies.items())
 
     def readable_cookies(self) -> str:

@@ -121,7 +121,9 @@ class ConversationPanel(Panel):
         return {**super()._state(), "of": self._words}
 
     def _tell_run(self, server: Server, record: Record) -> None:
-        conversation = Conversation(server.told_by_run(), server.folder, server.name, *self._chosen)
+        conversation = Conversation(
+            server.events_of_run(), server.folder, server.name, *self._chosen
+        )
         self._all_again, told, ended = True, -1, False
 
         def has_more() -> bool:

@@ -158,8 +158,7 @@ class PageHandler(JupyterHandler):
             self.write(rewriter.close())
 
     def _pass_file(self, file: Path) -> None:
-        kind_and_encoding = mimetypes.guess_type(file.name)
-        content_type = kind_and_encoding[0] or "application/octet-stream"
+        content_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         self.set_header("Content-Type", content_type)
         self.set_header("Cache-Control", "no-cache")
         self._mark()
@@ -284,4 +283,5 @@ class PageHandler(JupyterHandler):
 
 
 def prefix_of(base_url: str, page: Page) -> str:
+    """Return the path below which a page is shown. base_url: of Jupyter's server."""
     return url_path_join(base_url, "channels-live", "page", page.secret)

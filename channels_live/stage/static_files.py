@@ -38,7 +38,7 @@ def static_files_of(folder: Path) -> dict[str, Any]:
             text=True,
             timeout=_TIMEOUT,
         )
-        found = json.loads(answer.stdout.splitlines()[-1])
+        known = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
         return {}  # broken settings, or no Django project: its pages will say so
-    return found if isinstance(found, dict) else {}
+    return known if isinstance(known, dict) else {}

@@ -40,9 +40,8 @@ class Connection:
         self.wire: Any = None  # daphne's protocol object, until it is closed
         self.port = port  # the client's
         self.framed = False  # its server tells of each frame
-        self.queue: Queue[Any] | _Empty | None = (
-            None  # what is not read, while the application runs
-        )
+        # what is not read, while the application runs
+        self.queue: Queue[Any] | _Empty | None = None
         self.waiting = False  # the application waits for the next event
         self.failed = False  # ... has raised, and daphne has not dealt with it yet
         self.error: int | None = None  # the id() of an exception that is recorded

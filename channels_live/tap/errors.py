@@ -81,7 +81,7 @@ def message(error: BaseException) -> str:
     text = plain(error.msg) or "" if isinstance(error, SyntaxError) else said(error)
     inner = getattr(error, "exceptions", None) if _is_group(error) else None
     if isinstance(inner, tuple):
-        parts = [f"{name_of(type(one))}: {message(one)}" for one in inner[:5]]
+        parts = [f"{name_of(type(member))}: {message(member)}" for member in inner[:5]]
         text = limited(f"{text}: {'; '.join(parts)}")
     connection = state.connection.get()
     return cut(limited(text), connection.secrets if connection else ())

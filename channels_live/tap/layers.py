@@ -58,6 +58,7 @@ def _remember(message: Any, mark: str) -> None:
 
 @harmless
 def mark_of(message: Any) -> str | None:
+    """Return the mark of a message that has come from a layer; None if it has none."""
     mark, kind = state.marks.get(id(message), (None, None))
     # another may be where one was that is forgotten
     return mark if mark and kind == _type_of(message) else None
@@ -68,6 +69,8 @@ def _type_of(message: Any) -> str | None:
 
 
 def make_layer(method: Any) -> Any:
+    """Return a hook for what makes a channel layer: the layer tells what passes it."""
+
     def make(manager: Any, name: Any, config: Any) -> Any:
         layer = method(manager, name, config)
         _follow(layer)

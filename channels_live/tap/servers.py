@@ -37,8 +37,8 @@ def _startup(method: Any) -> Any:
     async def startup(server: Any, *args: Any, **kwargs: Any) -> Any:
         result = await method(server, *args, **kwargs)
         if getattr(server, "started", False):
-            own = [one for each in getattr(server, "servers", ()) for one in each.sockets or ()]
-            _tell_listening(own)
+            listening = getattr(server, "servers", ())
+            _tell_listening([own for each in listening for own in each.sockets or ()])
         return result
 
     return startup

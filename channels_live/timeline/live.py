@@ -10,7 +10,7 @@ PATIENCE = 1.0  # seconds; what came and is not taken up is told then
 KEPT = 8  # rows of a connection that something may still be added to
 
 
-class Told(NamedTuple):
+class Update(NamedTuple):
     """Something to be told: a row of a client, or notes that came to one later.
 
     event: what made it known. path: that of its connection, with the query.
@@ -34,7 +34,7 @@ class Live:
         self._counts: Counter[str] = Counter()
         self._waiting: set[_Connection] = set()  # something came that no consumer has taken up
 
-    def tell(self, event: Event) -> Iterator[Told]:
+    def tell(self, event: Event) -> Iterator[Update]:
         """Yield what is known by an event that was not known before."""
         if "conn" not in event:
             return
@@ -49,7 +49,7 @@ class Live:
         yield from connection.tell(event)
         (self._waiting.add if connection.waits else self._waiting.discard)(connection)
 
-    def overdue(self, now: float) -> Iterator[Told]:
+    def overdue(self, now: float) -> Iterator[Update]:
         """Yield what came a while ago, and no consumer has taken up. now: as `at` in events."""
         for connection in [each for each in self._waiting if each.at < now - PATIENCE]:
             self._waiting.discard(connection)
@@ -78,7 +78,7 @@ class _Connection(Story):
         """When something happened last."""
         return self._event["at"]
 
-    def tell(self, event: Event) -> Iterator[Told]:
+    def tell(self, event: Event) -> Iterator[Update]:
         """Yield what is known by an event that was not known before."""
         self._event = event
         if event["kind"] == "call":
@@ -94,20 +94,20 @@ class _Connection(Story):
         else:
             yield from self.give_up()
 
-    def give_up(self) -> Iterator[Told]:
+    def give_up(self) -> Iterator[Update]:
         """Yield also what no consumer has taken up."""
         self._show_arrived()
         yield from self._news()
 
-    def _news(self) -> Iterator[Told]:
+    def _news(self) -> Iterator[Update]:
         for row in self.rows:
             told = self._told.get(id(row))
             if told is None:
-                yield Told(self._name, self._path, row, self._event)
+                yield Update(self._name, self._path, row, self._event)
             elif told != (row.call, len(row.notes)):  # as disconnect() after the server's close
                 call = "" if row.call == told[0] else row.call
                 later = Row("", "", call, notes=row.notes[told[1] :])
-                yield Told(self._name, self._path, later, self._event)
+                yield Update(self._name, self._path, later, self._event)
             self._told[id(row)] = row.call, len(row.notes)
         if len(self.rows) > 2 * KEPT:
             kept = {id(row) for row in [*self.rows[-KEPT:], *self._running.values()]}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import httpx
 import psutil
@@ -87,8 +88,8 @@ class Hub:
         servers = {user["name"]: user["servers"] for user in self._users()}
         return sum(servers.get(seat, {}).get("", {}).get("ready", False) for seat in seats)
 
-    def _users(self) -> list[dict]:
-        users: list[dict] = []
+    def _users(self) -> list[dict[str, Any]]:
+        users: list[dict[str, Any]] = []
         while True:
             answer = self._api.get("/users", params={"offset": len(users)}).raise_for_status()
             if not (page := answer.json()):

@@ -68,11 +68,11 @@ class Room:
         if not _key(name):
             return None
         seats = _read(self._seats)
-        found = _seat_of(name, seats) or next((s for s, taken in seats.items() if not taken), None)
-        if found and not seats[found]:
-            seats[found] = name
+        seat = _seat_of(name, seats) or next((free for free, by in seats.items() if not by), None)
+        if seat and not seats[seat]:
+            seats[seat] = name
             _write(self._seats, seats)
-        return found
+        return seat
 
     def port(self, user: str) -> int:
         """Return the port of a user's server. Raises KeyError if there is no such seat."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -69,7 +70,7 @@ def own_memory(process: psutil.Process) -> int:
     return getattr(memory, "pss", None) or memory.uss
 
 
-def _memory(process: psutil.Process, of) -> int:  # type: ignore[no-untyped-def]
+def _memory(process: psutil.Process, of: Callable[[psutil.Process], int]) -> int:
     try:
         return of(process)
     except psutil.Error:  # it has ended, or is not ours

@@ -105,8 +105,8 @@ def test_messages_and_keys_of_one_client(folder):
         for number in range(15):
             anna.send(json.dumps({"message": str(number)}))
         said = [read(ben) for _ in range(15)]
-        assert [one["message"] for one in said] == [str(number) for number in range(15)]
-        assert [one["id"] for one in said] == sorted({one["id"] for one in said})
+        assert [message["message"] for message in said] == [str(number) for number in range(15)]
+        assert [message["id"] for message in said] == sorted({message["id"] for message in said})
         for text in ("first", "second"):
             anna.send(json.dumps({"message": text, "key": "one for two"}))
         anna.send('{"message": "the end"}')
