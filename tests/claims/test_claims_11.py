@@ -1,5 +1,6 @@
 """What lesson 11, its exercises and their hints state, and no output shows."""
 
+import asyncio
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,44 @@ def stream(server, path):
 
 def printed(server, text):
     return str(server.log(contains=text)).count(text)
+
+
+# Waiting for others
+
+
+@pytest.mark.claim(
+    "lesson 11",
+    "`wait_for` pauses until something is so, and looks again whenever another coroutine calls "
+    "`notify_all()`; `notify()` would wake only one of those who wait.",
+)
+@pytest.mark.parametrize(("wake", "woken"), [("notify_all", 2), ("notify", 1)])
+def test_condition_wakes_who_waits(wake, woken):
+    async def count():
+        condition, looks = asyncio.Condition(), []
+
+        def is_so():
+            looks.append(1)
+
+        async def wait():
+            async with condition:
+                await condition.wait_for(is_so)
+
+        waiting = [asyncio.create_task(wait()) for _ in range(2)]
+        while len(looks) < 2:
+            await asyncio.sleep(0)
+        for _ in range(9):  # nothing else makes it look
+            await asyncio.sleep(0)
+        assert len(looks) == 2
+        async with condition:
+            getattr(condition, wake)()
+        for _ in range(9):
+            await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return len(looks) - 2
+
+    assert asyncio.run(count()) == woken
 
 
 # Lines over TCP
