@@ -71,8 +71,8 @@ def test_condition_wakes_who_waits(wake, woken):
             getattr(condition, wake)()
         for _ in range(9):
             await asyncio.sleep(0)
-        for task in waiting:
-            task.cancel()
+        for waits in waiting:
+            waits.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         return len(looks) - 2
 
