@@ -189,14 +189,14 @@ def noted_in_vain(site: Site, client: Client, note: str) -> bool:
         file.rename(aside)
     file.mkdir()
     client.send(note)
-    frames: list[str | bytes] = []
-    with contextlib.suppress(NotYet):  # the connection may have ended
-        frames = client.pending("")
+    answer = None
+    with contextlib.suppress(NotYet):  # silence, or the end of the connection
+        answer = client.receive("whether it is answered")
     site.forgive()
     file.rmdir()
     if aside.exists():
         aside.rename(file)
-    return "noted" in frames
+    return answer == "noted"
 
 
 def read(site: Site, notes: list[str], when: str, look: str, lost: str | None = None) -> None:

@@ -13,6 +13,7 @@ from kinds import lay_out
 
 from channels_live.exercise import task
 from channels_live.server import Server
+from channels_live.server.ports import free_port
 from channels_live.workspace import SAMPLE, copy_project, project_before
 from channels_live.workspace import lay_out as lay_out_project
 
@@ -77,6 +78,23 @@ def test_condition_wakes_who_waits(wake, woken):
         return len(looks) - 2
 
     assert asyncio.run(count()) == woken
+
+
+@pytest.mark.claim(
+    "lesson 11",
+    "`trust_env=False`: it asks our server itself, whatever proxy the environment names.",
+)
+@pytest.mark.live
+def test_client_passes_by_a_proxy_of_the_environment(daphne, monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")  # where nobody listens
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(daphne.url("/accounts/login/"))
+    assert httpx.get(daphne.url("/accounts/login/"), trust_env=False).is_success
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(daphne.url("/accounts/login/")).is_success
 
 
 # Lines over TCP
