@@ -185,6 +185,7 @@ def write(client: Client, note: str) -> None:
 def noted_in_vain(site: Site, client: Client, note: str) -> bool:
     """Send a note while `notes.txt` cannot be written. Return whether `noted` comes."""
     file, aside = site.folder / "notes.txt", site.folder / "notes.aside"
+    site.events()  # it is done with the note before
     with contextlib.suppress(FileNotFoundError):
         file.rename(aside)
     file.mkdir()
@@ -192,7 +193,7 @@ def noted_in_vain(site: Site, client: Client, note: str) -> bool:
     answer = None
     with contextlib.suppress(NotYet):  # silence, or the end of the connection
         answer = client.receive("whether it is answered")
-    site.forgive()
+    site.forgive()  # once it is done with this note
     file.rmdir()
     if aside.exists():
         aside.rename(file)
