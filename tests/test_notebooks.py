@@ -245,6 +245,13 @@ def test_outputs_are_the_same_on_every_machine(page):
     assert "HTTP/2" not in outputs, "daphne says something else where h2 is installed"
 
 
+@every_step
+def test_clients_are_called_in_the_text_as_in_an_output(page):
+    shown = str([cell.outputs for cell in page.code])
+    for name in re.findall(r"`([a-z]+ [0-9]+)`", page.prose):
+        assert re.search(rf"\b{name}\b", shown), name
+
+
 @every_lesson
 def test_errors_are_announced_and_happen(page):
     for cell in page.code:

@@ -82,7 +82,7 @@ def test_port_of_another_lesson_is_taken_over(other, capsys):
     out, _ = notebook.communicate("\n")
     assert out.splitlines() == [
         "ended",
-        f"This server has been stopped: {command}. Run the cell that starts it again.",
+        f"This server has been stopped: {command}. Its method `restart()` starts it again.",
     ]
     assert server.http("/accounts/login/").status_code == 200
     lesson.stop()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -392,6 +393,19 @@ def test_page_without_the_files_that_its_server_does_not_serve(page, lab):
         assert bold.evaluate("link => getComputedStyle(link).fontWeight") == weight
 
 
+def test_page_that_has_not_come_yet_says_so(page, lab):
+    pages, held = "**/channels-live/page/**", []
+    page.route(pages, lambda route: held.append(route))  # a builtin has no signature
+    lab.write("loading.ipynb", BEGIN, 'server.page("/")')
+    lab.open(page, "loading.ipynb")
+    run_all(page)
+    expect(state(page, "Page")).to_have_text(re.compile(r"^… loading 127\.0\.0\.1:\d+/$"))
+    page.unroute(pages)
+    for route in held:
+        route.continue_()
+    expect(state(page, "Page")).to_have_text(re.compile(r"^● 127\.0\.0\.1:\d+/$"))
+
+
 def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
     open_chat(lab, page, "ends")
     run(page, "server.stop()")
@@ -547,7 +561,9 @@ def test_third_page_takes_no_room_from_two(page, lab):
 
 def test_narrow_window_has_panels_below_the_notebook(page, lab):
     page.set_viewport_size({"width": 900, "height": 900})
-    lab.write("narrow.ipynb", BEGIN, STAGE, "print('─' * 300 + '──▶')", "print('word ' * 99)")
+    overlaps = "print('■' * 300 + '··  on the event loop, overlaps 1 other')"
+    rows = "print('─' * 300 + '──▶')"
+    lab.write("narrow.ipynb", BEGIN, STAGE, overlaps, rows, "print('word ' * 99)")
     lab.open(page, "narrow.ipynb")
     run_all(page)
     for name in ("Anna", "Ben"):
@@ -557,9 +573,9 @@ def test_narrow_window_has_panels_below_the_notebook(page, lab):
     conversation = page.locator('section[aria-label="Conversation"]')
     assert conversation.evaluate("n => n.clientWidth") > 300
     # what stands in columns scrolls, and sentences are wrapped
-    columns, words = page.locator(".jp-OutputArea-output pre").all()[-2:]
+    texts = page.locator(".jp-OutputArea-output pre").all()[-3:]
     scrolls = "pre => pre.scrollWidth > pre.clientWidth"
-    assert columns.evaluate(scrolls) and not words.evaluate(scrolls)
+    assert [text.evaluate(scrolls) for text in texts] == [True, True, False]
 
 
 FLOOD = """

@@ -57,6 +57,8 @@ EXPLAINED = {
     "StopConsumer": "lesson-10-22",
     "DenyConnection": "lesson-12-30",
     "deque": "lesson-12-30",
+    "asyncio.Queue": "lesson-11-15",
+    "asyncio.Condition": "lesson-11-23",
     "slugify": "lesson-12-27",
     "ChannelFull": "lesson-12-17",
     "suppress": "lesson-13-05",

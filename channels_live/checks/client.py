@@ -165,4 +165,9 @@ class _Silence(Exception):
 
 
 def _close(closed: ConnectionClosed) -> str:
-    return f"close {closed.rcvd.code}" if closed.rcvd else "the connection was dropped"
+    if not closed.rcvd:
+        return "the connection was dropped"
+    code = closed.rcvd.code
+    # with others the server closes by itself, after an exception for example
+    own = closed.rcvd_then_sent and (code == 1000 or code >= 3000)
+    return f"close {code}" + (": the consumer has closed the connection" if own else "")

@@ -15,9 +15,10 @@ HINTS = {
             "Compare all four with that of the chat, letter by letter.",
         ),
         Fits(
-            "can't be|takes 1 positional argument",
+            "can't be|takes 1 positional argument|of its own",
             "`can't be used in 'await' expression`, or `can't be awaited`: a route needs "
-            "`as_asgi()`. `takes 1 positional argument`: it has lost its `()`.",
+            "`as_asgi()`. `takes 1 positional argument`: it has lost its `()`. Behind the "
+            "name of the class stand none.",
         ),
         Fits(
             "lets in",
@@ -36,15 +37,37 @@ HINTS = {
         "with `[A-Z]` for the letter and `[0-9]` for the digit.",
     ],
 }
+OWN = (
+    "whether each client has a consumer of its own: `as_asgi()` makes one for each that comes, and "
+    "`()` behind the name of the class makes one for all"
+)
 READ = "what your code raised, if it says so below; if not, whether `connect` accepts"
 
 
+ANSWERS = """
+from channels.generic.websocket import WebsocketConsumer
+
+
+def answer(self, text_data=None, bytes_data=None):
+    self.send(text_data=text_data)
+
+
+WebsocketConsumer.receive = answer
+"""
+
+
 def check_4_1(site: Site) -> None:
+    with (site.folder / "myapp/canteen.py").open("a", encoding="utf-8") as file:
+        file.write(ANSWERS)  # so that a client can tell whose consumer it has
     site.serve()
     menu = {"soup": "tomato", "salad": "beetroot", "cake": "plum", "orders": "none yet"}
     for name, text in menu.items():
-        with site.client(f"/ws/{name}/", READ) as anna:
-            anna.expect(f"{name}: {text}", "to which consumer this route leads")
+        path = f"/ws/{name}/"
+        with site.client(path, READ) as anna, site.client(path, READ) as ben:
+            for client in (anna, ben):
+                client.expect(f"{name}: {text}", "to which consumer this route leads")
+            anna.send(said := word())  # while another has come after her
+            anna.expect(said, OWN)
     with site.client("/ws/chat/", "the route of the chat, which was right") as anna:
         anna.expect("welcome at /ws/chat/", "to which consumer the route of the chat leads")
     behind = {f"/ws/{name}/{word()}": "what this route lets in behind its own end" for name in menu}

@@ -112,6 +112,8 @@ def check_5_3(site: Site) -> None:
                 ({"total": price}, "where the total is kept between two frames"),
                 ({"total": str(total)}, "the type of the total: a number"),
             )
+        anna.send({"price": 1})
+        anna.expect({"total": total + 1}, "what a price may be: 1 is one, the smallest")
         price = number()
         ben.send({"price": price})
         ben.expect({"total": price}, "whose total it is: every client has one of its own")

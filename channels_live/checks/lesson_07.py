@@ -55,7 +55,8 @@ def check_7_1(site: Site) -> None:
     )
     look = "which of the two servers the line starts: this one serves static files"
     site.page("/static/myapp/site.css", look, 404)
-    with site.client("/ws/chat/", max_size=None) as anna:
+    look = "which server the line starts: this one does not take the sockets of the site"
+    with site.client("/ws/chat/", look, max_size=None) as anna:
         message = {"message": word()}
         anna.send(message)
         anna.expect(message, "your own answer: the chat is as it was")
@@ -162,6 +163,10 @@ def check_7_3(site: Site) -> None:
         look = "what happens to the notes of somebody who leaves"
         read(site, written[:4], "Anna has left", look)
         write(ben, last)
+        if noted_in_vain(site, ben, note := word()):
+            written.append(note)  # it is kept elsewhere, or
+            look = "what comes first: `noted` is a promise, so a note is kept before it is answered"
+            read(site, written, "`notes.txt` could not be written for a moment", look)
         site.server.end()
     site.serve()
     look = "what is left of a note when the server has stopped: only what is in a file"
@@ -175,6 +180,24 @@ def notebook(site: Site) -> AbstractContextManager[Client]:
 def write(client: Client, note: str) -> None:
     client.send(note)
     client.expect("noted", "what `receive` answers", (note, "the answer: it is `noted`"))
+
+
+def noted_in_vain(site: Site, client: Client, note: str) -> bool:
+    """Send a note while `notes.txt` cannot be written. Return whether `noted` comes."""
+    file, aside = site.folder / "notes.txt", site.folder / "notes.aside"
+    site.events()  # it is done with the note before
+    with contextlib.suppress(FileNotFoundError):
+        file.rename(aside)
+    file.mkdir()
+    client.send(note)
+    answer = None
+    with contextlib.suppress(NotYet):  # silence, or the end of the connection
+        answer = client.receive("whether it is answered")
+    site.forgive()  # once it is done with this note
+    file.rmdir()
+    if aside.exists():
+        aside.rename(file)
+    return answer == "noted"
 
 
 def read(site: Site, notes: list[str], when: str, look: str, lost: str | None = None) -> None:

@@ -39,10 +39,11 @@ HINTS = {
 
 def check_8_1(site: Site) -> None:
     site.serve()
-    parcel, code = str(number(1000, 9999)), number(3000, 3999)
+    parcel, code = str(number(1000, 9999)) * 5, number(3000, 3999)  # 20 characters
     greeting = f"parcel {parcel} is on its way"
     unseen = "what a client can see of a close code that is sent before `accept()`"
-    with site.client(f"/ws/parcel/?number={parcel}") as anna:
+    longest = "what a client with a number of 20 characters gets: it is let in"
+    with site.client(f"/ws/parcel/?number={parcel}", longest) as anna:
         anna.expect(greeting, "what a client with a number is told")
         anna.expect_nothing("what else is sent to a client with a number")
         anna.close(code)

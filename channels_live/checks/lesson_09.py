@@ -1,5 +1,6 @@
 """What is right in the exercises of lesson 9, Go async with AsyncWebsocketConsumer."""
 
+import builtins
 import contextlib
 import socket
 import sqlite3
@@ -99,9 +100,11 @@ def check_9_1(site: Site) -> None:
                 )
                 time.sleep(0.01)
             database.rollback()
+            found = sorted(title for title in titles if text.lower() in title.lower())
             client.expect(
-                sorted(title for title in titles if text.lower() in title.lower()),
+                found,
                 "what `receive` does with a text, step by step",
+                (found[::-1], "the order of the titles: from A to Z"),
                 (lambda got: isinstance(got, str), "the answer: a list of titles, as JSON"),
             )
 
@@ -218,16 +221,24 @@ def check_9_3(site: Site) -> None:
             alone(site, AFTER_EXCEPTION)
         except NotYet as still_read:
             problem = still_read
-        if not any(has_failed(site.server.events(wait)) for wait in (0.0, WAIT)):
+        if not any(value_errors(site.server.events(wait)) for wait in (0.0, WAIT)):
             look = "what `receive` does with any other text: it raises"
-            problem = NotYet(look, sent=dora.sent, got="no exception", expected="a ValueError")
+            raised = [event["type"] for event in site.errors()]
+            got = f"a {raised[-1]}" if raised else "no exception"
+            problem = NotYet(look, sent=dora.sent, got=got, expected="a ValueError")
         if problem:
             raise problem
 
 
-def has_failed(events: Events) -> bool:
-    """Tell whether an exception has left a consumer."""
-    return any(event["kind"] == "error" for event in events)
+def value_errors(events: Events) -> Events:
+    """Return the ValueErrors that have left a consumer. One of the learner's own may be one."""
+    return [
+        event
+        for event in events
+        if event["kind"] == "error"
+        and event["type"] != "Disconnected"  # what a send raises after a close
+        and issubclass(getattr(builtins, event["type"], ValueError), ValueError)
+    ]
 
 
 def readings(client: Client, count: int, look: str = NO_READINGS) -> list[int]:

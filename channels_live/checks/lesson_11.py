@@ -213,6 +213,8 @@ class Stream:
         got = self._event()
         if got != f"data: {data}":
             look = dict(mistakes).get(got, look)
+            if got.startswith(f"data: {data}, then "):
+                look = "how an event ends: with an empty line, so with two line feeds"
             sent = "GET /scores/" if data == "kick-off" else f"POST /scores/ with {data}"
             raise NotYet(look, sent=sent, got=got, expected=f"data: {data}, then an empty line")
 

@@ -60,6 +60,7 @@ def check_12_1(site: Site) -> None:
     flat, other = f"flat-{word()}", f"flat-{word()}"
     way = "the way of an item: `group_add`, `group_send`, and the method that the type names"
     only = "what goes on to the others: the item, and nothing else of the frame"
+    as_json_too = 'how an item is sent: as it came, `{"item": …}`'
     chosen = "who chooses the type of the event: here the client did, because it sent one"
     with (
         _shopper(site, flat) as anna,
@@ -74,7 +75,7 @@ def check_12_1(site: Site) -> None:
             item = word()
             send(sender, {"item": item, **more}, anna, ben)
             for reader in (anna, ben):
-                reader.expect({"item": item}, look, (with_more, only))
+                reader.expect({"item": item}, look, (with_more, only), (item, as_json_too))
 
         wanted(anna, way)
         wanted(ben, way)
@@ -132,11 +133,13 @@ def check_12_2(site: Site) -> None:
             in_ben_too.expect(whisper, same, loud)
             in_cleo.expect_nothing(aloud)
             in_anna.expect_nothing("what the sender of a whisper reads: nothing")
-        text = word()
+        text = word().ljust(500, ".")  # the longest
         send(in_cleo, {"to": anna, "message": text}, in_anna)
-        in_anna.expect({"from": cleo, "whisper": text}, "whom a whisper is from")
+        in_anna.expect(
+            {"from": cleo, "whisper": text}, "whom a whisper is from, and how long it may be"
+        )
 
-        for name in (word(), dora):
+        for name in (word(), dora, [ben]):
             send(in_anna, {"to": name, "message": word()}, *inside, elsewhere)
             expect_error(in_anna, nobody)
         elsewhere.expect_nothing("who can be whispered to: only those in the same room")

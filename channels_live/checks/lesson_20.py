@@ -150,6 +150,7 @@ def check_20_3(site: Site) -> None:
     others = "what a client does not read: articles of papers that it does not take"
     most = "how many papers a client takes: three at most"
     refused = "what is refused: other words, other fields, and names that are none of a paper"
+    named = "whether there is room again, and what a name may be: 1 to 20 letters"
     names = sorted({"".join(filter(str.isalpha, word())) + letter for letter in "abcd"})
     with site.client("/ws/press/") as press, site.client("/ws/box/") as anna:
 
@@ -184,8 +185,9 @@ def check_20_3(site: Site) -> None:
             tell(anna, "cancel", first, second, third)
             tell(anna, "cancel", first, second, third)
             print_(first, [ben], [anna])
-            tell(anna, "take", fourth, second, third, fourth, look=most)
-            tell(anna, "cancel", fourth, second, third)
+            for paper in (fourth, "z", "z" * 20):
+                tell(anna, "take", paper, second, third, paper, look=named)
+                tell(anna, "cancel", paper, second, third)
             for frame in (
                 {"do": "read", "paper": first},
                 {"do": "take"},

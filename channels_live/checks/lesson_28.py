@@ -124,6 +124,7 @@ SAVED = "what a learner reads when a report is written down: `saved`, and its nu
 ROWS = "what all screens read then: the name, and all works by exercise"
 NEWEST = "what a row says of an exercise: what the newest report did"
 EARNED = "what becomes of who was right: they stay right on that exercise"
+MOST = 1_000_000
 TYPES = "what is taken: the types of the fields, all of them, and nothing else"
 
 
@@ -192,8 +193,10 @@ def check_28_2(site: Site) -> None:
             {"exercise": f"12.1 {word()}"},
             {"number": -1},
             {"number": "9"},
+            {"number": MOST + 1},
             {"number": 10**30},
             {"tries": -1},
+            {"tries": MOST + 1},
             {"tries": 1.5},
             {"do": word()},
             {word(): 1},
@@ -205,7 +208,11 @@ def check_28_2(site: Site) -> None:
             _refused(anna, TYPES)
         one.expect_nothing(TYPES)
         _report(anna, 0, "12.3", "not yet", 0)
-        _row(TYPES, name, {**works, "12.3": ("not yet", 0)}, one, two)
+        works["12.3"] = ("not yet", 0)
+        _row(TYPES, name, works, one, two)
+        works["1.1"] = ("right", MOST)
+        _report(anna, MOST, "1.1", *works["1.1"])
+        _row(TYPES, name, works, one, two)
 
 
 PROMISE = "when a learner reads `saved`: when the report is written down, and not before"

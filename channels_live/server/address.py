@@ -60,5 +60,5 @@ class Addressed:
         if not self.running:
             raise ServerError(
                 f"This server has been stopped: {self._command.line}. "
-                "Run the cell that starts it again."
+                "Its method `restart()` starts it again."
             )

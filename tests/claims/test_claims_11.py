@@ -1,5 +1,6 @@
 """What lesson 11, its exercises and their hints state, and no output shows."""
 
+import asyncio
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from kinds import lay_out
 
 from channels_live.exercise import task
 from channels_live.server import Server
+from channels_live.server.ports import free_port
 from channels_live.workspace import SAMPLE, copy_project, project_before
 from channels_live.workspace import lay_out as lay_out_project
 
@@ -38,6 +40,61 @@ def stream(server, path):
 
 def printed(server, text):
     return str(server.log(contains=text)).count(text)
+
+
+# Waiting for others
+
+
+@pytest.mark.claim(
+    "lesson 11",
+    "`wait_for` pauses until something is so, and looks again whenever another coroutine calls "
+    "`notify_all()`; `notify()` would wake only one of those who wait.",
+)
+@pytest.mark.parametrize(("wake", "woken"), [("notify_all", 2), ("notify", 1)])
+def test_condition_wakes_who_waits(wake, woken):
+    async def count():
+        condition, looks = asyncio.Condition(), []
+
+        def is_so():
+            looks.append(1)
+
+        async def wait():
+            async with condition:
+                await condition.wait_for(is_so)
+
+        waiting = [asyncio.create_task(wait()) for _ in range(2)]
+        while len(looks) < 2:
+            await asyncio.sleep(0)
+        for _ in range(9):  # nothing else makes it look
+            await asyncio.sleep(0)
+        assert len(looks) == 2
+        async with condition:
+            getattr(condition, wake)()
+        for _ in range(9):
+            await asyncio.sleep(0)
+        for waits in waiting:
+            waits.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return len(looks) - 2
+
+    assert asyncio.run(count()) == woken
+
+
+@pytest.mark.claim(
+    "lesson 11",
+    "`trust_env=False`: it asks our server itself, whatever proxy the environment names.",
+)
+@pytest.mark.live
+def test_client_passes_by_a_proxy_of_the_environment(daphne, monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")  # where nobody listens
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(daphne.url("/accounts/login/"))
+    assert httpx.get(daphne.url("/accounts/login/"), trust_env=False).is_success
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(daphne.url("/accounts/login/")).is_success
 
 
 # Lines over TCP

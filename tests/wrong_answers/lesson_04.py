@@ -36,6 +36,13 @@ WRONG = {
             "CakeConsumer.as_asgi",
         ),
         Wrong(
+            "makes one consumer for all",
+            "a consumer of its own",
+            ROUTING,
+            "CakeConsumer.as_asgi()",
+            "CakeConsumer()",
+        ),
+        Wrong(
             "leaves the pattern loose",
             "lets in before its start",
             ROUTING,

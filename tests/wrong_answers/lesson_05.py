@@ -43,6 +43,13 @@ WRONG = {
             "text_data=None, bytes_data=None",
             "text",
         ),
+        Wrong(
+            "hangs up after the first answer",
+            "the consumer has closed the connection",
+            ANSWER,
+            "self.send(text_data.upper())",
+            "self.send(text_data.upper())\n        self.close()",
+        ),
         Wrong("mistypes print", "what `disconnect` does", ANSWER, "print(", "prin("),
     ],
     "5.2": [
@@ -165,6 +172,7 @@ WRONG = {
                 (TILL, "self.total += price", "TillConsumer.total += price"),
             ),
         ),
+        Wrong("takes no 1", "1 is one, the smallest", TILL, "price >= 1", "price > 1"),
         Wrong("does not accept", "accepts the handshake", TILL, "        self.accept()\n", ""),
         Wrong(
             "never comes back",

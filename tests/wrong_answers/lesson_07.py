@@ -53,6 +53,13 @@ WRONG = {
             "--access-log",
             ">",
         ),
+        Wrong(
+            "takes a server for pages only",
+            "does not take the sockets of the site",
+            PROCFILE,
+            "",
+            "web: gunicorn myproject.wsgi\n",
+        ),
         Wrong("loses the name", "one line of it begins with `web:`", PROCFILE, "web: ", ""),
         Wrong(
             "writes a number with commas",
@@ -213,6 +220,14 @@ WRONG = {
             WRITE,
             '        self.file = NOTES.open("a", encoding="utf-8")\n'
             '        self.file.write(f"{text_data}\\n")\n',
+        ),
+        Wrong(
+            "answers first, and keeps the note then",
+            "`noted` is a promise",
+            NOTES,
+            WRITE,
+            f'        self.send(text_data="noted")\n{WRITE}',
+            ((NOTES, '        ### END SOLUTION\n        self.send(text_data="noted")\n', ""),),
         ),
         Wrong(
             "answers with the note",

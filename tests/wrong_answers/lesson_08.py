@@ -97,6 +97,13 @@ WRONG = {
             "if self.number.isdigit() and len(self.number) > 20:",
         ),
         Wrong(
+            "turns 20 characters away",
+            "a number of 20 characters gets: it is let in",
+            PARCEL,
+            "if len(self.number) > 20:",
+            "if len(self.number) >= 20:",
+        ),
+        Wrong(
             "takes the line of disconnect out",
             "whether `disconnect` prints its line",
             PARCEL,

@@ -111,6 +111,13 @@ WRONG = {
             "[topic.title for topic in await topics]",
         ),
         Wrong(
+            "begins with Z",
+            "from A to Z",
+            SEARCH,
+            'order_by("title")',
+            'order_by("-title")',
+        ),
+        Wrong(
             "sends the titles as text",
             "a list of titles, as JSON",
             SEARCH,
@@ -213,6 +220,20 @@ WRONG = {
             OVEN,
             RAISE,
             "",
+        ),
+        Wrong(
+            "closes by itself instead",
+            "any other text: it raises",
+            OVEN,
+            'raise ValueError(f"unknown: {text_data}")',
+            "await self.close(1011)",
+        ),
+        Wrong(
+            "raises another exception",
+            "a KeyError",
+            OVEN,
+            "raise ValueError(",
+            "raise KeyError(",
         ),
         Wrong(
             "starts a second task",

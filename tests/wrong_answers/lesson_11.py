@@ -45,6 +45,13 @@ WRONG = {
             "kick-off\\n",
         ),
         Wrong(
+            "leaves out the empty line of a score",
+            "so with two line feeds",
+            SCORES,
+            'scores[shown] + b"\\n\\n"',
+            'scores[shown] + b"\\n"',
+        ),
+        Wrong(
             "answers a POST with 200",
             "what a POST is answered with",
             SCORES,

@@ -96,6 +96,13 @@ WRONG = {
             '"shopping"',
         ),
         Wrong(
+            "sends the item alone",
+            "how an item is sent",
+            SHOPPING,
+            'json.dumps({"item": event["item"]})',
+            'event["item"]',
+        ),
+        Wrong(
             "sends to the channel of the sender only",
             "by another client",
             SHOPPING,
@@ -146,6 +153,13 @@ WRONG = {
             WHISPERS,
             "def whisper_heard",
             "def whispered",
+        ),
+        Wrong(
+            "looks for a name in a set",
+            "unhashable type: 'list'",
+            WHISPERS,
+            "        if not channels:",
+            "        if to not in set(self.visitors.values()):",
         ),
         Wrong(
             "says nothing if nobody is there",

@@ -237,6 +237,8 @@ WRONG = {
             'Paper = Annotated[str, Meta(pattern=r"^[a-z]{1,20}$(?!\\n)")]',
             "Paper = Annotated[str, Meta(min_length=1, max_length=20)]",
         ),
+        Wrong("takes no name of one letter", "1 to 20 letters", PAPERS, "{1,20}", "{2,20}"),
+        Wrong("takes no name of 20 letters", "1 to 20 letters", PAPERS, "{1,20}", "{1,19}"),
         Wrong(
             "lets a line feed follow a name",
             "names that are none of a paper",

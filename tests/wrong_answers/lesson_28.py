@@ -139,6 +139,20 @@ WRONG = {
             "    tries: int\n",
         ),
         Wrong(
+            "takes numbers that are too high",
+            "the types of the fields",
+            WORKS,
+            "    tries: Annotated[int, Meta(ge=0, le=1_000_000)]\n",
+            "    tries: Annotated[int, Meta(ge=0)]\n",
+        ),
+        Wrong(
+            "does without the highest number",
+            "a report is written down",
+            WORKS,
+            "    tries: Annotated[int, Meta(ge=0, le=1_000_000)]\n",
+            "    tries: Annotated[int, Meta(ge=0, lt=1_000_000)]\n",
+        ),
+        Wrong(
             "does without a field",
             "the types of the fields",
             WORKS,

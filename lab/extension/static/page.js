@@ -4,7 +4,7 @@ import { button, element } from "./elements.js";
 export class SitePage {
   // elsewhere: another window shows it. showHere: asks for it
   constructor({ ServerConnection, PageConfig }, key, elsewhere, showHere) {
-    Object.assign(this, { ServerConnection, PageConfig, key, elsewhere, prefix: null, wanted: true, gone: false });
+    Object.assign(this, { ServerConnection, PageConfig, key, elsewhere, prefix: null, wanted: true, gone: false, loading: true });
     this.at = element("span", "cl-State", { role: "status" });
     const bar = element("div", "cl-Bar");
     this.reload = button("Reload", () => this.load(this.path));
@@ -60,8 +60,15 @@ export class SitePage {
 
   load(path) {
     if (!this.prefix || this.elsewhere) return;
-    Object.assign(this, { wanted: false, gone: false });
+    Object.assign(this, { wanted: false, gone: false, loading: true });
+    this.frame.onload = () => this.loaded();
     this.frame.src = this.prefix + path;
+    this.tell();
+  }
+
+  loaded() {
+    this.loading = false;
+    this.tell();
   }
 
   // One window shows it: in two it would be two visitors.
@@ -83,14 +90,15 @@ export class SitePage {
     if (source !== this.frame.contentWindow || !data?.channelsLive) return;
     const { path, gone } = data.channelsLive;
     Object.assign(this, { path: String(path), gone: Boolean(gone) });
-    this.tell();
+    this.loaded();
   }
 
   tell() {
     this.node.classList.toggle("cl-Ended", Boolean(this.end));
     const host = (this.site ?? "").replace(/^https?:\/\//, "");
     const text = this.end ? `■ ${this.end} ${this.todo}`
-      : this.elsewhere ? "■ Another window shows this page." : `● ${host}${this.path}`;
+      : this.elsewhere ? "■ Another window shows this page."
+        : `${this.loading ? "… loading" : "●"} ${host}${this.path}`;
     this.here.hidden = !this.elsewhere;
     this.reload.hidden = this.elsewhere;
     if (this.at.textContent !== text) this.at.textContent = text;

@@ -7,7 +7,7 @@ const TARGET = "channels-live";
 const MEDIA_TYPE = "application/vnd.channels-live+json";
 const WINDOW = Math.random().toString(36).slice(2); // this one; the kernel may be seen in others too
 const WIDE = 900, HIGH = 450; // pixels that the main area must have, to be divided
-const COLUMNS = /\S {3,}\S|──▶|◀──/; // in a text that would be unreadable if it were wrapped
+const COLUMNS = /\S {3,}\S|──▶|◀──|[■·]{2}/; // in a text that would be unreadable if it were wrapped
 const FROM_START = "Run the notebook again from its first cell: Run → Run All Above Selected Cell.";
 
 export async function plugin(library) {
