@@ -121,7 +121,7 @@ WRONG = {
             "A right one changes nothing",
             VAULT,
             RIGHT,
-            RIGHT.replace("            return", "            cache.delete(key)\n            return"),
+            RIGHT.replace(":\n", ":\n            cache.delete(key)\n"),
         ),
         Wrong(
             "counts right guesses too",
