@@ -40,7 +40,7 @@ INSIDE = [
 ]
 MEMBERS = f"""
 from django.contrib.auth.models import User
-for name in ("fixed", "left", "banned", "changed", "ended", "ticket"):
+for name in ("fixed", "left", "banned", "changed", "ended", "ticket", "talks"):
     User.objects.create_user(name, password={PASSWORD!r})
 """
 
@@ -335,6 +335,21 @@ def test_frames_that_are_no_messages(eve):
             assert "well" in socket.recv(timeout=120)
 
 
+@pytest.mark.parametrize(
+    ("path", "frame"),
+    [
+        ("/ws/chat/", "[" * 100_000),
+        ("/ws/live/", '{"a":' * 30_000),
+        ("/ws/topics/lunch/page/?after=0", '{"a":' * 30_000),
+    ],
+)
+def test_json_that_is_nested_too_deep(site, eve, path, frame):
+    with eve.join(path) as socket:
+        socket.send(frame)
+        assert ends_with(socket) == 4400
+    assert "RecursionError" not in str(site.daphne.log(full=True))
+
+
 def test_what_is_put_into_messages(site, eve):
     texts = ["'; DROP TABLE myapp_message; --", "<script>alert(1)</script>", "a\r\nb\x00\u2028c"]
     with eve.join("/ws/chat/put-in/?after=0") as socket:
@@ -404,6 +419,25 @@ def test_many_frames(eve):
             for number in range(2_000):
                 sockets[number % 4].send('{"message": "x"}')
         assert 4429 in {ends_with(socket) for socket in sockets}
+
+
+def test_long_frames(eve):
+    with eve.join("/ws/chat/") as socket:
+        with suppress(ConnectionClosed):
+            for _ in range(10):
+                socket.send("x" * 90_000)
+        assert ends_with(socket) == 4429
+
+
+def test_posts_by_a_form_and_by_a_socket(eve):
+    eve.log_in("talks")
+    for _ in range(10):
+        assert eve.post("/topics/lunch/", text="Soup?").status_code == 302
+    assert "too many posts" in eve.post("/topics/lunch/", text="Soup?").text
+    with eve.join("/ws/topics/lunch/page/?after=999999") as socket:
+        socket.recv(timeout=120)
+        socket.send('{"text": "Soup?"}')
+        assert "too many posts" in socket.recv(timeout=120)
 
 
 def test_many_sockets(site, eve):
@@ -494,7 +528,7 @@ def test_lines_in_logs(site, eve):
 def test_each_attack_is_in_the_table_with_what_holds_it():
     """Every row of site/attacks.md names tests that exist, and every attack here is in it."""
     rows = re.findall(r"^\| (\d+) \| .+? \| .+? \| (.+?) \|$", PAGE.read_text(), re.M)
-    assert [int(number) for number, _ in rows] == list(range(1, 49))
+    assert [int(number) for number, _ in rows] == list(range(1, 52))
     here = {name for name in globals() if name.startswith("test_") and name != CHECK}
     named = set(re.findall(r"`(test_\w+)`", str(rows)))
     assert here <= named

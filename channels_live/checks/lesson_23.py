@@ -140,7 +140,10 @@ def check_23_3(site: Site) -> None:
     wrong: dict[str, object] = {"open": False}
     wait: dict[str, object] = {"error": "please wait"}
     tells = "the answer to a guess: whether it is the word"
-    counts = "what is counted: wrong guesses of somebody, on all of their sockets"
+    counts = (
+        "what is counted: wrong guesses of somebody, on all of their sockets. A right one changes "
+        "nothing"
+    )
     first = "what comes first: after three wrong guesses the right word does not help either"
     with site.client("/ws/vault/") as anna:
         for guess, expected, look in (

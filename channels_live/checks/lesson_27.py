@@ -67,7 +67,10 @@ def check_27_1(site: Site) -> None:
         cleo.send({"number": word()})
         cleo.expect_close(1011, "what is no number: half of it is an exception, as before")
         site.forgive()
-        exception = "what runs after an exception, and what does not: a guest has gone"
+        exception = (
+            "what an exception of ours leaves: one guest fewer, and one end more with code 1011. "
+            "`disconnect()` does not run then"
+        )
         see(exception, 4, {"1011": 1})
         dan.close(1001)
         eda.abort()

@@ -51,7 +51,10 @@ HINTS = {
 }
 CODE = "OTTER-42"
 JOINED = "what a learner reads who comes with the code: `joined`, and a name"
-ONLY = "which codes let somebody in: that of the class, in capital or small letters"
+ONLY = (
+    "which codes let somebody in: that of the class, in capital or small letters, with spaces "
+    "around it or without"
+)
 PRESENT = "what all screens read when somebody comes or goes: the names of all who are here"
 TWO = "when somebody is gone: when the last of their connections has ended"
 HOWEVER = "what runs when a connection ends: after an exception `disconnect` does not"

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from importlib import metadata
 
 import certifi
 import httpx
@@ -22,6 +23,8 @@ from clients import DAPHNE, eventually
 from daphne.cli import CommandLineInterface
 from django.conf import settings
 from kinds import lay_out as lay_out_kinds
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from rooms import UVICORN, closed_with, lay_out, visit
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -400,3 +403,27 @@ def test_authority_that_browsers_trust():
     trusted = ssl.create_default_context(cafile=certifi.where())
     names = [dict(item[0] for item in its["subject"]) for its in trusted.get_ca_certs()]
     assert "ISRG Root X1" in {name.get("commonName") for name in names}
+
+
+@pytest.mark.claim(
+    "lesson 22",
+    "What the site needs is in `requirements.txt`. (Lesson 24 adds `django-htmx`, and lesson 27 "
+    "`prometheus-client`.)",
+)
+def test_what_the_finished_site_needs():
+    """All that the site imports is named there, or needed by what is named there."""
+    cells = json.loads(next(NOTEBOOKS.glob("22_*.ipynb")).read_text("utf-8"))["cells"]
+    lesson = "\n".join("".join(cell["source"]) for cell in cells)
+    (text,) = re.findall(r"in `requirements.txt`.+?```text\n(.+?)```", lesson, re.S)
+    named = {Requirement(line).name for line in text.splitlines()}
+    needs = {need for name in named for need in map(Requirement, metadata.requires(name) or ())}
+    known = {canonicalize_name(name) for name in named | {need.name for need in needs}}
+    known |= {"django-htmx", "prometheus-client"}
+    owners = metadata.packages_distributions()
+    files = [*(SAMPLE / "finished").rglob("*.py"), *(SAMPLE / "start").rglob("*.py")]
+    site = [path for path in files if not re.search("test|experiments", path.as_posix())]
+    assert len(site) > 30
+    for path in site:
+        imported = re.findall(r"^\s*(?:from|import) ([a-z_]+)", path.read_text(), re.M)
+        for name in {*imported} & {*owners}:
+            assert known & {canonicalize_name(owner) for owner in owners[name]}, (path, name)

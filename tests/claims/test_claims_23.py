@@ -14,6 +14,7 @@ from clients import PATIENCE
 from deployed import NGINX, certificate, production
 from playwright.sync_api import expect
 from rooms import lay_out, shell
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from channels_live.server import Server
@@ -210,3 +211,24 @@ def test_header_does_not_pass_the_proxy(deployed):
     assert page.status_code == 200
     assert "evil.example" not in page.text
     assert re.search('href="/static/admin', page.text)
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "Pings, and the pieces of a message that does not end, are daphne's own matter, and no gate "
+    "sees them",
+    "The gate ends such a socket with 4400, and without a line.",
+)
+def test_what_a_gate_sees(deployed):
+    proxy, daphne, trusted = deployed
+    options = {"ssl": trusted, "origin": proxy.url(""), "proxy": None, "open_timeout": PATIENCE}
+    with connect(proxy.ws("/ws/chat/"), **options) as eve:
+        for _ in range(300):  # where 200 frames are too much
+            eve.ping()
+        eve.send(iter('{"message": "%s"}' % ("piece" * 60)))
+        assert json.loads(eve.recv(timeout=PATIENCE)) == {"message": "piece" * 60}
+        eve.send("[" * 100_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            eve.recv(timeout=PATIENCE)
+        assert closed.value.rcvd.code == 4400
+    assert "RecursionError" not in str(daphne.log(full=True))

@@ -117,6 +117,13 @@ WRONG = {
             RIGHT + MAY,
         ),
         Wrong(
+            "begins anew after a right guess",
+            "A right one changes nothing",
+            VAULT,
+            RIGHT,
+            RIGHT.replace(":\n", ":\n            cache.delete(key)\n"),
+        ),
+        Wrong(
             "counts right guesses too",
             "wrong guesses of somebody",
             VAULT,

@@ -13,16 +13,16 @@ WRONG = {
     "27.1": [
         Wrong(
             "goes down in disconnect, which does not run after an exception",
-            "what runs after an exception",
+            "what an exception of ours leaves",
             GUESTS,
             DOWN,
             "",
             ((GUESTS, "        self.code = code or 1005\n", GOES_DOWN),),
         ),
-        Wrong("forgets to go down", "what runs after an exception", GUESTS, DOWN, ""),
+        Wrong("forgets to go down", "what an exception of ours leaves", GUESTS, DOWN, ""),
         Wrong(
             "counts an exception as a goodbye",
-            "what runs after an exception",
+            "what an exception of ours leaves",
             GUESTS,
             "self.code = 1011",
             "self.code = 1000",
@@ -30,7 +30,7 @@ WRONG = {
         Wrong("keeps all codes", "counted together, as `client`", GUESTS, LABEL, "self.code"),
         Wrong(
             "counts all codes together",
-            "what runs after an exception",
+            "what an exception of ours leaves",
             GUESTS,
             LABEL,
             '"client"',

@@ -32,6 +32,13 @@ WRONG = {
             'if content["code"].strip() != CODE:',
         ),
         Wrong(
+            "keeps the spaces around a code",
+            "with spaces around it or without",
+            CLASSROOM,
+            ".strip().upper()",
+            ".upper()",
+        ),
+        Wrong(
             "counts who had a wrong code",
             "who came with a wrong code has not joined",
             CLASSROOM,

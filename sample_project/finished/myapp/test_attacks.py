@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
 from myapp.consumers import ChatConsumer
-from myapp.gate import TOO_MANY, Gate
+from myapp.gate import NONSENSE, TOO_MANY, Gate
 from myapp.test_reports import MEMORY
 from myproject.asgi import application
 
@@ -76,6 +76,23 @@ class GateTests(SimpleTestCase):
             answer = await socket.receive_output()
             self.assertEqual(answer.get("code"), TOO_MANY if number > 1 else None)
             await socket.disconnect()
+
+    async def test_long_frames_count_as_several(self):
+        gate = Gate(ChatConsumer.as_asgi(), 2)
+        for length in (1_000, 2_000):
+            socket = WebsocketCommunicator(gate, "/")
+            await socket.connect()
+            await socket.send_to(bytes_data=b"x" * length)
+            answer = await socket.receive_output()
+            self.assertEqual(answer.get("code"), TOO_MANY if length > 1_000 else None)
+
+    async def test_json_that_is_nested_too_deep(self):
+        socket = WebsocketCommunicator(Gate(ChatConsumer.as_asgi(), 200), "/")
+        await socket.connect()
+        await socket.send_to(text_data="[" * 100_000)
+        close = {"type": "websocket.close", "code": NONSENSE}
+        self.assertEqual(await socket.receive_output(timeout=5), close)
+        await socket.wait()  # and it raises nothing
 
     async def test_acknowledgements_are_not_counted(self):
         gate = Gate(Telling.as_asgi(), 1)

@@ -4,13 +4,15 @@ from collections import Counter
 from .limits import who
 from .rooms import read_in
 
-TOO_MANY = 4429  # a close code, as HTTP's 429
+TOO_MANY, NONSENSE = 4429, 4400  # close codes, as in HTTP
+LONG = 1_000  # characters, or bytes
 
 
 class Gate:
     """Hangs up on clients that send too much, on all of their sockets to this process together.
 
-    A message may be acknowledged once: that is not counted.
+    A frame counts once, and once more for each `LONG` in it. A message may be acknowledged once:
+    that is not counted.
 
     application: what stands behind it. most: frames in so many seconds.
     """
@@ -26,9 +28,10 @@ class Gate:
             nonlocal unread
             event = await receive()
             if event["type"] == "websocket.receive":
-                if unread and read_in(event.get("text")) is not None:
+                weight = 1 + len(event.get("text") or event.get("bytes") or "") // LONG
+                if unread and weight == 1 and read_in(event.get("text")) is not None:
                     unread -= 1
-                elif self.is_too_much(who(scope)):
+                elif self.is_too_much(who(scope), weight):
                     await send({"type": "websocket.close", "code": TOO_MANY})
                     return {"type": "websocket.disconnect", "code": TOO_MANY}
             return event
@@ -38,12 +41,15 @@ class Gate:
             unread += (event.get("text") or "").startswith('{"id":')
             await send(event)
 
-        await self.application(scope, receive_some, send_some)
+        try:
+            await self.application(scope, receive_some, send_some)
+        except RecursionError:  # JSON that is nested too deep: no fault of ours
+            await send({"type": "websocket.close", "code": NONSENSE})
 
-    def is_too_much(self, client):
+    def is_too_much(self, client, weight=1):
         now = time.monotonic()
         if now - self.since > self.seconds:
             self.frames.clear()
             self.since = now
-        self.frames[client] += 1
+        self.frames[client] += weight
         return self.frames[client] > self.most

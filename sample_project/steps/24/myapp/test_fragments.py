@@ -111,6 +111,8 @@ class FragmentTests(TransactionTestCase):
         await anna.send_to(text_data='{"text": "Soup?"}')
         await self.take(anna, "post-fields", "too many posts")
         await anna.disconnect()
+        answer = await sync_to_async(self.browser.post)("/topics/lunch/", {"text": "Soup?"})
+        self.assertContains(answer, "too many posts")
 
     async def test_page_of_no_topic_or_without_a_number_is_refused(self):
         for path in ("soup/page/?after=0", "lunch/page/", "lunch/page/?after=-1"):

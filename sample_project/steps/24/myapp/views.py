@@ -6,6 +6,7 @@ from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from .forms import PostForm
+from .limits import count
 from .members import user_group
 from .models import Topic
 from .protocol import schema
@@ -24,9 +25,14 @@ def topic_detail(request, slug):
 
     form = PostForm(request.POST or None)
     if form.is_valid():
-        form.instance.topic = topic
-        form.instance.author = request.user
-        return redirect(form.save())
+        try:
+            count("post", {"user": request.user}, 10, 60)
+        except ValueError as error:
+            form.add_error(None, str(error))
+        else:
+            form.instance.topic = topic
+            form.instance.author = request.user
+            return redirect(form.save())
 
     posts = topic.posts.select_related("author")
     after = max((post.pk for post in posts), default=0)
