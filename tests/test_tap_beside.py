@@ -217,7 +217,7 @@ from channels.testing import WebsocketCommunicator
 from myapp.routing import websocket_urlpatterns
 
 async def main():
-    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "ws/echo/?token=x")
+    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/echo/?token=x")
     assert (await communicator.connect())[0]
     await communicator.send_to(text_data="hello")
     assert await communicator.receive_from() == "hello"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from channels_live.tap.ends import is_gone
 from channels_live.tap.state import state
 from channels_live.tap.texts import address, cookies, cut, limited, number, plain, said, short
 from channels_live.tap.wire import record
@@ -32,6 +33,7 @@ class Connection:
         self.protocol = protocol
         self.secrets, self.origin = secrets or [], origin
         self.wire: Any = None  # daphne's protocol object, until it is closed
+        self.peer: Any = None  # what another server has for it, until then
         self.port = port  # the client's
         self.framed = False  # its server tells of each frame
         self.queue: Any = None  # what is not read, while the application runs
@@ -72,7 +74,7 @@ class Connection:
         if event.get("more_body"):
             self.streams = not self.measured
         else:
-            self.end_body("server")
+            self.end_body("client" if is_gone(self.peer) else "server")
 
     def end_body(self, by: str | None) -> None:
         """Record the end of a response, if it is not told yet.
@@ -81,9 +83,9 @@ class Connection:
         """
         if self.closed:
             return
-        stream = self.streams and not self.has_consumer  # whose messages tell the rest
-        if stream or by == "server":
-            record("end", conn=self.number, by=by, stream=stream)
+        # of a consumer's, its messages tell the rest
+        stream = self.streams and (by is None or not self.has_consumer)
+        record("end", conn=self.number, by=by, stream=stream)
         self.end()
 
     def mend(self) -> None:
@@ -93,7 +95,7 @@ class Connection:
 
     def end(self) -> None:
         """Note that nothing more passes on it."""
-        self.closed, self.wire = True, None
+        self.closed, self.wire, self.peer = True, None, None
         self._leave()
 
     def leave_application(self) -> None:

@@ -66,6 +66,8 @@ def left(peer: Any, accepted: bool, error: BaseException | None) -> End | int | 
     status, code = AFTER[server]
     if not accepted:
         return status
+    if server == "uvicorn" and error is None:
+        return None  # it has once left such a client waiting
     # whether a client of granian is gone meanwhile is not to be seen
     return End(None, None, NOBODY_TELLS) if server == "granian" else End("server", code)
 

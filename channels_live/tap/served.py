@@ -63,7 +63,7 @@ async def serve(application: Application, scope: Any, receive: Any, send: Any) -
     connection = _begin(scope)
     if connection is None:
         return await application(scope, receive, send)
-    peer = getattr(send, "__self__", None)
+    connection.peer = getattr(send, "__self__", None)
 
     async def telling_receive() -> Any:
         connection.waiting = True
@@ -71,12 +71,16 @@ async def serve(application: Application, scope: Any, receive: Any, send: Any) -
             event = await receive()
         finally:
             connection.waiting = False
-        _tell_received(connection, event, peer)
+        _tell_received(connection, event)
         return event
 
     async def telling_send(event: Any) -> Any:
         _tell_sent(connection, event)
-        return await send(event)
+        try:
+            return await send(event)
+        except Exception:
+            _take_back(connection, event)
+            raise
 
     token = state.connection.set(connection)
     failure: BaseException | None = None
@@ -88,7 +92,7 @@ async def serve(application: Application, scope: Any, receive: Any, send: Any) -
             record_error(error)
         raise
     finally:
-        _tell_left(connection, peer, failure)
+        _tell_left(connection, failure)
         failure = None  # or it would hold this frame, and this frame it
         state.connection.reset(token)
         connection.leave_application()
@@ -113,13 +117,13 @@ def _begin(scope: Any) -> Connection | None:
 
 
 @harmless
-def _tell_received(connection: Connection, event: Any, peer: Any) -> None:
+def _tell_received(connection: Connection, event: Any) -> None:
     kind = event["type"]
     if kind == "websocket.receive":
         record("in", conn=connection.number, **content(event))
     elif kind == "websocket.disconnect" and not connection.closed:
         if connection.answered and not connection.refused and not connection.closing:
-            end = ends.told(peer, event.get("code", ends.NO_CODE))
+            end = ends.told(connection.peer, event.get("code", ends.NO_CODE))
             record("close", conn=connection.number, **end._asdict())
         connection.end()
     elif kind == "http.disconnect":
@@ -150,8 +154,20 @@ def _tell_sent(connection: Connection, event: Any) -> None:
 
 
 @harmless
-def _tell_left(connection: Connection, peer: Any, error: BaseException | None) -> None:
+def _take_back(connection: Connection, event: Any) -> None:
+    """Note that an answer was refused by the server. That it raised comes next in the record."""
+    if event["type"] in (
+        "http.response.start",
+        "websocket.accept",
+        "websocket.http.response.start",
+    ):
+        connection.answered = connection.refused = False
+
+
+@harmless
+def _tell_left(connection: Connection, error: BaseException | None) -> None:
     """Tell what the server does now, where the application has left a client waiting."""
+    peer = connection.peer
     if connection.closed or connection.closing:
         return
     if connection.protocol == "http":
