@@ -50,7 +50,8 @@ class Call:
         kind = message.get("type", "")
         self.kind = limited(plain(kind) or repr(kind))
         self.method = _method_for(consumer, self.kind)
-        self.code = number(message.get("code"))
+        if (code := message.get("code")) is not None:  # which a frame has not: this is quick
+            self.code = number(code)
         if (text := plain(message.get("text"))) is not None:
             self.text = short(text)
 
