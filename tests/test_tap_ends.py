@@ -65,7 +65,11 @@ async def page(path, receive, send):
         await go.wait()
     if path == "/go/":
         go.set()
-    await send({"type": "http.response.body", "body": b"two"})
+    last = {"type": "http.response.body", "body": b"two"}
+    if path != "/long/":
+        await send({**last, "more_body": True})
+        last["body"] = b""
+    await send(last)
 
 
 async def application(scope, receive, send):
@@ -178,6 +182,7 @@ def test_end_by_a_client_is_told_as_far_as_the_server_shows_it(server, way):
     [
         ("done", "end of the stream"),
         ("measured", "200"),
+        ("long", "200"),
         ("left", "gone before its end"),
         ("failed", "500 server error"),
         ("broken", "stream broken off"),
@@ -194,7 +199,7 @@ def test_end_of_a_stream_is_told_and_by_whom(server, path, text):
                     assert response.status_code == 500
                 else:
                     first = next(parts)
-                if path in ("done", "measured"):
+                if path in ("done", "measured", "long"):
                     assert b"".join([first, *parts]) == b"onetwo"
         except httpx.RemoteProtocolError:
             assert path == "broken"

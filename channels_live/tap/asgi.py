@@ -74,6 +74,7 @@ class Connection:
         if event.get("more_body"):
             self.streams = not self.measured
         else:
+            self.streams = self.streams and not body  # what is only long ends with its last part
             self.end_body("client" if is_gone(self.peer) else "server")
 
     def end_body(self, by: str | None) -> None:

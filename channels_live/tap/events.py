@@ -108,7 +108,7 @@ EVENTS = (
                 str | None,
                 "server: it is complete; client: that is gone; None: it is broken off",
             ),
-            "stream": Field(bool, "no length was said before, and no consumer sends it"),
+            "stream": Field(bool, "in parts, of unknown length, without a consumer that tells"),
         },
     ),
     Event(
