@@ -107,6 +107,8 @@ def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
             with run.record.changed:
                 run.record.changed.wait(LOOK)
         teller.tell(run)
+        if not asking:
+            teller.forget(run)
 
 
 class _Teller:
@@ -139,6 +141,12 @@ class _Teller:
             self._print_wanted(self._live.tell(event))
         self._print_wanted(self._live.overdue(now=time.monotonic()))
         sys.stdout.flush()
+
+    def forget(self, run: Run) -> None:
+        """Let a record forget what is told: it holds so many events only, a watch may be long."""
+        with run.record.changed:
+            del run.record.events[: self._seen]
+        self._seen = 0
 
     def end(self) -> None:
         """Print what was to be told last."""

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import sysconfig
 import time
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from clients import eventually, family, gone, own_environment
@@ -17,11 +19,13 @@ from websockets.sync.client import connect
 
 from channels_live import ServerError
 from channels_live.cli import main
+from channels_live.record import Record
 from channels_live.server import ports
 from channels_live.server.command import parse
+from channels_live.server.log import LogFile
 from channels_live.server.ports import free_port
 from channels_live.timeline import Live
-from channels_live.watching import OPEN, UNSEEN, without_secrets
+from channels_live.watching import OPEN, UNSEEN, _Teller, without_secrets
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
 HELLO = '{"message": "hello"}'
@@ -415,4 +419,59 @@ def test_disconnect_after_the_end_by_the_server_is_told():
         ("close 4000", "", []),
         ("", "Room.disconnect(4000)", []),
         ("", "", ["raised KeyError: 'x'"]),
+    ]
+
+
+ENDED = {"kind": "exit", "process": 0, "at": 6.0}
+KILLED = {"kind": "gap", "process": 0, "at": 6.0, "why": "killed", "detail": None}
+
+
+@pytest.mark.parametrize("end", [ENDED, KILLED], ids=["exit", "killed"])
+def test_what_is_open_when_a_process_ends_is_dropped_with_it(end):
+    live = Live(str)
+    for process, number, more in (
+        (0, 1, []),
+        (0, 2, [{"kind": "close", "by": "client"}]),
+        (1, 1, []),
+    ):
+        opened = {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/"}
+        for event in [opened, {"kind": "answer", "status": 101}, *more]:
+            event = {"code": 1000, "reason": None, **event}
+            list(live.tell({**event, "process": process, "conn": number, "at": 5.0}))
+    (told,) = live.tell(end)
+    assert (told.client, told.row.text) == ("client 1", "connection dropped (1006)")
+    assert told.row.notes == ["its process ended"]
+
+
+def test_long_watch_forgets_what_has_ended(monkeypatch):
+    monkeypatch.setattr("channels_live.timeline.live.MOST", 10)
+    live = Live(str)
+    for number in range(100):
+        event = {"process": 0, "conn": number, "at": 5.0}
+        list(live.tell({**event, "kind": "open", "protocol": "http", "method": "GET", "path": "/"}))
+        list(live.tell({**event, "kind": "answer", "status": 200}))
+    assert len(live._connections) <= 20
+    late = {"kind": "end", "by": "server", "stream": True, "process": 0, "conn": 1, "at": 6.0}
+    assert list(live.tell(late)) == []
+
+
+def test_record_of_a_long_watch_does_not_grow(tmp_path, capsys):
+    names = ("last", "client", "path", "grep", "errors", "json", "times", "full", "pretty")
+    teller = _Teller(Namespace(secrets=False, **dict.fromkeys(names)))
+    record, log = Record(), LogFile()
+    run = SimpleNamespace(record=record, log=log, folder=tmp_path)
+    try:
+        for number in (1, 2):
+            event = {"process": 0, "conn": number, "at": 5.0}
+            opened = {"kind": "open", "protocol": "http", "method": "GET", "path": f"/{number}"}
+            record.events.append({**event, **opened})
+            teller.tell(run)
+            teller.forget(run)
+            assert record.events == []
+    finally:
+        record.close()
+        log.close_descriptor()
+    assert capsys.readouterr().out.split() == [
+        *("request", "1", "──▶", "GET", "/1"),
+        *("request", "2", "──▶", "GET", "/2"),
     ]
