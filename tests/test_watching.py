@@ -273,7 +273,7 @@ TOKEN = "9944b09199c62bcf9418ad846dd0e4bb"
         *[
             (text, text)
             for text in (
-                '{"type": "token", "token": "Hel", "max_tokens": 100}',
+                '{"type": "token", "token": "Hi", "max_tokens": 100}',
                 '{"token": "a model may say a long sentence"}',
                 '{"spin": 1, "author": "Ann", "state": "on", "key": "a", "token": null}',
             )
