@@ -71,8 +71,9 @@ Join a class. Its board is told of your exercises from then on; what exactly, th
 WATCH = """\
 Run a server, as typed after --, and tell the conversation with it as it happens: who connects,
 each frame, the methods of consumers, exceptions. Nothing in the project changes. It runs in the
-environment that is activated; `uv run` before it works too. The server's own log goes to stderr.
-Control-C ends both, a second one at once. The server's exit status is handed on.
+environment that is activated, and listens where you say; `uv run` before it works too. The server's
+own log goes to stderr, untouched. Control-C ends both, a second one at once. The server's exit
+status is handed on.
 """
 
 
@@ -189,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--times", "with the time of day"),
         ("--full", "whole frames, not only their beginnings"),
         ("--pretty", "JSON laid out; implies --full"),
+        ("--secrets", "also what is called password, token or the like in JSON"),
         ("--errors", "only what went wrong: exceptions, refusals, broken connections"),
         ("--json", "print an object a line: client, path, direction, text, call, notes, time"),
     ):
@@ -234,9 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     class_.add_argument(
         "--offline", action="store_true", help="there is no internet: pip in a cell says so at once"
     )
-    class_.add_argument(
-        "--tls", action="store_true", help="encrypted, with a certificate of its own"
-    )
+    class_.add_argument("--tls", action="store_true", help="encrypted, by a certificate of its own")
     for option, help in (
         ("--cert", "encrypted, with this certificate, in PEM"),
         ("--key", "its key"),

@@ -6,9 +6,12 @@ from pathlib import Path
 from channels_live import workspace
 from channels_live.kernel import KERNEL, WorkingCopy
 from channels_live.server import Server, ServerError
+from channels_live.server.ports import ONLY_HERE
 from channels_live.trouble import short
 from channels_live.workspace import LessonError
 
+_FROM_HERE = "What a notebook starts listens on 127.0.0.1 only"
+_IN_TERMINAL = "\nIn a terminal, `channels-live watch -- …` runs a server as it is typed."
 _NOT_FOUND = ("ModuleNotFoundError", "ImportError", "AttributeError", "ValueError")
 
 
@@ -46,6 +49,8 @@ class Project(WorkingCopy):
         except ServerError as error:
             if error.raised in _NOT_FOUND and not error.file:
                 error.reason += f"\n{self._hint()}"
+            if ONLY_HERE in error.reason:
+                error.reason = f"{error.reason.replace(ONLY_HERE, _FROM_HERE)}{_IN_TERMINAL}"
             raise
 
     def _hint(self) -> str:

@@ -114,7 +114,7 @@ class Sends(logging.Filter):
                     kind: iter([number for its_kind, number in client.sent if its_kind == kind])
                     for kind in ("open", "in", "close")
                 }
-            if connection in sent and (event["kind"] != "close" or event["by"] == "client"):
+            if connection in sent and (event["kind"] != "close" or event["by"] != "server"):
                 number = next(sent[connection].get(event["kind"], iter(())), None)
                 if number is not None:
                     event |= self._place(number)

@@ -26,6 +26,15 @@ from channels_live.timeline import Live, Update
 from channels_live.timeline.story import shortened
 from channels_live.trouble import visible
 
+_SECRET = re.compile(  # in JSON, in JSON within JSON, or as Python shows it; its end may be missing
+    r"""(?P<name>(?P<quote>\\{0,7}["'])[\w-]{0,40}"""
+    r"(?:(?P<short>passw|pwd|secret|(?<![a-z])(?:otp|pin)(?![a-z]))"
+    r"|token|api_?key|credential|session_?(?:id|key)|jwt)[\w-]{0,40}(?P=quote)\s*:\s*)"
+    r"(?P<value>(?P=quote)(?:(?!(?P=quote))(?:\\.|.))*(?:(?P=quote)|$)|-?\d[\d.e+-]*)"
+    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*",  # a JWT
+    re.IGNORECASE | re.DOTALL,
+)
+_SHORTEST_TOKEN = 12  # characters; a shorter one may be a language model's
 LOOK = 0.05  # seconds between two looks
 WHOLE = 1_000_000  # characters of a frame that are recorded where all of it is wanted
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
@@ -34,6 +43,7 @@ UNSEEN = (
     "and -I keep it out, and so do containers, and programs that bring a sitecustomize of their "
     "own, such as opentelemetry-instrument."
 )
+OPEN = "This server listens on {}: other computers may reach it."
 _ARROWS = {"in": "──▶", "out": "◀──", "": "   "}
 _COLORS = {"in": "32", "out": "36", "": "0"}  # by direction; the arrows tell the same
 _RED, _FAINT = "31", "2"
@@ -43,8 +53,7 @@ _PAINT = re.compile(r"\x1b\[[\d;]*m")  # of a log that is coloured though nobody
 def watch(options: argparse.Namespace) -> int:
     """Run a server and tell what happens. Return its exit status; for a signal, 128 and more.
 
-    options: as `cli` reads them. Raises ServerError if it would listen beyond this computer, or if
-    there is no such program.
+    options: as `cli` reads them. Raises ServerError if there is no such program.
     """
     words = options.command[1:] if options.command[0] == "--" else options.command
     line = words[0] if len(words) == 1 else shlex.join(words)
@@ -79,11 +88,13 @@ def _interrupt(run: Run) -> None:
 
 
 def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
-    asking = not ending  # whether it is ready, and listens on this computer only
+    asking = not ending  # whether it is ready
     while run.running:
         if asking:
             try:
                 asking = not run.wait_until_ready(LOOK)
+                if run.open_to and not asking:
+                    print(OPEN.format(run.open_to[0]), file=sys.stderr)
                 if not (asking or run.record.connected or run.record.events):
                     print(UNSEEN, file=sys.stderr)
             except ServerError as error:
@@ -96,6 +107,8 @@ def _follow(run: Run, teller: "_Teller", ending: bool = False) -> None:
             with run.record.changed:
                 run.record.changed.wait(LOOK)
         teller.tell(run)
+        if not asking:
+            teller.forget(run)
 
 
 class _Teller:
@@ -123,9 +136,17 @@ class _Teller:
         for event in map(dict, new):
             if event.get("file"):
                 event["file"] = relative(event["file"], run.folder)
+            if event["kind"] == "error" and not self._options.secrets:
+                event["message"] = without_secrets(event["message"])
             self._print_wanted(self._live.tell(event))
         self._print_wanted(self._live.overdue(now=time.monotonic()))
         sys.stdout.flush()
+
+    def forget(self, run: Run) -> None:
+        """Let a record forget what is told: it holds so many events only, a watch may be long."""
+        with run.record.changed:
+            del run.record.events[: self._seen]
+        self._seen = 0
 
     def end(self) -> None:
         """Print what was to be told last."""
@@ -148,6 +169,7 @@ class _Teller:
                 break
 
     def _frame(self, text: str) -> str:
+        text = text if self._options.secrets else without_secrets(text)
         if self._options.pretty:
             try:
                 return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
@@ -208,6 +230,21 @@ class _Teller:
             if direction and not color and arrow in line:
                 color = _COLORS[direction]
         return f"\x1b[{color}m{line}\x1b[0m" if color else line
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with "…" in place of passwords and tokens, as far as their names tell."""
+    return _SECRET.sub(_hidden, text)
+
+
+def _hidden(match: re.Match[str]) -> str:
+    if match["name"] is None:
+        return "…"
+    quote = match["quote"]
+    value = match["value"].strip(quote)
+    if not match["short"] and (len(value) < _SHORTEST_TOKEN or " " in value):
+        return match[0]
+    return f"{match['name']}{quote}…{quote}"
 
 
 def _lines(update: Update, begin: str) -> Iterator[str]:

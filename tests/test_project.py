@@ -105,3 +105,13 @@ def test_environment_of_the_project(site, command):
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
     assert "ChatConsumer.receive()" in str(server.timeline())
     project.stop()
+
+
+def test_address_for_others_belongs_into_a_terminal(site):
+    with pytest.raises(ServerError) as caught:
+        Project(site).start("daphne -b 0.0.0.0 myproject.asgi:application")
+    assert str(caught.value) == (
+        "'0.0.0.0' would open this server to other computers. What a notebook starts listens on "
+        "127.0.0.1 only: leave the address out.\n"
+        "In a terminal, `channels-live watch -- …` runs a server as it is typed."
+    )

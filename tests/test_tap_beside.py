@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from channels_live import tap
 from channels_live.record import Record
+from channels_live.timeline.story import clients_of
 
 SITE = Path(tap.__file__).parent / "site"
 WSGI = f"{RUNSERVER} --noreload --settings=myproject.plain_settings"
@@ -201,6 +203,49 @@ def test_threads_tasks_and_children_are_told(start, site):
     layer = [(event["target"], event["process"]) for event in events_of(server, "layer")]
     assert layer == [("jobs", 1), ("child", 2)]
     assert not events_of(server, "gap")
+
+
+# Tests of a project
+
+TESTS = """
+import asyncio, os
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "myproject.settings"
+django.setup()
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from myapp.routing import websocket_urlpatterns
+
+async def main():
+    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/echo/?token=x")
+    assert (await communicator.connect())[0]
+    await communicator.send_to(text_data="hello")
+    assert await communicator.receive_from() == "hello"
+    await communicator.disconnect(code=4001)
+
+asyncio.run(main())
+"""
+
+
+def test_connections_of_its_tests_are_told_with_their_paths(site):
+    (site / "try.py").write_text(TESTS)
+    record = Record()
+    try:
+        environment = os.environ | {"PYTHONPATH": str(SITE), "CHANNELS_LIVE_TAP": record.address}
+        command = [sys.executable, "try.py"]
+        done = subprocess.run(command, cwd=site, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert eventually(lambda: not record.connected and record.events)
+        (client,) = clients_of(record.events)
+        assert [(row.direction, row.text, row.call) for row in client.rows] == [
+            ("in", "GET /ws/echo/?token=…", "Echo.connect()"),
+            ("out", "101 accepted", ""),
+            ("in", "hello", "Echo.receive()"),
+            ("out", "hello", ""),
+            ("in", "close 4001", "Echo.disconnect(4001)"),
+        ]
+    finally:
+        record.close()
 
 
 # Other environments

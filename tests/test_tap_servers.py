@@ -83,7 +83,8 @@ def test_other_server_tells_what_daphne_tells(daphne, other, what):
     if "hypercorn" in other.command:  # it has no code for the application
         for event in ours:
             if event["kind"] == "close" and event["by"] == "client":
-                event.update(code=None, reason="with which code, this server does not tell")
+                reason = "by whom and with which code, this server does not tell"
+                event.update(by=None, code=None, reason=reason)
 
     def key(event):
         return sorted(map(str, event.items()))
@@ -110,7 +111,7 @@ def test_error_in_another_server(other):
     ]
     assert error["file"].endswith("consumers.py")
     own = [event["kind"] for event in events if event.get("conn") == error["conn"]]
-    assert own == ["open", "call", "error", "return"], "how the server answers is not seen"
+    assert own == ["open", "call", "error", "return", "answer"]
 
 
 def test_listening_is_told_by_every_server(other):

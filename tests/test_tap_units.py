@@ -151,16 +151,16 @@ def test_kind_of_event_must_be_known():
 
 
 def test_number_is_no_truth_and_truth_is_no_number():
-    assert fault({"kind": "end", "at": 0.0, "conn": True})
+    assert fault({"kind": "return", "at": 0.0, "conn": True, "call": 1, "seconds": 0.5})
     assert fault({"kind": "settled", "at": 0.0, "number": 1, "quiet": 1, "pending": False})
 
 
 def test_what_is_not_in_the_vocabulary_is_refused():
     recorded, refused = [], []
     record = checked(lambda kind, **fields: recorded.append(kind) or 0.0, refused.append)
-    record("end", conn=1)
-    assert (recorded, refused) == (["end"], [])
-    record("end", connection=1)
+    record("settled", number=1, quiet=True, pending=False)
+    assert (recorded, refused) == (["settled"], [])
+    record("settled", request=1, quiet=True, pending=False)
     assert len(refused) == 1
 
 

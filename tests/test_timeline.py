@@ -23,6 +23,9 @@ def opened(path, protocol="websocket"):
     return {"kind": "open", "protocol": protocol, "method": "GET", "path": path}
 
 
+ENDED = {"kind": "end", "by": "server", "stream": False}
+
+
 def answered(status):
     return {"kind": "answer", "status": status}
 
@@ -293,7 +296,7 @@ client 1  ──▶  x                                            Endless.receiv
                still running""",
     ),
     "page": (
-        [opened("/accounts/login/?next=/", "http"), answered(200), {"kind": "end"}],
+        [opened("/accounts/login/?next=/", "http"), answered(200), ENDED],
         """\
 request 1  ──▶  GET /accounts/login/?next=/
 request 1  ◀──  200""",
@@ -370,7 +373,7 @@ def test_of_a_long_timeline_the_middle_is_left_out():
 
 def test_only_some_clients():
     echo = [*accepted("/ws/echo/", "Echo"), *leaves("Echo")]
-    events = record(CHAT, echo, CHAT, [opened("/nowhere", "http"), answered(404), {"kind": "end"}])
+    events = record(CHAT, echo, CHAT, [opened("/nowhere", "http"), answered(404), ENDED])
 
     def names(**options):
         return [client.name for client in Timeline(events, **options).clients]
@@ -446,7 +449,7 @@ def test_diagram_with_too_many_lanes_is_left_out():
 
 
 def test_all_requests_share_a_lane():
-    page = [opened("/", "http"), answered(200), {"kind": "end"}]
+    page = [opened("/", "http"), answered(200), ENDED]
     source = Timeline(record(*[page] * 20)).mermaid()
     assert re.findall("participant .. as (.+)", source) == ["requests", "server"]
 

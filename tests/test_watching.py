@@ -7,18 +7,25 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from clients import eventually, family, gone, own_environment
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from channels_live import ServerError
 from channels_live.cli import main
+from channels_live.record import Record
+from channels_live.server import ports
 from channels_live.server.command import parse
+from channels_live.server.log import LogFile
 from channels_live.server.ports import free_port
 from channels_live.timeline import Live
-from channels_live.watching import UNSEEN
+from channels_live.watching import OPEN, UNSEEN, _Teller, without_secrets
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "channels-live")
 HELLO = '{"message": "hello"}'
@@ -212,6 +219,91 @@ def test_runner_of_a_project_runs_it_in_a_terminal_only(options):
     assert parse("uv run daphne -p 9 x:y").program[0] == sys.executable
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "daphne -b 0.0.0.0 -p 8001 x:y",
+        "daphne -e tcp:8001 x:y",
+        "uvicorn --host 0.0.0.0 --port 8001 x:y",
+        "hypercorn -b 0.0.0.0:8001 -b [::]:8001 x:y",
+        "python manage.py runserver 0.0.0.0:8001",
+    ],
+)
+def test_server_listens_where_it_is_told_to_in_a_terminal_only(line):
+    words = parse(line, in_terminal=True).argv(None)
+    assert set(line.split()[1:]) <= set(words)
+    with pytest.raises(ServerError, match=r"127\.0\.0\.1"):
+        parse(line)
+
+
+LISTENER = """
+import os, socket, time
+with socket.create_server(("127.0.0.1", 0)):
+    while not os.path.exists("seen"):
+        time.sleep(0.05)
+"""
+
+
+@pytest.mark.live
+def test_server_that_others_reach_is_told(site, capfd, monkeypatch):
+    def open_it(host):  # not really
+        (site / "seen").touch()
+        return False
+
+    monkeypatch.setattr(ports, "is_loopback", open_it)
+    (site / "listens.py").write_text(LISTENER)
+    monkeypatch.chdir(site)
+    assert main(["watch", "--", "python", "listens.py"]) == 0
+    assert OPEN.format("127.0.0.1") in capfd.readouterr().err
+
+
+TOKEN = "9944b09199c62bcf9418ad846dd0e4bb"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"user": "ann", "password": "x"}', '{"user": "ann", "password": "…"}'),
+        (f'{{"access_token":"{TOKEN}","a":1}}', '{"access_token":"…","a":1}'),
+        (f'{{"text":"{{\\"token\\":\\"{TOKEN}\\"}}"}}', '{"text":"{\\"token\\":\\"…\\"}"}'),
+        ("{'secret': 'it\\'s', 'b': 1}", "{'secret': '…', 'b': 1}"),
+        ('{"pin": 1234, "otp": "12"', '{"pin": "…", "otp": "…"'),
+        ('{"password": "cut o… (300 bytes)', '{"password": "…"'),
+        ("see eyJhbGciOiJIUzI1.eyJzdWIiOiIx.abc_d", "see …"),
+        *[
+            (text, text)
+            for text in (
+                '{"type": "token", "token": "Hi", "max_tokens": 100}',
+                '{"token": "a model may say a long sentence"}',
+                '{"spin": 1, "author": "Ann", "state": "on", "key": "a", "token": null}',
+            )
+        ],
+    ],
+)
+def test_secrets_in_frames_are_not_shown(text, shown):
+    assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize("text", ["\\", '"', '"token":"', "eyJ", '\\"', '"pin":-'])
+def test_frame_that_is_made_to_take_long_takes_no_longer(text):
+    began = time.process_time()
+    without_secrets(text * 200_000)
+    long = time.process_time() - began
+    began = time.process_time()
+    without_secrets(text * 20_000)
+    short = time.process_time() - began
+    assert long < 60 * short + 0.5, "where it is quadratic, 100 times as long"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("options", [[], ["--secrets"]])
+def test_secrets_are_shown_if_asked_for(watched, options):
+    watch = watched("--json", *options)
+    watch.talk(f'{{"message": "x", "token": "{TOKEN}"}}')
+    watch.told("disconnect(1000)")
+    assert (TOKEN in watch.out.read_text()) is bool(options)
+
+
 @pytest.mark.live
 def test_server_that_cannot_be_seen_is_told(watched):
     watch = watched(command="python -I -m http.server --bind 127.0.0.1 {}")
@@ -266,7 +358,6 @@ def test_colors_are_for_terminals(watched, monkeypatch, quiet):
     [
         ("watch", "say after -- what runs"),
         ("watch --last 0 -- daphne x:y", "argument --last: a number of lines"),
-        ("watch -- daphne -b 0.0.0.0 x:y", "would open this server to other computers"),
         ("watch -- dafne x:y", "There is no program called 'dafne'"),
     ],
 )
@@ -328,4 +419,59 @@ def test_disconnect_after_the_end_by_the_server_is_told():
         ("close 4000", "", []),
         ("", "Room.disconnect(4000)", []),
         ("", "", ["raised KeyError: 'x'"]),
+    ]
+
+
+ENDED = {"kind": "exit", "process": 0, "at": 6.0}
+KILLED = {"kind": "gap", "process": 0, "at": 6.0, "why": "killed", "detail": None}
+
+
+@pytest.mark.parametrize("end", [ENDED, KILLED], ids=["exit", "killed"])
+def test_what_is_open_when_a_process_ends_is_dropped_with_it(end):
+    live = Live(str)
+    for process, number, more in (
+        (0, 1, []),
+        (0, 2, [{"kind": "close", "by": "client"}]),
+        (1, 1, []),
+    ):
+        opened = {"kind": "open", "protocol": "websocket", "method": "GET", "path": "/"}
+        for event in [opened, {"kind": "answer", "status": 101}, *more]:
+            event = {"code": 1000, "reason": None, **event}
+            list(live.tell({**event, "process": process, "conn": number, "at": 5.0}))
+    (told,) = live.tell(end)
+    assert (told.client, told.row.text) == ("client 1", "connection dropped (1006)")
+    assert told.row.notes == ["its process ended"]
+
+
+def test_long_watch_forgets_what_has_ended(monkeypatch):
+    monkeypatch.setattr("channels_live.timeline.live.MOST", 10)
+    live = Live(str)
+    for number in range(100):
+        event = {"process": 0, "conn": number, "at": 5.0}
+        list(live.tell({**event, "kind": "open", "protocol": "http", "method": "GET", "path": "/"}))
+        list(live.tell({**event, "kind": "answer", "status": 200}))
+    assert len(live._connections) <= 20
+    late = {"kind": "end", "by": "server", "stream": True, "process": 0, "conn": 1, "at": 6.0}
+    assert list(live.tell(late)) == []
+
+
+def test_record_of_a_long_watch_does_not_grow(tmp_path, capsys):
+    names = ("last", "client", "path", "grep", "errors", "json", "times", "full", "pretty")
+    teller = _Teller(Namespace(secrets=False, **dict.fromkeys(names)))
+    record, log = Record(), LogFile()
+    run = SimpleNamespace(record=record, log=log, folder=tmp_path)
+    try:
+        for number in (1, 2):
+            event = {"process": 0, "conn": number, "at": 5.0}
+            opened = {"kind": "open", "protocol": "http", "method": "GET", "path": f"/{number}"}
+            record.events.append({**event, **opened})
+            teller.tell(run)
+            teller.forget(run)
+            assert record.events == []
+    finally:
+        record.close()
+        log.close_descriptor()
+    assert capsys.readouterr().out.split() == [
+        *("request", "1", "──▶", "GET", "/1"),
+        *("request", "2", "──▶", "GET", "/2"),
     ]

@@ -47,6 +47,7 @@ class Command:
 
     line: as typed. name: of what it runs. program, arguments: the words to execute.
     variables: those that were set before it, as in `DEBUG=1 daphne …`.
+    in_terminal: it was typed there, and may listen beyond this computer.
     host, port: where it listens; port None: nowhere that is known.
     shows_ready: how it shows that it is ready: "tap" (the tap tells), a text in its log, or None.
     reloads: it looks for changed files; with watchman they announce themselves.
@@ -64,6 +65,7 @@ class Command:
     scheme: str = "http"
     folder: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict)
+    in_terminal: bool = False
     _with_port: Callable[[int], list[str]] | None = None
 
     def argv(self, port: int | None) -> list[str]:
@@ -72,9 +74,18 @@ class Command:
             return [*self.program, *self.arguments]
         return [*self.program, *self._with_port(port)]
 
+    def elsewhere(self, option: str) -> "Command":
+        """Return it as one that does not listen on a port. Raises ServerError but in a terminal.
+
+        option: the one that says a port.
+        """
+        if not self.in_terminal:
+            raise ServerError(ONE_PORT.format(option))
+        return self  # once it is ready, it is looked at where it listens
+
     def listening(self, host: str, port: str, with_port: Callable[[int], list[str]]) -> "Command":
         """Return it as one that listens there. Raises ServerError if others could reach it."""
-        if not is_loopback(host):
+        if not (self.in_terminal or is_loopback(host)):
             raise ServerError(OPEN_TO_OTHERS.format(host))
         if not port.isdecimal() or len(port) > 20:
             return self  # the program itself says what is wrong with it
@@ -84,8 +95,8 @@ class Command:
 def parse(line: str, folder: Path | None = None, in_terminal: bool = False) -> Command:
     """Return the Command of a typed line, which is to run in a folder (None: in the current one).
 
-    in_terminal: it runs in the environment that is activated there, or by the `uv run` before it;
-    otherwise in that of this Python.
+    in_terminal: it runs in the environment that is activated there, or by the `uv run` before it,
+    and listens where it says; otherwise it runs in that of this Python, and listens on one port.
 
     Raises ServerError if its program is not there or if it would listen beyond this computer.
     """
@@ -100,6 +111,7 @@ def parse(line: str, folder: Path | None = None, in_terminal: bool = False) -> C
     if _is_python(name) and module in _READERS:
         name, program, arguments = module, [*program, "-m", module], arguments[2:]
     command = Command(line, name, program, arguments, folder=folder, variables=variables)
+    command = replace(command, in_terminal=in_terminal)
     name = Path(name).name  # as in `venv/bin/daphne`
     for known, read in _READERS.items():
         if known == name or known in _MANAGED and known in arguments:
@@ -176,7 +188,7 @@ def _daphne(command: Command) -> Command:
     except argparse.ArgumentError:
         return command  # an option without its value: daphne says so itself
     if typed.elsewhere:
-        raise ServerError(ONE_PORT.format("-p"))
+        return command.elsewhere("-p")
     if typed.unix_socket:
         return command  # which nobody reaches from another computer
     return command.listening(
@@ -237,8 +249,7 @@ def _asgi(command: Command) -> Command:
         return command  # once it is ready, it is looked at where it listens
     listening = server.read(command.arguments, {**os.environ, **command.variables})
     if listening is None:
-        option = server.bind[0] if server.bind else server.port[0]
-        raise ServerError(ONE_PORT.format(option))
+        return command.elsewhere(server.bind[0] if server.bind else server.port[0])
     host, port, rest = listening
     # what variables say is said again, so that nothing is left to them
     command = replace(command, arguments=server.at(host, port, rest))
@@ -253,7 +264,7 @@ def _nginx(command: Command) -> Command:
     text = file.read_text("utf-8", errors="replace")
     addresses = nginx.listening(text)
     if len(addresses) != 1:
-        raise ServerError(ONE_PORT.format(f"`listen 127.0.0.1:8443 ssl;`, once, in {file.name}"))
+        return command.elsewhere(f"`listen 127.0.0.1:8443 ssl;`, once, in {file.name}")
     host, port, tls = addresses[0]
 
     def with_port(other: int) -> list[str]:

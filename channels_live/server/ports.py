@@ -9,13 +9,13 @@ import socket
 import psutil
 
 LOOPBACK = "127.0.0.1"
+ONLY_HERE = "In this course servers listen on 127.0.0.1 only"
 OPEN_TO_OTHERS = (
-    "'{}' would open this server to other computers. "
-    "In this course servers listen on 127.0.0.1 only: leave the address out."
+    f"'{{}}' would open this server to other computers. {ONLY_HERE}: leave the address out."
 )
 LISTENS_TO_OTHERS = (  # by itself, perhaps
     "This server listens on '{}', where other computers would reach it, so it was ended. "
-    "In this course servers listen on 127.0.0.1 only: give it that address. "
+    f"{ONLY_HERE}: give it that address. "
     "Many programs have an option for it, such as --bind 127.0.0.1 or --host 127.0.0.1."
 )
 ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it

@@ -47,6 +47,7 @@ class Run:
             raise
         self._ready_text = _Sought(ready, self.log) if ready is not None else None
         self._listens = ready == LISTENS
+        self.open_to: list[str] = []  # where other computers reach it, once it is ready
         self._seen = 0  # events that were there when it last got ready
         try:
             self.process = Process(
@@ -199,11 +200,15 @@ class Run:
         # whatever was typed or told: what counts is where it listens
         addresses = ports.listened_on(self.process.pid)
         if listening := self._happened("listening"):
-            with socket.create_connection((listening["host"], listening["port"]), timeout=5.0):
+            host = {"0.0.0.0": ports.LOOPBACK, "::": "::1"}.get(
+                listening["host"], listening["host"]
+            )
+            with socket.create_connection((host, listening["port"]), timeout=5.0):
                 pass
             self.port = listening["port"]  # port 0 asks for any
-        if others := [host for host, _ in addresses if not ports.is_loopback(host)]:
-            raise diagnosis.ServerError(ports.LISTENS_TO_OTHERS.format(others[0]))
+        self.open_to = [host for host, _ in addresses if not ports.is_loopback(host)]
+        if self.open_to and not self.command.in_terminal:
+            raise diagnosis.ServerError(ports.LISTENS_TO_OTHERS.format(self.open_to[0]))
         if self.port is None and len(addresses) == 1:
             self.port = addresses[0][1]
         self.record.settle()  # answered by the server's own event loop

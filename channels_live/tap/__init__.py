@@ -3,8 +3,9 @@
 `wire` is the connection to that kernel, `events` says what goes up it and `batches` how, `settle`
 and `pending` answer when the kernel asks. What is told comes from hooks in the libraries, see
 `hooks`: `daphne`, `servers` (the others), `channels` (and `calls` of its consumers), `layers` and
-`django`; `asgi` holds what any server needs, and `outside` tells what happens beside all
-connections. `state` is all that they know.
+`django`. `asgi` holds what any server needs, `served` the applications as servers call them, `ends`
+how connections end there; `outside` tells what happens beside all connections. `state` is all that
+they know.
 
 A hook never raises, never changes what happens, and never holds an object of the project alive.
 Nothing here imports anything of the course or beyond the standard library: a project may bring

@@ -1,19 +1,14 @@
-"""What the hooks of any ASGI server need: a connection, and the application that serves it."""
+"""What the hooks of any ASGI server need: a connection, and what is recorded of it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from channels_live.tap.errors import record_error
+from channels_live.tap.ends import is_gone
 from channels_live.tap.state import state
-from channels_live.tap.texts import address, cookies, cut, limited, plain, said, short
-from channels_live.tap.wire import harmless, record
+from channels_live.tap.texts import address, cookies, cut, limited, number, plain, said, short
+from channels_live.tap.wire import record
 
-if TYPE_CHECKING:
-    from asyncio import Queue
-
-Application = Callable[..., Awaitable[Any]]
 SERVED = ("websocket", "http")  # scopes that come from a client
 
 
@@ -38,10 +33,10 @@ class Connection:
         self.protocol = protocol
         self.secrets, self.origin = secrets or [], origin
         self.wire: Any = None  # daphne's protocol object, until it is closed
+        self.peer: Any = None  # what another server has for it, until then
         self.port = port  # the client's
         self.framed = False  # its server tells of each frame
-        # what is not read, while the application runs
-        self.queue: Queue[Any] | _Empty | None = None
+        self.queue: Any = None  # what is not read, while the application runs
         self.waiting = False  # the application waits for the next event
         self.failed = False  # ... has raised, and daphne has not dealt with it yet
         self.error: int | None = None  # the id() of an exception that is recorded
@@ -49,6 +44,7 @@ class Connection:
         self.answered = False
         self.refused = False
         self.closing = False  # the application has closed it
+        self.measured = self.streams = False  # how long its body is, is said; it has parts
         self.has_consumer = False
         self.closed = False
         state.connections[self.number] = self
@@ -57,12 +53,41 @@ class Connection:
     def answer(self, status: Any) -> None:
         """Record the HTTP status that it is answered with; 101 accepts a WebSocket."""
         self.answered, self.refused = True, status != 101
-        if isinstance(status, int):
-            fields: dict[str, Any] = {"conn": self.number, "status": int(status)}
+        if (status := number(status)) is not None:
+            fields: dict[str, Any] = {"conn": self.number, "status": status}
             if self.protocol == "websocket" and status == 403:
                 fields.update(origin=self.origin, code=self.asked)
             record("answer", **fields)
         self.mend()
+
+    def begin_body(self, event: Any) -> None:
+        """Record the start of an HTTP response. event: the application's."""
+        self.answer(event["status"])
+        if type(headers := event.get("headers")) in (list, tuple):  # not what can be read once only
+            names = [pair[0] for pair in headers if pair]
+            self.measured = b"content-length" in [name.lower() for name in names]
+
+    def send_body(self, event: Any) -> None:
+        """Record a piece of the body of a response. event: the application's."""
+        if (body := event.get("body")) and self.has_consumer:
+            record("out", conn=self.number, call=calling(), text=short(body))
+        if event.get("more_body"):
+            self.streams = not self.measured
+        else:
+            self.streams = self.streams and not body  # what is only long ends with its last part
+            self.end_body("client" if is_gone(self.peer) else "server")
+
+    def end_body(self, by: str | None) -> None:
+        """Record the end of a response, if it is not told yet.
+
+        by: server, when it is complete; client, when that is gone; None, when it is broken off.
+        """
+        if self.closed:
+            return
+        # of a consumer's, its messages tell the rest
+        stream = self.streams and (by is None or not self.has_consumer)
+        record("end", conn=self.number, by=by, stream=stream)
+        self.end()
 
     def mend(self) -> None:
         """Note that the exception of the application has been dealt with."""
@@ -71,7 +96,7 @@ class Connection:
 
     def end(self) -> None:
         """Note that nothing more passes on it."""
-        self.closed, self.wire = True, None
+        self.closed, self.wire, self.peer = True, None, None
         self._leave()
 
     def leave_application(self) -> None:
@@ -105,16 +130,6 @@ class Connection:
             state.connections.pop(self.number, None)
 
 
-class _Empty:
-    """Stands for what an application has not read, where the server does not show it."""
-
-    def empty(self) -> bool:
-        return True
-
-
-_EMPTY = _Empty()
-
-
 def connection_of(scope: Any) -> Connection:
     """Return a new connection for what a server has made of a request."""
     secrets: list[str] = []
@@ -134,137 +149,9 @@ def connection_of(scope: Any) -> Connection:
     method = plain(scope.get("method", "GET"))
     where = cut(address(path, query, secrets), secrets)
     client, port = scope.get("client"), None
-    if isinstance(client, (tuple, list)) and len(client) > 1 and type(client[1]) is int:
-        port = client[1]
+    if isinstance(client, (tuple, list)) and len(client) > 1:
+        port = number(client[1])
     return Connection(plain(scope["type"]) or "", method, where, secrets, origin, port)
-
-
-def watched(application: Application) -> Application:
-    """Return an ASGI application that notes what the application does with its connection."""
-
-    async def watched_application(scope: Any, receive: Any, send: Any) -> Any:
-        connection = state.connection.get()
-        if connection is None:
-            return await _serve(application, scope, receive, send)
-        connection.queue = getattr(receive, "__self__", _EMPTY)
-
-        async def waiting_receive() -> Any:
-            connection.waiting = True
-            try:
-                return await receive()
-            finally:
-                connection.waiting = False
-
-        try:
-            return await application(scope, waiting_receive, send)
-        except (Exception, SystemExit) as error:
-            connection.failed = isinstance(error, Exception)
-            record_error(error)
-            raise
-        finally:
-            connection.leave_application()
-
-    return watched_application
-
-
-# --- a server of which nothing else is known
-
-
-async def _serve(application: Application, scope: Any, receive: Any, send: Any) -> Any:
-    """Serve with an application, and record all that passes between it and its server."""
-    _note_loop()
-    connection = _begin(scope)
-    if connection is None:
-        return await application(scope, receive, send)
-
-    async def telling_receive() -> Any:
-        connection.waiting = True
-        try:
-            event = await receive()
-        finally:
-            connection.waiting = False
-        _tell_received(connection, event)
-        return event
-
-    async def telling_send(event: Any) -> Any:
-        _tell_sent(connection, event)
-        return await send(event)
-
-    token = state.connection.set(connection)
-    try:
-        return await application(scope, telling_receive, telling_send)
-    except (Exception, SystemExit) as error:
-        record_error(error)
-        raise
-    finally:
-        state.connection.reset(token)
-        connection.leave_application()
-        connection.end()
-
-
-@harmless
-def _note_loop() -> None:
-    if state.loop is None:
-        import asyncio
-
-        state.loop = asyncio.get_running_loop()
-
-
-@harmless
-def _begin(scope: Any) -> Connection | None:
-    if scope["type"] not in SERVED:
-        return None
-    connection = connection_of(scope)
-    connection.framed, connection.queue = True, _EMPTY
-    return connection
-
-
-@harmless
-def _tell_received(connection: Connection, event: Any) -> None:
-    kind = event["type"]
-    if kind == "websocket.receive":
-        record("in", conn=connection.number, **content(event))
-    elif kind == "websocket.disconnect" and not connection.closed:
-        if connection.answered and not connection.refused and not connection.closing:
-            code = event.get("code", 1005)
-            code = code if type(code) is int and code != 1006 else None
-            by = "server" if state.stopping else "client"
-            reason = "the server stopped" if state.stopping else None
-            if by == "client" and state.codeless:
-                code, reason = None, "with which code, this server does not tell"
-            record("close", conn=connection.number, by=by, code=code, reason=reason)
-        connection.end()
-
-
-@harmless
-def _tell_sent(connection: Connection, event: Any) -> None:
-    kind, more = event["type"], event.get("more_body")
-    if connection.closed or connection.closing:
-        return  # it never leaves
-    if kind == "websocket.send":
-        if connection.answered:
-            record("out", conn=connection.number, call=calling(), **content(event))
-    elif kind == "websocket.accept":
-        connection.answer(101)
-    elif kind == "websocket.close":
-        code = event.get("code", 1000)
-        connection.closing, connection.asked = True, code if type(code) is int else None
-        if connection.answered:
-            asked = connection.asked
-            record("close", conn=connection.number, by="server", code=asked, reason=None)
-        else:
-            connection.answer(403)
-    elif kind in ("http.response.start", "websocket.http.response.start"):
-        connection.answer(event["status"])
-    elif kind == "http.response.body":
-        if (body := event.get("body")) and connection.has_consumer:
-            record("out", conn=connection.number, call=calling(), text=short(body))
-        if not more:
-            record("end", conn=connection.number)
-            connection.end()
-
-
-# --- for hooks
 
 
 def content(event: Any) -> dict[str, Any]:

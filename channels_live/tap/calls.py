@@ -11,7 +11,7 @@ from typing import Any
 from channels_live.tap.errors import record_error
 from channels_live.tap.layers import mark_of
 from channels_live.tap.state import state
-from channels_live.tap.texts import limited, name_of, plain, short
+from channels_live.tap.texts import limited, name_of, number, plain, short
 from channels_live.tap.wire import record, tell_gap
 
 _mro, _module = type.__dict__["__mro__"].__get__, type.__dict__["__module__"].__get__
@@ -50,8 +50,8 @@ class Call:
         kind = message.get("type", "")
         self.kind = limited(plain(kind) or repr(kind))
         self.method = _method_for(consumer, self.kind)
-        if type(code := message.get("code")) is int:
-            self.code = code
+        if (code := message.get("code")) is not None:  # which a frame has not: this is quick
+            self.code = number(code)
         if (text := plain(message.get("text"))) is not None:
             self.text = short(text)
 

@@ -6,10 +6,11 @@ import functools
 from typing import Any
 
 from channels_live.tap import hooks
-from channels_live.tap.asgi import Connection, calling
+from channels_live.tap.asgi import SERVED, Connection, calling
 from channels_live.tap.calls import Call
 from channels_live.tap.hooks import Hooks
 from channels_live.tap.layers import make_layer
+from channels_live.tap.served import serve
 from channels_live.tap.state import state
 from channels_live.tap.texts import plain, short
 from channels_live.tap.wire import flush, harmless, record
@@ -66,7 +67,9 @@ def _consume(method: Any) -> Any:
     async def consume(consumer: Any, scope: Any, receive: Any, send: Any) -> Any:
         if state.connection.get():
             return await method(consumer, scope, receive, send)
-        # served by no server: a worker's channel, a test, or a protocol of the project's own
+        if scope.get("type") in SERVED:  # by a test, or a server that is not known
+            return await serve(functools.partial(method, consumer), scope, receive, send)
+        # a worker's channel, or a protocol of the project's own
         connection = _begin_connection(scope)
 
         async def recorded_send(event: Any) -> Any:

@@ -6,12 +6,13 @@ import errno
 import os
 from typing import Any
 
-from channels_live.tap import asgi, hooks
+from channels_live.tap import hooks, served
 from channels_live.tap.asgi import Connection, calling, connection_of
+from channels_live.tap.ends import NO_CODE, STOPPED
 from channels_live.tap.errors import record_crash
 from channels_live.tap.hooks import Hooks, after, before
 from channels_live.tap.state import state
-from channels_live.tap.texts import short
+from channels_live.tap.texts import number, short
 from channels_live.tap.wire import flush, harmless, record
 
 WHOLE_SECOND = "CHANNELS_LIVE_WHOLE_SECOND"  # set in tests
@@ -23,7 +24,7 @@ def _server_init(server: Any, *_: Any, **__: Any) -> None:
     from daphne.server import twisted_loop
 
     state.loop = twisted_loop
-    server.application = asgi.watched(server.application)
+    server.application = served.watched(server.application)
 
 
 @harmless
@@ -99,8 +100,7 @@ def _send_message(protocol: Any, payload: Any, binary: bool = False, *_: Any, **
 
 def _handle_reply(protocol: Any, message: Any) -> None:
     if message["type"] == "websocket.close" and (connection := getattr(protocol, "tap", None)):
-        code = message.get("code", 1000)
-        connection.asked = code if type(code) is int else None
+        connection.asked = number(message.get("code", 1000))
 
 
 def _send_close_frame(
@@ -108,7 +108,7 @@ def _send_close_frame(
 ) -> None:
     connection = getattr(protocol, "tap", None)
     if connection and not (reply or options.get("isReply")):
-        code = code if type(code) is int else None
+        code = number(code)
         record("close", conn=connection.number, by="server", code=code, reason=None)
         connection.mend()
 
@@ -124,12 +124,12 @@ def _on_close(protocol: Any, clean: bool, code: Any, *_: Any) -> None:
         return
     if clean:
         if not protocol.closedByMe:
+            code = NO_CODE if code is None else code  # as by close() in a browser
             record("close", conn=connection.number, by="client", code=code, reason=None)
     elif connection.refused:
         pass
     elif state.stopping:
-        reason = "the server stopped"
-        record("close", conn=connection.number, by="server", code=None, reason=reason)
+        record("close", conn=connection.number, by="server", code=None, reason=STOPPED)
     elif protocol.droppedByMe:
         reason = protocol.wasNotCleanReason.partition("connection: ")[2]
         if protocol.wasMaxMessagePayloadSizeExceeded or protocol.wasMaxFramePayloadSizeExceeded:
@@ -158,18 +158,14 @@ def _http_reply(request: Any, message: Any) -> None:
     if connection is None or connection.closed:
         return
     if message["type"] == "http.response.start":
-        connection.answer(message["status"])
-        return
-    if (body := message.get("body")) and connection.has_consumer:
-        record("out", conn=connection.number, call=calling(), text=short(body))
-    if not message.get("more_body"):
-        record("end", conn=connection.number)
-        connection.end()
+        connection.begin_body(message)
+    else:
+        connection.send_body(message)
 
 
 def _http_lost(request: Any, *_: Any) -> None:
     if connection := getattr(request, "tap", None):
-        connection.end()
+        connection.end_body(None if state.stopping else "client")
 
 
 # daphne's own, and what it inherits of autobahn and twisted

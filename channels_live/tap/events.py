@@ -94,12 +94,23 @@ EVENTS = (
         "a WebSocket ends",
         {
             "conn": _CONN,
-            "by": Field(str, "who ends it: client or server"),
+            "by": Field(str | None, "who ends it: client or server; None: that is not known"),
             "code": Field(int | None, "the code; None: dropped without a close frame"),
-            "reason": Field(str | None, "why the server dropped it, or why there is no code"),
+            "reason": Field(str | None, "why the server dropped it, or what is not known"),
         },
     ),
-    Event("end", "an HTTP response is complete", {"conn": _CONN}),
+    Event(
+        "end",
+        "an HTTP response ends",
+        {
+            "conn": _CONN,
+            "by": Field(
+                str | None,
+                "server: it is complete; client: that is gone; None: it is broken off",
+            ),
+            "stream": Field(bool, "in parts, of unknown length, without a consumer that tells"),
+        },
+    ),
     Event(
         "call",
         "a method of a consumer starts",

@@ -33,9 +33,9 @@ LIBRARIES = SERVERS | {"asgiref", "channels", "channels_redis", "django", "redis
 LIBRARIES |= {"channels_live", "gunicorn", "uvicorn_worker"}  # the tap is in the first
 # tasks that wait for a client or, in a worker, for a message: through these the application runs
 WAITING = {
-    ("channels_live.tap.asgi", "watched_application"),
-    ("channels_live.tap.asgi", "waiting_receive"),
-    ("channels_live.tap.asgi", "telling_receive"),
+    ("channels_live.tap.served", "watched_application"),
+    ("channels_live.tap.served", "waiting_receive"),
+    ("channels_live.tap.served", "telling_receive"),
     ("channels_live.tap.channels", "consume"),
 }
 # modules that start tasks of their own

@@ -1,7 +1,7 @@
 """Where the tap listens in other ASGI servers: where they take up the application, and listen.
 
-All else is told by the application itself, see `asgi`. So a frame or a request that the server
-refuses by itself is not in the record, nor how it ends a connection whose application has failed.
+All else is told by the application itself, see `served`. So a frame or a request that the server
+refuses by itself is not in the record.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import socket
 from typing import Any
 
 from channels_live.tap import hooks
-from channels_live.tap.asgi import watched
 from channels_live.tap.hooks import Hooks, after, before
+from channels_live.tap.served import watched
 from channels_live.tap.state import state
 from channels_live.tap.wire import flush, harmless, record
 
@@ -52,7 +52,6 @@ def _shutdown(*_: Any, **__: Any) -> None:
 
 
 def _wrapper_init(wrapper: Any, *_: Any, **__: Any) -> None:
-    state.codeless = True  # it says 1006, whatever the client has said
     wrapper.app = watched(wrapper.app)
 
 

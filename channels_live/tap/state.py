@@ -74,7 +74,6 @@ class State:
         self.broken = False  # runserver's files are
         self.watching = False
         self.stopping = False
-        self.codeless = False  # the server does not hand on with which code a client closes
         self.command: int | None = None  # the id() of manage.py's command
 
 

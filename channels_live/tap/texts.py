@@ -39,6 +39,14 @@ def plain(value: Any) -> str | None:
     return str.__str__(value) if issubclass(kind, str) else None
 
 
+def number(value: Any) -> int | None:
+    """Return an int as nothing but an int, also of an enumeration, or None for what is none."""
+    kind = type(value)
+    if kind is int:
+        return value
+    return int.__int__(value) if issubclass(kind, int) and kind is not bool else None
+
+
 def limited(text: str, limit: int = LONGEST) -> str:
     """Return a text, cut off after so many characters."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"

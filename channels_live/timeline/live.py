@@ -7,6 +7,7 @@ from typing import NamedTuple
 from channels_live.timeline.story import BACKGROUND, KINDS, RUNNING, Event, Row, Story
 
 PATIENCE = 1.0  # seconds; what came and is not taken up is told then
+MOST = 10_000  # connections that are remembered besides those that are open
 KEPT = 8  # rows of a connection that something may still be added to
 
 
@@ -36,10 +37,15 @@ class Live:
 
     def tell(self, event: Event) -> Iterator[Update]:
         """Yield what is known by an event that was not known before."""
+        if event["kind"] == "exit" or event.get("why") == "killed":
+            yield from self._end(event)
         if "conn" not in event:
             return
         key = event["process"], event["conn"]
         if key not in self._connections:
+            if event["kind"] == "end":
+                return  # of one that is forgotten
+            self._forget()
             kind = str(event.get("protocol"))
             kind = BACKGROUND if event["conn"] is None else KINDS.get(kind, kind)
             self._counts[kind] += 1
@@ -48,6 +54,21 @@ class Live:
         connection = self._connections[key]
         yield from connection.tell(event)
         (self._waiting.add if connection.waits else self._waiting.discard)(connection)
+
+    def _end(self, exit: Event) -> Iterator[Update]:
+        """Yield the ends of connections whose process has ended: the system has dropped them."""
+        close = {"kind": "close", "by": "server", "code": None, "reason": "its process ended"}
+        for (process, number), connection in list(self._connections.items()):
+            if process == exit["process"] and connection.is_open:
+                end = {**close, "process": process, "conn": number, "at": exit["at"]}
+                yield from connection.tell(end)
+
+    def _forget(self) -> None:
+        if len(self._connections) >= 2 * MOST:
+            old = list(self._connections.items())[:-MOST]
+            for key, connection in old:
+                if not connection.is_open and key[1] is not None:
+                    del self._connections[key]
 
     def overdue(self, now: float) -> Iterator[Update]:
         """Yield what came a while ago, and no consumer has taken up. now: as `at` in events."""
@@ -65,7 +86,7 @@ class _Connection(Story):
         self._event = first  # the last one
         # a page may have a consumer, but mostly it has none; a WebSocket mostly has one
         self._has_consumer = first.get("protocol") not in ("http", None)
-        self._is_called = False
+        self._is_called = self.is_open = False
         self._told: dict[int, tuple[str, int]] = {}  # id of a row → its call, how many notes: told
 
     @property
@@ -86,6 +107,8 @@ class _Connection(Story):
         elif event["kind"] == "answer" and not self._is_called:
             self._has_consumer = False  # an application without one, or one that refuses
         self.take(event)
+        if event["kind"] in ("answer", "close"):
+            self.is_open = event.get("status") == 101
         if event["kind"] in ("in", "out") and "text" in event:
             waiting = self._arrived if event["kind"] == "in" and self._arrived else self.rows
             waiting[-1].text = self._text_of(event["text"])

@@ -13,8 +13,12 @@ _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not for a screen
 BACKGROUND = "background"
 RUNNING = "still running"
+NO_ANSWER = "no answer, connection dropped"
 CUT_OFF = "cut off: the server ended"
 KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
+_CODES = {None: "gone without a close frame (1006)", 1005: "close without a code (1005)"}
+_ENDS = {"server": ("out", "end of the stream"), "client": ("in", "gone before its end")}
+_ENDS[""] = ("out", "stream broken off")
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
 T = TypeVar("T")
@@ -182,19 +186,16 @@ class Story:
     def _on_close(self, event: Event) -> None:
         code = event["code"]
         if event["by"] == "client":
-            text = "gone without a close frame (1006)" if code is None else f"close {code}"
-            if reason := event["reason"]:  # such as that the code is not known
-                self._arrived.append(Row("in", "closed", notes=[reason], begins=event))
-            else:
-                self._arrived.append(Row("in", text, begins=event))
+            self._arrived.append(Row("in", _CODES.get(code, f"close {code}"), begins=event))
+        elif event["by"] is None:
+            text = "closed" if code is None else f"closed with {code}"
+            self._arrived.append(Row("", text, notes=[event["reason"]], begins=event))
         elif code is not None:
             self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
             self._ends.append(self.rows[-1])
         else:
             self._show_arrived()
-            text = (
-                "connection dropped (1006)" if self._accepted else "no answer, connection dropped"
-            )
+            text = "connection dropped (1006)" if self._accepted else NO_ANSWER
             notes = [event["reason"]] if event["reason"] and self._accepted else []
             self.rows.append(Row("out", text, by_server=True, notes=notes, begins=event))
             self._ends.append(self.rows[-1])
@@ -249,9 +250,8 @@ class Story:
             self.rows.append(Row("", text, begins=event))
         else:
             self.rows[-1].notes.append(text)
-        notes = self.rows[-1].notes
         if event["file"]:
-            notes.append(f"in {event['file']}, line {event['line']}")
+            self.rows[-1].notes.append(f"in {event['file']}, line {event['line']}")
 
     def _on_layer(self, event: Event) -> None:
         words = {
@@ -264,8 +264,7 @@ class Story:
         text = f"{words.get(event['op'], 'leaves group')} {target}"
         does = text.split()[0]
         if event["type"] and event["op"] in ("send", "group_send"):
-            text += f": {event['type']}"
-            does = event["type"]
+            text, does = f"{text}: {event['type']}", event["type"]
         self.rows.append(
             Row(
                 "",
@@ -284,7 +283,8 @@ class Story:
         return event if self._has_consumer and late else None
 
     def _on_end(self, event: Event) -> None:
-        pass
+        if event["stream"]:
+            self.rows.append(Row(*_ENDS[event["by"] or ""], begins=event))
 
 
 def _frame(event: Event) -> str:
