@@ -130,6 +130,18 @@ def test_who_comes_to_a_held_network_waits(network):
         pass
 
 
+def test_who_asks_a_held_network_for_its_address_is_told(network, capsys):
+    for hold in (network.hold, lambda: network.hold(answers=True)):
+        hold()
+        capsys.readouterr()
+        network.ws()
+        assert capsys.readouterr().out == "Still held: nobody gets through before network.mend()\n"
+        network.mend()
+    capsys.readouterr()
+    network.ws()
+    assert capsys.readouterr().out == ""
+
+
 def test_delay_is_for_each_way_and_keeps_the_order(network, visit, capsys):
     anna = visit()
     network.delay(0.2)

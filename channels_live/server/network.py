@@ -38,9 +38,14 @@ class Network:
         self.running = True
 
     def ws(self, path: str = "/") -> str:
-        """Return the address of a WebSocket on the server, by way of this network."""
+        """Return the address of a WebSocket on the server, by way of this network.
+
+        Say so if nobody can connect there now, because the network holds what comes.
+        """
         if not self.running:
             raise ServerError("This network has been stopped. Run the cell that makes it again.")
+        if any(self._held):
+            print("Still held: nobody gets through before network.mend()")
         return f"ws://{LOOPBACK}:{self._port}{path}"
 
     def cut(self, *clients: Any) -> None:
