@@ -162,6 +162,15 @@ WRONG = {
             "        await self.send_json",
         ),
         Wrong(
+            "tells what is higher only",
+            "the newest price",
+            MARKET,
+            '        await self.send_json({"price": self.price})',
+            '        self.told, before = self.price, getattr(self, "told", 0)\n'
+            "        if self.price > before:\n"
+            '            await self.send_json({"price": self.price})',
+        ),
+        Wrong(
             "tells nothing at all",
             "when 0.2 seconds have passed",
             MARKET,
