@@ -166,8 +166,8 @@ WRONG = {
             "the newest price",
             MARKET,
             '        await self.send_json({"price": self.price})',
-            '        self.told, before = self.price, getattr(self, "told", 0)\n'
-            "        if self.price > before:\n"
+            '        if self.price > getattr(self, "told", 0):\n'
+            "            self.told = self.price\n"
             '            await self.send_json({"price": self.price})',
         ),
         Wrong(
