@@ -17,6 +17,7 @@ from channels_live.server.broker import OwnBroker
 from channels_live.server.network import Network
 from channels_live.shell import shell
 from channels_live.timeline import Event, Timeline, Which
+from channels_live.waits import Waits
 from channels_live.workspace import LessonError
 
 PATIENCE = 15.0  # seconds in which a server tells what it still has in hand
@@ -67,6 +68,7 @@ class Kernel:
             self._prepared = True
             _listen_for_interrupts()
             _listen_to_clients()
+            _say_what_waits()
             self._cells = Watch()
 
     def watch(self, folder: Path) -> None:
@@ -232,6 +234,14 @@ def _listen_to_clients() -> None:
         SENDS.variables = ipython.user_ns
         ipython.events.register("pre_run_cell", SENDS.begin_cell)
         ipython.events.register("post_run_cell", SENDS.give_names)
+
+
+def _say_what_waits() -> None:
+    """Say it in the output of a cell that waits for long."""
+    if ipython := shell():
+        waits = Waits(ipython.user_global_ns)
+        ipython.events.register("pre_run_cell", waits.begin_cell)
+        ipython.events.register("post_run_cell", waits.end_cell)
 
 
 KERNEL = Kernel()

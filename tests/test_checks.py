@@ -8,6 +8,7 @@ import pytest
 from channels_live.checks import RAISED, NotYet, Site, at_once
 from channels_live.checks import client as clients
 from channels_live.checks.broker import broker
+from channels_live.checks.lesson_18 import FIRST, doubles
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
 
@@ -24,6 +25,21 @@ def served(project):
             lambda: second.serve(environment={"REDIS_URL": "redis://two"}),
         )
         yield first, second
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ([1, 2, 4, 8, 16, 32], True),
+        ([2, 4, 8, 16, 32, 64], True),
+        ([1, 1, 2, 5, 9, 17], True),  # half of it at random
+        ([2, 3, 4, 5, 6, 7], False),
+        ([8, 8, 8, 8, 8, 8], False),
+        ([2, 4, 8, 1, 2, 4], False),
+    ],
+)
+def test_waits_that_double(factors, expected):
+    assert doubles([FIRST * factor for factor in factors]) is expected
 
 
 @pytest.mark.live

@@ -295,6 +295,41 @@ def test_interrupt_ends_a_cell_that_awaits():
         manager.shutdown_kernel(now=True)
 
 
+WAITING = """\
+This cell has been waiting for 2 seconds, in the line
+    await helper()
+If what it waits for never comes, it waits for ever, as it may when a cell is run a second time.
+■ in the toolbar ends it. Then run again from the cell that starts the server.
+"""
+
+
+@pytest.mark.live
+def test_cell_that_waits_for_long_says_where():
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def run(cell):
+        printed = []
+
+        def on_output(message):
+            if message["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
+                if printed[-1] == WAITING:
+                    manager.interrupt_kernel()
+
+        client.execute_interactive(cell, timeout=30, output_hook=on_output)
+        return "".join(printed)
+
+    try:
+        run("import asyncio; from channels_live import Lesson, waits; Lesson(1); waits.LONG = 2")
+        run("async def helper(): await asyncio.Event().wait()")
+        assert run("print('here')\nawait helper()\nprint('there')") == "here\n" + WAITING
+        assert run("for _ in range(6): await asyncio.sleep(0.6)") == "", "it goes on"
+        assert run("import time; time.sleep(3); await asyncio.sleep(0)") == "", "it is sync"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 # Servers
 
 

@@ -130,6 +130,32 @@ def test_who_comes_to_a_held_network_waits(network):
         pass
 
 
+def test_cut_counts_only_those_who_still_have_a_server(start, capsys):
+    server = start()
+    network = Network(server)
+    with connect(network.ws(ECHO), proxy=None, close_timeout=0.1):
+        network.hold()  # so that this client does not hear of the end
+        (way,) = network._ways
+        server.restart()
+        assert eventually(lambda: way.server_has_ended)
+        capsys.readouterr()
+        network.cut()
+        assert capsys.readouterr().out == "Cut: 0 connections\n"
+    network.end()
+
+
+def test_who_asks_a_held_network_for_its_address_is_told(network, capsys):
+    for hold in (network.hold, lambda: network.hold(answers=True)):
+        hold()
+        capsys.readouterr()
+        network.ws()
+        assert capsys.readouterr().out == "Still held: nobody gets through before network.mend()\n"
+        network.mend()
+    capsys.readouterr()
+    network.ws()
+    assert capsys.readouterr().out == ""
+
+
 def test_delay_is_for_each_way_and_keeps_the_order(network, visit, capsys):
     anna = visit()
     network.delay(0.2)

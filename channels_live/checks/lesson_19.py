@@ -6,6 +6,7 @@ import psutil
 
 from channels_live.checks import Client, NotYet, Site, at_once, number, word
 from channels_live.checks.frames import as_json, send
+from channels_live.checks.site import DAPHNE
 
 HINTS = {
     "19.1": [
@@ -31,6 +32,7 @@ HINTS = {
         "`finally` too.",
     ],
 }
+NEWCOMER = "what somebody reads who comes: nothing, until the next map"
 MAP = 900_000  # characters
 MOST_GROWN = 60.0  # MB that a server's memory may grow by, while 150 maps of 0.9 MB are drawn
 
@@ -78,6 +80,8 @@ def check_19_1(site: Site) -> None:
         read(slow, last, newest)
         slow.send(seen)
         slow.expect_nothing("what is sent after the answer where there is no new map: nothing")
+        with site.client("/ws/weather/") as late:
+            late.expect_nothing(NEWCOMER)
         read_by_all = draw()
         for client in (quick, slow):
             read(client, read_by_all, watches)
@@ -152,9 +156,10 @@ def check_19_2(site: Site) -> None:
 
 
 def check_19_3(site: Site) -> None:
-    site.serve()
+    site.serve(BELIEVING)
     path, most = "/ws/counter/", 3
     counts = "what a client reads: how many of its address are open, this one among them"
+    others = "whose connections are counted: those of one address, and not of all"
     room = "what becomes of a place: whoever ends, however that is, gives it back, and once"
     too_many = "how many are let in at a time: three"
     ends = {
@@ -175,6 +180,9 @@ def check_19_3(site: Site) -> None:
         clients = [enter(stack, number, counts) for number in range(1, most + 1)]
         site.refused(path, 403, too_many)
         site.refused(path, 403, room)
+        elsewhere = {"X-Forwarded-For": f"192.0.2.{number(1, 250)}"}
+        with site.client(path, others, additional_headers=elsewhere) as other:
+            other.expect({"open": 1}, others)
         for way, end in ends.items():
             leaving = clients.pop(number(0, most - 1))
             end(leaving)
@@ -186,6 +194,10 @@ def check_19_3(site: Site) -> None:
     finally:
         for context in reversed(stack):
             context.__exit__(None, None, None)
+
+
+# what a header says is where a client comes from: so that there are two addresses
+BELIEVING = DAPHNE + " --proxy-headers"
 
 
 def _fail(client: Client, site: Site) -> None:

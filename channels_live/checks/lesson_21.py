@@ -177,7 +177,7 @@ def check_21_3(site: Site) -> None:
         for watcher in (anna, ben):
             read_to(base + 40, watcher)
             watcher.expect_nothing("what comes after the newest price: nothing")
-        base += 100
+        base -= 50  # prices fall too
         for step in range(16):  # for longer than the pause
             change(market, anna, ben, to=base + step)
             time.sleep(0.05)  # much less than the pause, also where the computer is busy

@@ -38,9 +38,14 @@ class Network:
         self.running = True
 
     def ws(self, path: str = "/") -> str:
-        """Return the address of a WebSocket on the server, by way of this network."""
+        """Return the address of a WebSocket on the server, by way of this network.
+
+        Say so if nobody can connect there now, because the network holds what comes.
+        """
         if not self.running:
             raise ServerError("This network has been stopped. Run the cell that makes it again.")
+        if any(self._held):
+            print("Still held: nobody gets through before network.mend()")
         return f"ws://{LOOPBACK}:{self._port}{path}"
 
     def cut(self, *clients: Any) -> None:
@@ -49,9 +54,10 @@ class Network:
         clients: connections of `websockets`; without any, all that go through here. Raises
         ServerError if one does not.
         """
-        ways = self._chosen(clients)
+        chosen = self._chosen(clients)
+        ways = [way for way in chosen if not way.server_has_ended]  # the others are no news
         ports = {way.port for way in ways}
-        self._do(*(way.cut for way in ways))
+        self._do(*(way.cut for way in chosen))
         self.server.events(NOTICE, until=lambda events: ports <= _closed(events))
         print(f"Cut: {len(ways)} connection{'s' * (len(ways) != 1)}")
 
@@ -138,6 +144,10 @@ class _Way:
         self._pipes = _Pipe(client[0], server[1]), _Pipe(server[0], client[1])
         self._tasks = [asyncio.create_task(pipe.carry()) for pipe in self._pipes]
 
+    @property
+    def server_has_ended(self) -> bool:
+        return self._pipes[DOWN].ended
+
     def treat(self, held: list[bool] | None, delays: list[float] | None) -> None:
         for direction, pipe in enumerate(self._pipes):
             if held is not None:
@@ -159,13 +169,16 @@ class _Way:
 
 
 class _Pipe:
-    """One direction of a connection. delay: how late everything arrives, in seconds."""
+    """One direction of a connection.
+
+    delay: how late everything arrives, in seconds. ended: whether there is no more to come.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._passes = asyncio.Event()
         self._under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS)
-        self.delay = 0.0
+        self.delay, self.ended = 0.0, False
 
     def hold(self, held: bool) -> None:
         if held:
@@ -181,12 +194,11 @@ class _Pipe:
             reading.cancel()
 
     async def _read(self) -> None:
-        ended = False
-        while not ended:
+        while not self.ended:
             data = b""
             with contextlib.suppress(ConnectionError):
                 data = await self._reader.read(CHUNK)
-            ended = not data
+            self.ended = not data
             await self._under_way.put((asyncio.get_running_loop().time() + self.delay, data))
 
     async def _write(self) -> None:

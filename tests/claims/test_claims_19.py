@@ -118,8 +118,9 @@ def test_address_behind_a_balancer(project, tmp_path):
 )
 @pytest.mark.claim(
     "solutions 19",
-    "`close` alone would not do: the consumer goes on, and what it sends then goes nowhere, or "
-    "raises under daphne: `Attempt to send on a closed protocol`.",
+    "`close` alone leaves the consumer at work: it goes on, and what it sends then is for nobody. "
+    "(Without `Goodbyes` of the lesson it raises under daphne: `Attempt to send on a closed "
+    "protocol`.)",
 )
 @pytest.mark.live
 def test_what_comes_after_a_close(tmp_path):
@@ -150,10 +151,19 @@ def test_what_comes_after_a_close(tmp_path):
         assert talk(server).count("chat.message event") == 4
         assert "Traceback" not in server.log()
     rewrite(rooms, ("            raise StopConsumer\n", ""))
+
+    def come_back(server):
+        with visit(server, f"{room}?after=0") as slow:
+            assert [list(read(slow))[-1] for _ in range(4)] == ["reload", *["message"] * 3]
+            assert closed_with(slow) == 4503
+
+    with Server(DAPHNE, tmp_path) as server:
+        come_back(server)
+        server.timeline()  # when all is done
+        assert "Traceback" not in server.log()
     rewrite(tmp_path / "myproject/asgi.py", (FORGIVING, ROUTES))
-    with Server(DAPHNE, tmp_path) as server, visit(server, f"{room}?after=0") as slow:
-        assert [list(read(slow))[-1] for _ in range(4)] == ["reload", *["message"] * 3]
-        assert closed_with(slow) == 4503
+    with Server(DAPHNE, tmp_path) as server:
+        come_back(server)
         assert server.wait_for_log(WRONG)
 
 

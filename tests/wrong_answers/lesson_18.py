@@ -92,8 +92,8 @@ WRONG = {
             "filter(pk__gt",
         ),
         Wrong(
-            "tells a message that came again, and trusts that boards know it",
-            "with the same key: boards have it already",
+            "knows what it has shown, and not what was shown before `after`",
+            "all up to that number, also what is sent again",
             DEPARTURES,
             'if event["id"] > self.last:',
             'if event["id"] not in self.shown:',
@@ -252,6 +252,13 @@ WRONG = {
             STEADY,
             "wait = first if anything_new else min(2 * wait, 30)",
             "wait = wait if anything_new else min(2 * wait, 30)",
+        ),
+        Wrong(
+            "begins anew wherever it is let in",
+            "about twice as long after each attempt in vain",
+            STEADY,
+            "return code, self.last > before",
+            "return code, bool(code) or self.last > before",
         ),
     ],
 }

@@ -80,6 +80,22 @@ WRONG = {
             "        self.ready = True\n        await self.send_newest()\n"
             "        self.ready = True\n",
         ),
+        Wrong(
+            "shows whoever comes the map that is there",
+            "nothing, until the next map",
+            WEATHER,
+            "        self.newest = None  # a map that somebody has not been sent\n"
+            "        self.ready = True\n        await self.accept()\n",
+            "        self.newest, self.ready = getattr(type(self), 'latest', None), True\n"
+            "        await self.accept()\n        await self.send_newest()\n",
+            (
+                (
+                    WEATHER,
+                    '        self.newest = event["map"]\n',
+                    '        type(self).latest = self.newest = event["map"]\n',
+                ),
+            ),
+        ),
     ],
     "19.2": [
         Wrong(
@@ -188,6 +204,13 @@ WRONG = {
             COUNTER,
             'self.address, _ = scope["client"]',
             'self.address = tuple(scope["client"])',
+        ),
+        Wrong(
+            "counts the connections of everybody",
+            "those of one address, and not of all",
+            COUNTER,
+            'self.address, _ = scope["client"]',
+            'self.address = "all"',
         ),
     ],
 }

@@ -187,6 +187,20 @@ WRONG = {
             "json.schema(Call | Stop)",
             "json.schema(Call)",
         ),
+        Wrong(
+            "hands out the schema of what the lift says",
+            "the schema of all requests",
+            LIFT,
+            "json.schema(Call | Stop)",
+            "json.schema(Moving | Stopped | Error)",
+        ),
+        Wrong(
+            "takes null for express",
+            "values of another type",
+            LIFT,
+            "    express: bool = False",
+            "    express: bool | None = False",
+        ),
     ],
     "20.3": [
         Wrong(

@@ -162,6 +162,15 @@ WRONG = {
             "        await self.send_json",
         ),
         Wrong(
+            "tells what is higher only",
+            "the newest price",
+            MARKET,
+            '        await self.send_json({"price": self.price})',
+            '        if self.price > getattr(self, "told", 0):\n'
+            "            self.told = self.price\n"
+            '            await self.send_json({"price": self.price})',
+        ),
+        Wrong(
             "tells nothing at all",
             "when 0.2 seconds have passed",
             MARKET,
