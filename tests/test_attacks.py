@@ -40,7 +40,7 @@ INSIDE = [
 ]
 MEMBERS = f"""
 from django.contrib.auth.models import User
-for name in ("fixed", "left", "banned", "changed", "ended", "ticket", "talks"):
+for name in ("fixed", "left", "banned", "changed", "ended", "ticket", "talks", "sends"):
     User.objects.create_user(name, password={PASSWORD!r})
 """
 
@@ -348,6 +348,25 @@ def test_json_that_is_nested_too_deep(site, eve, path, frame):
         socket.send(frame)
         assert ends_with(socket) == 4400
     assert "RecursionError" not in str(site.daphne.log(full=True))
+
+
+def test_what_members_send(site, eve):
+    with eve.join("/ws/member/") as socket:  # a stranger, who is sent away
+        with suppress(ConnectionClosed):
+            socket.send("no JSON")
+        assert ends_with(socket) == 4401
+    member = site().log_in("sends")
+    with member.join("/ws/member/") as socket:
+        assert json.loads(socket.recv(timeout=120)) == {"unread": 0}
+        socket.send("no JSON")
+        socket.send(b"\x00")
+        answer = member.post("/notifications/", up_to="9" * 5_000)
+        assert answer.status_code == 302
+        assert json.loads(socket.recv(timeout=120)) == {"unread": 0}
+    log = str(site.daphne.log(full=True))
+    assert "JSONDecodeError" not in log
+    assert "No text section" not in log  # as for bytes
+    assert "string conversion" not in log  # as for digits
 
 
 def test_what_is_put_into_messages(site, eve):

@@ -227,7 +227,8 @@ def test_code_cells_are_short_and_wait_for_events(page):
     assert statistics.median(counts) <= 4, sorted(counts)
     for cell in page.typed:
         for line in cell.source.splitlines():
-            assert "sleep(" not in line or line.endswith(FOR_THE_EYE), cell.source
+            waits = "sleep(" in line.replace("asyncio.sleep(0)", "")  # which only gives way
+            assert not waits or line.endswith(FOR_THE_EYE), cell.source
 
 
 # What is stored

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from importlib.metadata import metadata, requires
+from pathlib import Path
 
 import httpx
 import psutil
@@ -266,3 +267,22 @@ def test_labels_stay():
         closes.labels(code).inc()
     (family,) = registry.collect()
     assert len([its for its in family.samples if its.name == "closes_total"]) == 100
+
+
+@pytest.mark.claim(
+    "lesson 27",
+    "Let the units' `/srv/board` be a link to that folder, and turn it (`ln -sfn`) before the "
+    "first restart: a server that runs stays in the folder in which it was started.",
+)
+def test_link_to_the_folder_of_a_version(tmp_path):
+    link, running = tmp_path / "board", []
+    try:
+        for version in ("version-1", "version-2"):
+            (tmp_path / version).mkdir()
+            subprocess.run(["ln", "-sfn", version, link], check=True)
+            command = [sys.executable, "-c", "input()"]
+            running.append(psutil.Popen(command, cwd=link, stdin=subprocess.PIPE))
+        assert [Path(process.cwd()).name for process in running] == ["version-1", "version-2"]
+    finally:
+        for process in running:
+            process.communicate(b"\n")

@@ -60,7 +60,7 @@ class ClassMember(AsyncWebsocketConsumer):
             if len(text_data or "") > LONGEST:
                 raise ValueError("that is too long")
             await self.do(type(self).decode(text_data or ""))
-        except (DecodeError, ValueError) as error:
+        except (DecodeError, RecursionError, ValueError) as error:
             await self.tell(Error(str(error)))
 
     def check_rate(self):
