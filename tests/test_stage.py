@@ -125,7 +125,7 @@ def test_word_typed_in_a_page_is_seen_at_once(page, anywhere):
 
     # it has its style sheet, which a bare daphne does not serve
     bold = frame(page, "Anna").locator(".site-name")
-    assert bold.evaluate("link => getComputedStyle(link).fontWeight") == "700"
+    expect(bold).to_have_css("font-weight", "700")
 
     # links, a script that goes elsewhere, a form, a redirection, a session: for one of them only
     anna = frame(page, "Anna")
@@ -390,7 +390,7 @@ def test_page_without_the_files_that_its_server_does_not_serve(page, lab):
     run_all(page)
     for name, weight in {"bare": "400", "dressed": "700"}.items():
         bold = frame(page, name).locator(".site-name")
-        assert bold.evaluate("link => getComputedStyle(link).fontWeight") == weight
+        expect(bold).to_have_css("font-weight", weight)
 
 
 def test_page_that_has_not_come_yet_says_so(page, lab):
@@ -730,7 +730,7 @@ def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
         "() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
     )
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    assert picture.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+    expect(picture).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

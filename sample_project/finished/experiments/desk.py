@@ -5,7 +5,8 @@ from myapp.models import Post
 class DeskConsumer(MemberConsumer):
     """Deletes posts, for members who may do that."""
 
-    async def receive_json(self, content):
+    async def receive(self, text_data=None, bytes_data=None):
+        content = await self.decode_json(text_data)
         if not await self.is_member():
             return
         if await self.scope["user"].ahas_perm("myapp.delete_post"):

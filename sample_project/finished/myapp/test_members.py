@@ -45,13 +45,19 @@ class MemberTests(TransactionTestCase):
         self.assertTrue((await stranger.connect(timeout=5))[0])
         self.assertEqual(await self.close_code_of(stranger), 4401)
 
+    async def test_what_a_member_sends_is_left_out(self):
+        async with window(await log_in(self.anna)) as anna:
+            await anna.send_to(text_data="no JSON")
+            await anna.send_to(bytes_data=b"\x00")
+            self.assertTrue(await anna.receive_nothing())
+
     async def test_all_windows_of_the_others_hear_of_a_post(self):
         anna, ben = await log_in(self.anna), await log_in(self.ben)
         async with window(anna) as anna_1, window(anna) as anna_2, window(ben) as ben_1:
             await Post.objects.acreate(topic=self.topic, author=self.ben, text="Noodles.")
             for each in (anna_1, anna_2):
                 self.assertEqual(await next_of(each, "unread"), 1)
-            await sync_to_async(anna.post)(reverse("notifications"), {"up_to": "9" * 99})
+            await sync_to_async(anna.post)(reverse("notifications"), {"up_to": "9" * 5000})
             for each in (anna_1, anna_2):
                 self.assertEqual(await next_of(each, "unread"), 0)
             self.assertTrue(await ben_1.receive_nothing())

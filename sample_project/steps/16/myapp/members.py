@@ -31,6 +31,9 @@ class MemberConsumer(AsyncJsonWebsocketConsumer):
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.unread_changed()
 
+    async def receive(self, text_data=None, bytes_data=None):
+        """Leave out what a client sends: nothing is expected."""
+
     async def unread_changed(self, event=None):
         if await self.is_member():
             unread = self.scope["user"].notifications.filter(read=False)

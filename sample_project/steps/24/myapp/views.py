@@ -44,7 +44,7 @@ def topic_detail(request, slug):
 def notifications(request):
     mine = request.user.notifications
     if request.method == "POST":
-        up_to = request.POST.get("up_to", "")  # the newest that was shown
+        up_to = request.POST.get("up_to", "")[:20]  # the newest that was shown
         mine.filter(pk__lte=up_to if up_to.isdecimal() else 0).update(read=True)
         group, event = user_group(request.user.pk), {"type": "unread.changed"}
         transaction.on_commit(lambda: group_send(group, event), robust=True)
