@@ -28,6 +28,7 @@ LIVE = {
     "start",
 }
 MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30  # bytes that a run may need there
+OUTPUT_TIMEOUT = 60  # seconds for the next output of a cell that has ended; nbval gives it five
 
 
 def _has_room(folder):
@@ -112,6 +113,8 @@ def pytest_itemcollected(item):
     is_cell = isinstance(item, IPyNbCell)
     if is_cell or LIVE & set(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.live)
+    if is_cell:
+        item.output_timeout = OUTPUT_TIMEOUT
     for output in item.cell.outputs if is_cell else ():
         if "text/vnd.mermaid" in output.get("data", {}):
             output.data.pop("image/svg+xml", None)
