@@ -45,6 +45,7 @@ def pytest_configure(config):
     os.environ["CHANNELS_LIVE_WORKSPACE"] = str(config.stash[FOLDER] / "workspace")
     os.environ["CHANNELS_LIVE_ANY_PORT"] = "1"  # notebooks that run at once must not share one
     os.environ["CHANNELS_LIVE_CHECK_EVENTS"] = "1"  # every event of every server
+    os.environ["CHANNELS_LIVE_LONG_WAIT"] = "600"  # or an output would depend on the speed
     os.environ["CHANNELS_LIVE_WHOLE_SECOND"] = "1"  # for a client that answers daphne's close
     os.environ.pop("REDIS_URL", None)  # a broker of the developer's own
 

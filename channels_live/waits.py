@@ -2,10 +2,11 @@
 
 import asyncio
 import linecache
+import os
 from collections.abc import Mapping
 from typing import Any
 
-LONG = 20  # seconds
+LONG = int(os.environ.get("CHANNELS_LIVE_LONG_WAIT", 20))  # seconds; tests are more patient
 TEXT = """This cell has been waiting for {} seconds, in the line
     {}
 If what it waits for never comes, it waits for ever, as it may when a cell is run a second time.
