@@ -7,7 +7,6 @@ import errno
 import os
 import secrets
 import socket
-import stat
 import threading
 import time
 import weakref
@@ -16,12 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from channels_live.shell import ports_of_loop
 from channels_live.tap import SETTLE_LIMIT
 from channels_live.tap.batches import next_events
 from channels_live.tap.events import fault
 
 ANSWER_LIMIT = 2.5  # seconds in which a process shows that it is alive
 TOKEN_LIMIT = 5.0  # seconds in which it says who it is
+ARRIVAL_LIMIT = 1.0  # seconds that anybody waits for it to say so; our own say it at once
 MOST_STRANGERS = 16  # that have not said it yet; the oldest of more is hung up on
 MOST_EVENTS = 1_000_000  # of one server
 _records: weakref.WeakSet[Record] = weakref.WeakSet()  # those of this process
@@ -78,6 +79,7 @@ class Record:
         self._ending = False  # somebody ends the server
         self._processes: set[socket.socket] = set()  # those that have said who they are
         self._strangers: deque[socket.socket] = deque()
+        self._queue = threading.Lock()  # held by the one of us who stands in the port's queue
         self._requests: dict[int, dict[socket.socket, _Answer]] = {}  # those that somebody awaits
         self._request = 0
         self._token = secrets.token_hex(16).encode()
@@ -111,7 +113,9 @@ class Record:
         they would have to do is waited for.
         """
         left = deadline(timeout)
-        absent = "".join(f" {port}" for port in sorted(_blocked()))
+        if timeout > 0:
+            self._let_in(min(timeout, ARRIVAL_LIMIT))
+        absent = "".join(f" {port}" for port in sorted(ports_of_loop()))
         with self.changed:
             self._request += 1
             number = self._request
@@ -136,6 +140,27 @@ class Record:
                 quiet=all(answer.quiet for answer in answers.values()),
                 pending=any(answer.pending for answer in answers.values()),
             )
+
+    def _let_in(self, timeout: float) -> None:
+        """Wait until all that have connected by now have said who they are.
+
+        A forked process connects when it has something to tell, perhaps just before we ask, and
+        may still stand in the queue of the port then. Whoever comes last in that queue, and is
+        hung up on because it says nothing right, knows that all before it have been let in.
+        """
+        left = deadline(timeout)
+        try:
+            with (
+                self._queue,
+                socket.create_connection(self._listener.getsockname(), timeout) as last,
+            ):
+                last.sendall(b"\n")
+                last.recv(1)
+        except OSError:
+            pass  # it is closed, or too many files are open
+        arriving = set(self._strangers)
+        with self.changed:
+            self.changed.wait_for(lambda: arriving.isdisjoint(self._strangers), left())
 
     def wait_for_end(self, timeout: float) -> None:
         """Wait until every process has disconnected, for `timeout` seconds at the most."""
@@ -253,27 +278,6 @@ class Record:
                 os.close(open_socket.detach())  # close() would wait for the file made of it
         self._sockets, self._processes, self.closed = set(), set(), True
         self.changed = threading.Condition()  # another thread may have held it
-
-
-def _blocked() -> set[int]:
-    """Return the ports of the sockets that the event loop of this thread reads from.
-
-    A notebook's cells run in one, and while a cell waits here nothing reads from them.
-    """
-    import asyncio
-
-    ports = set()
-    try:
-        selector = getattr(asyncio.get_running_loop(), "_selector", None)
-        for descriptor in list(selector.get_map()) if selector else ():
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                continue  # as a pipe to a program
-            with socket.socket(fileno=os.dup(descriptor)) as copy:
-                if copy.family in (socket.AF_INET, socket.AF_INET6):
-                    ports.add(copy.getsockname()[1])
-    except (OSError, RuntimeError, ValueError):
-        pass  # there is no loop
-    return ports
 
 
 def _leave_all_to_parent() -> None:

@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import zlib
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,7 +97,7 @@ def test_silent_stranger_is_not_waited_for(record, connect):
     connection.close()
     port = int(record.address.split()[0])
     with socket.create_connection(("127.0.0.1", port)):
-        record.settle()
+        assert record.settle() == Settled(answered=True, quiet=True, pending=False)
         connect(record, event())
         assert heard(record, 1)
 
@@ -258,6 +260,28 @@ def test_settle_does_not_wait_for_a_process_that_it_has_not_asked(settle, proces
     process()
     say(connection, "settled", number=1, quiet=True, pending=False)
     assert answer.result(1).answered
+
+
+@pytest.mark.parametrize("slow", ["who lets in", "who asks for the token"])
+def test_settle_asks_also_who_has_connected_just_before(record, connect, settle, monkeypatch, slow):
+    class SlowQueue(deque):
+        def append(self, stranger):
+            time.sleep(0.2)
+            super().append(stranger)
+
+    def slow_read(*connection):
+        time.sleep(0.2)
+        Record._read(record, *connection)
+
+    if slow == "who lets in":
+        monkeypatch.setattr(record, "_strangers", SlowQueue())
+    else:
+        monkeypatch.setattr(record, "_read", slow_read)
+    connection = connect(record)
+    answer = settle()
+    assert connection.makefile().readline() == "1 10.0\n"
+    say(connection, "settled", number=1, quiet=True, pending=True)
+    assert answer.result(5) == Settled(answered=True, quiet=True, pending=True)
 
 
 def test_settle_waits_only_as_long_as_a_process_shows_that_it_is_alive(
