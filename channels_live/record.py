@@ -78,6 +78,7 @@ class Record:
         self.closed = False
         self._ending = False  # somebody ends the server
         self._processes: set[socket.socket] = set()  # those that have said who they are
+        self._newest = 0  # the number of the process that said it last
         self._strangers: deque[socket.socket] = deque()
         self._queue = threading.Lock()  # held by the one of us who stands in the port's queue
         self._requests: dict[int, dict[socket.socket, _Answer]] = {}  # those that somebody awaits
@@ -185,7 +186,6 @@ class Record:
                     process.shutdown(socket.SHUT_WR)  # it may still tell how it ends
 
     def _accept(self) -> None:
-        number = 0
         while True:
             try:
                 process, _ = self._listener.accept()
@@ -199,15 +199,14 @@ class Record:
             if len(self._strangers) > MOST_STRANGERS:
                 with contextlib.suppress(OSError, IndexError):
                     self._strangers.popleft().shutdown(socket.SHUT_RDWR)
-            number += 1
             try:
-                threading.Thread(target=self._read, args=(process, number), daemon=True).start()
+                threading.Thread(target=self._read, args=(process,), daemon=True).start()
             except RuntimeError:  # no more threads
                 self._forget(process)
                 process.close()
 
-    def _read(self, process: socket.socket, number: int) -> None:
-        ended = False
+    def _read(self, process: socket.socket) -> None:
+        ended, number = False, 0
         with process, process.makefile("rb") as stream:
             try:
                 process.settimeout(TOKEN_LIMIT)
@@ -221,6 +220,8 @@ class Record:
                     with contextlib.suppress(ValueError):
                         self._strangers.remove(process)
                     self._processes.add(process)
+                    self._newest += 1
+                    number = self._newest
                     self.changed.notify_all()
                 while (events := next_events(stream)) != []:
                     if events is None or any(map(fault, events)):
