@@ -115,7 +115,7 @@ class Record:
         """
         left = deadline(timeout)
         if timeout > 0:
-            self._let_in(min(timeout, ARRIVAL_LIMIT))
+            self._let_in(min(timeout / 2, ARRIVAL_LIMIT))
         absent = "".join(f" {port}" for port in sorted(ports_of_loop()))
         with self.changed:
             self._request += 1
@@ -150,15 +150,16 @@ class Record:
         hung up on because it says nothing right, knows that all before it have been let in.
         """
         left = deadline(timeout)
+        if not self._queue.acquire(timeout=timeout):
+            return
         try:
-            with (
-                self._queue,
-                socket.create_connection(self._listener.getsockname(), timeout) as last,
-            ):
+            with socket.create_connection(self._listener.getsockname(), timeout) as last:
                 last.sendall(b"\n")
                 last.recv(1)
         except OSError:
             pass  # it is closed, or too many files are open
+        finally:
+            self._queue.release()
         arriving = set(self._strangers)
         with self.changed:
             self.changed.wait_for(lambda: arriving.isdisjoint(self._strangers), left())
@@ -278,7 +279,8 @@ class Record:
             with contextlib.suppress(OSError):
                 os.close(open_socket.detach())  # close() would wait for the file made of it
         self._sockets, self._processes, self.closed = set(), set(), True
-        self.changed = threading.Condition()  # another thread may have held it
+        # another thread may have held them
+        self.changed, self._queue = threading.Condition(), threading.Lock()
 
 
 def _leave_all_to_parent() -> None:

@@ -92,7 +92,7 @@ def test_stranger_is_not_heard(record, connect, token):
     assert record.events == []
 
 
-def test_silent_stranger_is_not_waited_for(record, connect):
+def test_silent_stranger_is_not_waited_for_long(record, connect):
     connection = connect(record, token="")
     connection.close()
     port = int(record.address.split()[0])
@@ -100,6 +100,17 @@ def test_silent_stranger_is_not_waited_for(record, connect):
         assert record.settle() == Settled(answered=True, quiet=True, pending=False)
         connect(record, event())
         assert heard(record, 1)
+
+
+def test_silent_stranger_leaves_time_for_an_answer(record, settle, process, monkeypatch):
+    monkeypatch.setattr(record_module, "ARRIVAL_LIMIT", 60.0)
+    connection, lines = process()
+    port = int(record.address.split()[0])
+    with socket.create_connection(("127.0.0.1", port)):
+        answer = settle(timeout=4.0)
+        assert lines.readline()
+        say(connection, "settled", number=1, quiet=True, pending=False)
+        assert answer.result(5) == Settled(answered=True, quiet=True, pending=False)
 
 
 def test_garbage_on_its_port_does_not_touch_a_server(daphne, connect):
@@ -269,9 +280,9 @@ def test_settle_asks_also_who_has_connected_just_before(record, connect, settle,
             time.sleep(0.2)
             super().append(stranger)
 
-    def slow_read(*connection):
+    def slow_read(process):
         time.sleep(0.2)
-        Record._read(record, *connection)
+        Record._read(record, process)
 
     if slow == "who lets in":
         monkeypatch.setattr(record, "_strangers", SlowQueue())
@@ -382,6 +393,28 @@ def test_child_of_a_killed_kernel_does_not_keep_its_servers():
                 assert eventually(lambda: is_free(int(port)))
             finally:
                 child.kill()
+
+
+FORKS_WHILE_SOMEBODY_ASKS = """
+import os, threading
+from channels_live.record import Record
+record, asking = Record(), threading.Event()
+def ask():
+    with record._queue, record.changed:
+        asking.set()
+        threading.Event().wait()
+threading.Thread(target=ask, daemon=True).start()
+asking.wait()
+if child := os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os._exit(5 if record._queue.locked() or not record.settle().quiet else 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_child_does_not_wait_for_a_thread_that_it_does_not_have():
+    command = [sys.executable, "-W", "ignore", "-c", FORKS_WHILE_SOMEBODY_ASKS]
+    assert subprocess.run(command, timeout=30).returncode == 0
 
 
 SERVER = """
