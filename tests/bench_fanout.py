@@ -1,7 +1,7 @@
-"""Measures how fast one message reaches everybody in a room, and prints tables: `make bench`.
+"""Measures how fast messages reach everybody in a room, and prints tables: `make bench`.
 
-The next message is sent when the last client has the one before. Beside the room of the finished
-site stand
+One client speaks, or ten at once; they speak again when the last client has all that was said
+before. Beside the room of the finished site stand
 
 - a server of `websockets` alone,
 - the consumer of a textbook's chat: no history, no checks, no presence, nothing stored; and the
@@ -10,10 +10,11 @@ site stand
 
 CPU is the time that the servers used, for each delivery, which is the way of a message to one
 client. Whatever is compared takes turns, and a ratio is the median of the ratios of the turns. p95
-is of deliveries.
+is of the last delivery to each client.
 """
 
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -36,6 +37,7 @@ from channels_live.server.ports import free_port
 from channels_live.workspace import SAMPLE, copy_project, project_before
 
 CLIENTS = (100, 500)
+SPEAKERS = (1, 10)
 SECONDS, QUICK = 2.0, 1.0
 TURNS, QUICK_TURNS = 5, 2
 VISITORS = 200
@@ -72,7 +74,12 @@ async def main():
 
 asyncio.run(main())
 """
-TEXTBOOK, ROOM, BEFORE = "a textbook's chat", "the site's room", "the room before"
+ALONE, TEXTBOOK, ROOM, BEFORE = (
+    "websockets alone",
+    "a textbook's chat",
+    "the site's room",
+    "the room before",
+)
 CHATS = {
     TEXTBOOK: "ws/crowd/textbook",
     "... encoded once": "ws/crowd/encoded",
@@ -156,8 +163,8 @@ def servers(program, site, layer, broker, number):
 # --- clients
 
 
-def fan_out(servers, path, clients, seconds):
-    """Send to a room of so many clients for so long.
+def fan_out(servers, path, clients, seconds, speakers=1):
+    """Send to a room of so many clients for so long. speakers: how many of them send at once.
 
     Return messages a second, the CPU time of all servers a delivery, and p95, both in seconds.
     """
@@ -169,14 +176,14 @@ def fan_out(servers, path, clients, seconds):
         for wire in wires:
             selector.register(wire, selectors.EVENT_READ)
         for _ in range(3):  # not counted
-            say(wires, selector)
+            say(wires, selector, speakers)
         deliveries, messages, before = [], 0, cpu_time(servers)
         begin = time.perf_counter()
         while time.perf_counter() - begin < seconds:
-            deliveries += say(wires, selector)
-            messages += 1
+            deliveries += say(wires, selector, speakers)
+            messages += speakers
         rate = messages / (time.perf_counter() - begin)
-        used = (cpu_time(servers) - before) / len(deliveries)
+        used = (cpu_time(servers) - before) / (messages * clients)
         return rate, used, quantiles(deliveries, n=20)[-1]
 
 
@@ -184,11 +191,15 @@ def cpu_time(servers):
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for _, pid in servers)
 
 
-def say(wires, selector):
-    """Send a message, and wait until all have it. Return when each of them had it, in seconds."""
-    missing, took = dict.fromkeys(wires, ANSWER), []
+def say(wires, selector, speakers):
+    """Let the first clients send a message each, and wait until all have all.
+
+    Return when each client had the last, in seconds.
+    """
+    missing, took = dict.fromkeys(wires, ANSWER * speakers), []
     start = time.perf_counter()
-    wires[0].sendall(FRAME)
+    for wire in wires[:speakers]:
+        wire.sendall(FRAME)
     while missing:
         if not (ready := selector.select(timeout=10)):
             raise RuntimeError(f"{len(missing)} clients have heard nothing")
@@ -255,21 +266,22 @@ def take_turns(measures, turns):
 
 def compare(client, site, before, seconds, turns):
     """Compare with the textbook and with websockets alone: one server, in memory."""
-    widths = (-9, -20, 9, 13, 11, 11, 14, 14, 14)
+    widths = (-9, -20, 9, 9, 13, 11, 11, 14, 14, 14)
     against = ("of textbook", "of before", "of websockets")
-    print(line(widths, "", "", "clients", "messages/s", "p95", "CPU", *against))
+    print(line(widths, "", "", "clients", "speak", "messages/s", "p95", "CPU", *against))
     for program in PROGRAMS:
         with (
             broadcast_server(site) as alone,
             servers(program, site, None, None, 1) as site_servers,
             servers(program, before, None, None, 1) as servers_before,
         ):
-            for number in CLIENTS:
+            for number, speakers in itertools.product(CLIENTS, SPEAKERS):
 
-                def measure(servers, path, number=number):
-                    return client.apply(fan_out, (servers, a_room(path), number, seconds))
+                def measure(servers, path, number=number, speakers=speakers):
+                    arguments = (servers, a_room(path), number, seconds, speakers)
+                    return client.apply(fan_out, arguments)
 
-                measures = {"websockets alone": lambda: measure([alone], "")}
+                measures = {ALONE: lambda: measure([alone], "")}
                 for what, path in CHATS.items():
                     measures[what] = lambda path=path: measure(site_servers, path)
                 measures[BEFORE] = lambda: measure(servers_before, CHATS[ROOM])
@@ -279,9 +291,9 @@ def compare(client, site, before, seconds, turns):
                     cells = [f"{rate:.0f}", f"{p95 * 1e3:.1f} ms", f"{cpu * 1e6:.1f} µs"]
                     cells += [
                         f"{ratio_of(found[other], turns_of_it):.2f} ×"
-                        for other in (TEXTBOOK, BEFORE, "websockets alone")
+                        for other in (TEXTBOOK, BEFORE, ALONE)
                     ]
-                    print(line(widths, program, what, number, *cells), flush=True)
+                    print(line(widths, program, what, number, speakers, *cells), flush=True)
 
 
 def ratio_of(others, turns):
@@ -344,7 +356,7 @@ def line(widths, *cells):
 def table(quick=False):
     """Measure, and print the tables."""
     seconds, turns = (QUICK, QUICK_TURNS) if quick else (SECONDS, TURNS)
-    print(f"One message to everybody in a room; {seconds:g} s each, {turns} turns\n")
+    print(f"Messages to everybody in a room; {seconds:g} s each, {turns} turns\n")
     with (
         tempfile.TemporaryDirectory(prefix="channels_live_") as folder,
         multiprocessing.get_context("spawn").Pool(1) as client,

@@ -10,6 +10,7 @@ from channels.exceptions import DenyConnection, StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
+from django.db import DataError, IntegrityError
 from django.utils.text import slugify
 
 from .hubs import Hub
@@ -49,10 +50,11 @@ def read_in(frame):
         return None
 
 
-def event_of(message):
+def event_of(message, before=None):
     """Return the event that tells a message, and which one of its room was before it."""
-    earlier = Message.objects.filter(room=message.room, pk__lt=message.pk).order_by("-pk")
-    before = earlier.values_list("pk", flat=True).first() or 0
+    if before is None:
+        earlier = Message.objects.filter(room=message.room, pk__lt=message.pk).order_by("-pk")
+        before = earlier.values_list("pk", flat=True).first() or 0
     return {"type": "chat.message", "id": message.pk, "before": before, "message": message.text}
 
 
@@ -61,16 +63,59 @@ def frames_of(number, text):
     return json.dumps({"message": text}), json.dumps({"id": number, "message": text})
 
 
+def save_together(messages):
+    """Save messages of a room, all or none, and return the events that tell them."""
+    room, keys = messages[0].room, [message.key for message in messages if message.key]
+    keyed = Message.objects.exclude(key="")  # as the index says, or SQLite reads the whole room
+    known = {message.key: message for message in keyed.filter(room=room, key__in=keys)}
+    events = [event_of(message) for message in known.values()]  # maybe saved, and not told
+    new = []
+    for message in messages:
+        if not message.key or known.setdefault(message.key, message) is message:
+            new.append(message)
+    Message.objects.bulk_create(new)
+    before = None
+    for message in new:
+        events.append(event_of(message, before))
+        before = message.pk
+    return events
+
+
 class RoomHub(Hub):
-    """Tells the members of a room each message, encoded once for all."""
+    """Saves what the members of a room say, and tells each message, encoded once for all."""
+
+    most_together = 50  # messages that are saved in one go
 
     def __init__(self, key, first_member):
         super().__init__(key, first_member)
         self.room = first_member.room
+        self.waiting, self.turn = [], asyncio.Lock()  # messages to be saved when it is their turn
 
     async def begin(self):
         newest = Message.objects.filter(room=self.room).order_by("-pk")
         self.last = await newest.values_list("pk", flat=True).afirst() or 0
+
+    async def say(self, message):
+        """Save a message, with those that wait as well, and tell them."""
+        if len(self.waiting) in (0, self.most_together):
+            self.waiting = []
+            self.saving = asyncio.create_task(self.save(self.waiting))
+        self.waiting.append(message)
+        try:
+            await asyncio.shield(self.saving)  # who leaves does not stop the others
+        except (DataError, IntegrityError, ValueError):  # of one of them: each once more, alone
+            await self.save([message])
+
+    async def save(self, messages):
+        async with self.turn:
+            if messages is self.waiting:  # who comes from now on waits for the next turn
+                self.waiting = []
+            events = await database_sync_to_async(save_together)(messages)
+            await self.layer.group_send(self.group, {"type": "chat.messages", "messages": events})
+
+    async def chat_messages(self, event):
+        for message in event["messages"]:
+            await self.chat_message(message)
 
     async def chat_message(self, event):
         if event["before"] > self.last:  # what was before it has not come, and may never come
@@ -156,24 +201,15 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
             return
         try:
             self.check_rate()
-            key, event = await database_sync_to_async(self.take)(text_data)
+            limit = self.rate_of_all, self.minute
+            await database_sync_to_async(count)("message", self.scope, *limit)
+            text, key = message_in(text_data)
+            await self.hub.say(Message(room=self.room, text=text, key=key))
         except ValueError as error:
             await self.send_json({"error": str(error)})
         else:
-            await self.channel_layer.group_send(self.group, event)
             if key:
                 await self.send_json({"saved": key})
-
-    def take(self, frame):
-        """Save the message in a frame. Return its key, and its event."""
-        count("message", self.scope, self.rate_of_all, self.minute)
-        text, key = message_in(frame)
-        if key:  # a new one, or the one that came with this key before
-            known = {"room": self.room, "key": key}
-            message, _ = Message.objects.get_or_create(**known, defaults={"text": text})
-        else:
-            message = Message.objects.create(room=self.room, text=text)
-        return key, event_of(message)
 
     async def send_history(self):
         """Send what somebody who comes back has missed, or the newest messages."""

@@ -4,11 +4,12 @@ from unittest.mock import patch
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.core.cache import cache
+from django.db import IntegrityError
 from django.test import SimpleTestCase, TransactionTestCase
 
 from myapp.hubs import HUBS, Hub
 from myapp.models import Message
-from myapp.rooms import event_of, group_of
+from myapp.rooms import event_of, group_of, save_together
 from myapp.test_rooms import next_of, socket
 
 
@@ -127,3 +128,52 @@ class RoomHubTests(TransactionTestCase):
                     self.assertEqual(await next_of(visitor, "message"), "lost")
                     self.assertEqual(await next_of(visitor, "message"), "told")
             self.assertEqual(read.call_count, 1)
+
+    async def test_what_waits_is_saved_together(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            hub = hub_of("kitchen")
+            texts = [str(number) for number in range(hub.most_together + 10)]
+            with patch("myapp.rooms.save_together", wraps=save_together) as save:
+                await say(hub, *[Message(room="kitchen", text=text) for text in texts])
+            trips = [len(call.args[0]) for call in save.call_args_list]
+            self.assertEqual(trips, [hub.most_together, 10])
+            self.assertEqual([await next_of(anna, "message") for _ in texts], texts)
+
+    async def test_what_cannot_be_saved_stops_no_other(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            messages = [Message(room="kitchen", text=text) for text in ("hello", None, "and this")]
+            outcomes = await say(hub_of("kitchen"), *messages)
+            self.assertIsInstance(outcomes.pop(1), IntegrityError)
+            self.assertEqual(outcomes, [None, None])
+            self.assertEqual(await next_of(anna, "message"), "hello")
+            self.assertEqual(await next_of(anna, "message"), "and this")
+
+    async def test_key_that_comes_twice_at_once(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            messages = [Message(room="kitchen", text="hello", key="anna-1") for _ in range(2)]
+            self.assertEqual(await say(hub_of("kitchen"), *messages), [None, None])
+            self.assertEqual(await next_of(anna, "message"), "hello")
+            self.assertTrue(await anna.receive_nothing())
+        self.assertEqual(await Message.objects.acount(), 1)
+
+    async def test_who_leaves_does_not_stop_the_others(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            hub = hub_of("kitchen")
+            leaving, staying = (
+                asyncio.create_task(hub.say(Message(room="kitchen", text=text)))
+                for text in ("goodbye", "hello")
+            )
+            await asyncio.sleep(0)  # let them begin
+            leaving.cancel()
+            await asyncio.wait_for(staying, 5)
+            self.assertEqual(await next_of(anna, "message"), "goodbye")
+            self.assertEqual(await next_of(anna, "message"), "hello")
+
+
+def hub_of(room):
+    (hub,) = [hub for (*_, group), hub in HUBS.items() if group == group_of(room)]
+    return hub
+
+
+async def say(hub, *messages):
+    return await asyncio.gather(*map(hub.say, messages), return_exceptions=True)
