@@ -14,7 +14,7 @@ import psutil
 import pytest
 from brokers import NO_BROKER, PUBSUB
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from clients import DAPHNE, client
+from clients import DAPHNE, client, manage
 from rooms import lay_out, read, rewrite, visit
 
 from channels_live.server import Server
@@ -153,6 +153,58 @@ def test_who_does_not_read_stops_nobody(folder):
             anna.send(json.dumps({"message": "x" * 500}))
             assert len(anna.recv(timeout=10)) > 500_000
         assert "Traceback" not in server.log()
+
+
+# Saved together
+
+
+@pytest.mark.claim("lesson 21", "As before, a message is told only when it is saved.")
+@pytest.mark.live
+def test_told_when_it_is_saved(folder):
+    with (
+        Server(DAPHNE, folder) as server,
+        visit(server, ROOM) as anna,
+        contextlib.closing(sqlite3.connect(folder / "db.sqlite3")) as database,
+    ):
+        database.execute("BEGIN IMMEDIATE")  # nobody else may write
+        anna.send(json.dumps({"message": "hello"}))
+        assert anna.ping().wait(10)  # the server has read it
+        with pytest.raises(TimeoutError):
+            anna.recv(timeout=0.5)
+        database.rollback()
+        assert read(anna) == {"message": "hello"}
+        assert database.execute("SELECT text FROM myapp_message").fetchall() == [("hello",)]
+
+
+LOOK_UP = """
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from myapp.models import Message
+from myapp.rooms import save_together
+
+with CaptureQueriesContext(connection) as queries:
+    save_together([Message(room="kitchen", text="hello", key="anna-1")])
+(looked_up,) = [
+    query["sql"] for query in queries
+    if query["sql"].startswith("SELECT") and "anna-1" in query["sql"]
+]
+with connection.cursor() as cursor:
+    cursor.execute(f"EXPLAIN QUERY PLAN {looked_up}")
+    print(*cursor.fetchall())
+"""
+
+
+@pytest.mark.claim(
+    "lesson 21",
+    '`exclude(key="")` lets SQLite find a key in the index of keys, in which there are no empty '
+    "ones. Without it, SQLite looks at all that was ever said in the room.",
+)
+def test_key_is_looked_up_in_its_index(folder):
+    assert "USING INDEX message_key (room=? AND key=?)" in manage(folder, "shell", "-c", LOOK_UP)
+    rewrite(folder / "myapp/rooms.py", ('.exclude(key="")', ".all()"))
+    plan = manage(folder, "shell", "-c", LOOK_UP)
+    assert "(room=?)" in plan
+    assert "message_key" not in plan
 
 
 # Limits

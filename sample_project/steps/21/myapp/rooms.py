@@ -66,7 +66,7 @@ def frames_of(number, text):
 def save_together(messages):
     """Save messages of a room, all or none, and return the events that tell them."""
     room, keys = messages[0].room, [message.key for message in messages if message.key]
-    keyed = Message.objects.exclude(key="")  # as the index says, or SQLite reads the whole room
+    keyed = Message.objects.exclude(key="")
     known = {message.key: message for message in keyed.filter(room=room, key__in=keys)}
     events = [event_of(message) for message in known.values()]  # maybe saved, and not told
     new = []
