@@ -302,7 +302,7 @@ def ratio_of(others, turns):
 
 
 def across(client, site, broker, seconds, turns):
-    """Compare one server with two, over a broker."""
+    """Compare one server with two, over a broker, where ten speak at once."""
     widths = (-9, -20, -9, 9, 13, 13, 10)
     print(line(widths, "", "", "layer", "clients", "one: m./s", "two: m./s", "ratio"))
     for program in PROGRAMS:
@@ -320,7 +320,7 @@ def across(client, site, broker, seconds, turns):
                             path=path,
                             number=number,
                         ):
-                            arguments = (servers, a_room(path), number, seconds)
+                            arguments = (servers, a_room(path), number, seconds, SPEAKERS[-1])
                             return client.apply(fan_out, arguments)[0]
 
                         found = take_turns(
