@@ -332,9 +332,10 @@ def test_method_is_looked_for_once_but_what_is_new_is_seen(events):
 
 
 def test_what_cannot_be_packed_becomes_a_gap_and_the_others_go_on():
-    good, endless = {"kind": "ready", "at": 0.5}, []
-    endless.append(endless)
-    for bad in (object(), str, type("Text", (str,), {})("x"), endless):
+    good, deep = {"kind": "ready", "at": 0.5}, []
+    for _ in range(5_000):
+        deep = [deep]
+    for bad in (object(), str, type("Text", (str,), {})("x"), deep):
         parts = wire._packed([good, {"kind": "in", "at": 0.5, "conn": 1, "text": bad}, good])
         stream = io.BytesIO(b"".join(parts))
         told = [event for _ in range(3) for event in next_events(stream)]

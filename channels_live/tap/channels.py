@@ -13,21 +13,24 @@ from channels_live.tap.layers import make_layer
 from channels_live.tap.served import serve
 from channels_live.tap.state import state
 from channels_live.tap.texts import plain, short
-from channels_live.tap.wire import flush, harmless, record
+from channels_live.tap.wire import flush, harmless, record, tell_gap
 
 # --- consumers
 
 
-@harmless
-def _begin(consumer: Any, message: Any) -> Call:
-    if state.loop is None:  # of a server that is not known
-        import asyncio
+def _begin(consumer: Any, message: Any) -> Call | None:
+    try:  # not by `harmless`, as below: every message passes here
+        if state.loop is None:  # of a server that is not known
+            import asyncio
 
-        state.loop = asyncio.get_running_loop()
-    call = Call(consumer, message)
-    state.calls.add(call.number)
-    state.dispatching.set(call)
-    return call
+            state.loop = asyncio.get_running_loop()
+        call = Call(consumer, message)
+        state.calls.add(call.number)
+        state.dispatching.set(call)
+        return call
+    except Exception as error:
+        tell_gap("_begin", error)
+        return None
 
 
 @harmless
@@ -38,16 +41,20 @@ def _begin_sync(consumer: Any, message: Any) -> Call:
     return call
 
 
-@harmless
 def _start(call: Call | None) -> None:
-    if call:
-        call.start()
+    try:
+        if call:
+            call.start()
+    except Exception as failure:
+        tell_gap("_start", failure)
 
 
-@harmless
 def _end(call: Call | None, error: BaseException | None = None) -> None:
-    if call:
-        call.end(error)
+    try:
+        if call:
+            call.end(error)
+    except Exception as failure:
+        tell_gap("_end", failure)
 
 
 @harmless

@@ -39,9 +39,10 @@ def record(kind: str, **fields: Any) -> float:
     fields["kind"] = kind
     fields["at"] = state.last = at = time.monotonic()
     state.events.append(fields)
-    if not state.awake.is_set():
+    if state.asleep:
         if state.forked:
             _reopen()
+        state.asleep = False
         state.awake.set()
     return at
 
@@ -207,6 +208,7 @@ def _send() -> None:
         state.awake.wait()
         time.sleep(BATCH)
         state.awake.clear()
+        state.asleep = True  # what is recorded before this, is sent now
         flush()
 
 
