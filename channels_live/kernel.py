@@ -16,6 +16,7 @@ from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
 from channels_live.server.network import Network
 from channels_live.shell import shell
+from channels_live.stopped import say_stopped
 from channels_live.timeline import Event, Timeline, Which
 from channels_live.waits import Waits
 from channels_live.workspace import LessonError
@@ -69,6 +70,8 @@ class Kernel:
             _listen_for_interrupts()
             _listen_to_clients()
             _say_what_waits()
+            if ipython := shell():
+                say_stopped(ipython, self._stopped_broker)
             self._cells = Watch()
 
     def watch(self, folder: Path) -> None:
@@ -145,6 +148,13 @@ class Kernel:
                 process = f"{number}.{event['process']}"
                 events.append({**event, "process": process, "server": name})
         return Timeline(SENDS.annotated(events), **options)
+
+    def _stopped_broker(self) -> str | None:
+        """Return the command of a broker that has been stopped, unless one runs; or None."""
+        brokers = [server for server in self._servers if command.starts_broker(server.command)]
+        if not brokers or any(broker.running for broker in brokers):
+            return None
+        return brokers[-1].command
 
     def stop(self, folder: Path) -> None:
         """Stop every server that was started in a folder and still runs, and the networks there."""
