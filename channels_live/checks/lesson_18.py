@@ -24,7 +24,7 @@ from channels_live.checks import (
     number,
     word,
 )
-from channels_live.checks.frames import as_json, let_messages_cross, read_until, send
+from channels_live.checks.frames import CROSSED, as_json, let_messages_cross, read_until, send
 
 HINTS = {
     "18.1": [
@@ -62,8 +62,6 @@ BETWEEN = "what is said while a board connects: it comes by both ways, and must 
 BEFORE = "what a board has that came with `after`: all up to that number, also what is sent again"
 KEY = "what becomes of a message that was sent again, with the same key: boards have it already"
 
-
-CROSSED = 2 * crossing.WAIT  # seconds that one who joins waits if sync consumers share a thread
 
 
 def check_18_1(site: Site) -> None:
