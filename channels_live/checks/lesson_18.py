@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -254,6 +254,12 @@ class Room:
     """A room that goes wrong, for one client: each connection has its part in a script."""
 
     FINAL = 4400 + number(0, 99)
+    REFUSED: ClassVar = {
+        3: HTTPStatus.SERVICE_UNAVAILABLE,
+        4: HTTPStatus.FORBIDDEN,
+        6: HTTPStatus.UNAUTHORIZED,
+        8: HTTPStatus.INTERNAL_SERVER_ERROR,
+    }
 
     def __init__(self) -> None:
         self.texts = [word() for _ in range(5)]
@@ -265,8 +271,8 @@ class Room:
         """Note a handshake, and refuse some of the third to the eighth, which are in vain."""
         self.asked.append(request.path)
         self.times.append(time.monotonic())
-        if len(self.asked) in (3, 4, 6, 8):
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
+        if status := self.REFUSED.get(len(self.asked)):
+            return connection.respond(status, "later\n")
         return None
 
     def talk(self, connection: ServerConnection) -> None:
@@ -355,6 +361,8 @@ def _come_back(site: Site) -> None:
     asked = [path.lstrip("/") for path in room.asked]
     if len(asked) < len(AFTER):
         got = f"{len(asked)} connections, and the end of the program"
+        if refused := Room.REFUSED.get(len(asked)):
+            got += f" after HTTP {refused.value}"
         raise NotYet(ENDED, sent=sent, got=got, expected=f"{len(AFTER)} connections")
     if len(asked) > len(AFTER):
         look = "when your program ends: the server has told it to stay away"
@@ -371,7 +379,7 @@ def _come_back(site: Site) -> None:
     in_vain, at_last = waits[2:8], waits[8]
     if not doubles(in_vain):
         told = ", ".join(f"{wait:.2f}" for wait in in_vain)
-        sent = "HTTP 503 four times, and two connections that end before a message comes"
+        sent = "HTTP 503, 403, 401 and 500, and two connections that end before a message comes"
         raise NotYet(TWICE, sent=sent, got=f"waits of {told} seconds")
     if at_last > MUCH:
         raise NotYet(ANEW, sent=IN_VAIN, got=f"a wait of {at_last:.2f} seconds")
