@@ -63,7 +63,6 @@ BEFORE = "what a board has that came with `after`: all up to that number, also w
 KEY = "what becomes of a message that was sent again, with the same key: boards have it already"
 
 
-
 def check_18_1(site: Site) -> None:
     let_messages_cross(site.folder)
     at_once(site.migrate, site.serve)

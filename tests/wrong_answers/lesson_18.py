@@ -214,7 +214,7 @@ WRONG = {
                 f"            if refused.response.status_code == {status}:\n"
                 "                code = 1008  # not for us\n"
                 "        except (InvalidHandshake, OSError):\n",
-                ((STEADY, "InvalidHandshake, connect", "InvalidHandshake, InvalidStatus, connect"),),
+                ((STEADY, "Handshake, connect", "Handshake, InvalidStatus, connect"),),
             )
             for status in (401, 403)
         ),
