@@ -161,8 +161,8 @@ def check_28_2(site: Site) -> None:
     at_once(site.migrate, site.serve)
     name, other = word(), word()
     with (
-        site.client("/ws/screen/") as one,
-        site.client("/ws/screen/") as two,
+        site.client("/ws/screen/") as screen,
+        site.client("/ws/screen/") as other_screen,
         site.client("/ws/learner/") as anna,
         site.client("/ws/learner/") as ben,
     ):
@@ -170,24 +170,24 @@ def check_28_2(site: Site) -> None:
         _join(ben, word() * 4, other, other)
         works = {"12.1": ("not attempted", 0)}
         _report(anna, 1, "12.1", *works["12.1"])
-        _row(ROWS, name, works, one, two)
+        _row(ROWS, name, works, screen, other_screen)
         works["12.1"] = ("not yet", 1)
         _report(anna, 2, "12.1", *works["12.1"])
-        _row(NEWEST, name, works, one, two)
+        _row(NEWEST, name, works, screen, other_screen)
         works["112.213"] = ("not yet", 7)
         _report(anna, 3, "112.213", *works["112.213"])
-        _row(ROWS, name, works, one, two)
+        _row(ROWS, name, works, screen, other_screen)
         _report(ben, 1, "12.1", "not yet", 4)
-        _row(ROWS, other, {"12.1": ("not yet", 4)}, one, two)
+        _row(ROWS, other, {"12.1": ("not yet", 4)}, screen, other_screen)
         works["12.1"] = ("right", 2)
         _report(anna, 4, "12.1", *works["12.1"])
-        _row(NEWEST, name, works, one, two)
+        _row(NEWEST, name, works, screen, other_screen)
         works["12.1"] = ("right", 3)
         _report(anna, 5, "12.1", "not yet", 3)
-        _row(EARNED, name, works, one, two)
+        _row(EARNED, name, works, screen, other_screen)
         works["112.213"] = ("right", 8)
         _report(anna, 6, "112.213", "right", 8)
-        _row(NEWEST, name, works, one, two)
+        _row(NEWEST, name, works, screen, other_screen)
         good = {"do": "report", "number": 9, "exercise": "12.2", "state": "right", "tries": 1}
         for change in (
             {"state": word()},
@@ -212,13 +212,13 @@ def check_28_2(site: Site) -> None:
         for field in ("number", "exercise", "state", "tries"):
             anna.send({key: value for key, value in good.items() if key != field})
             _refused(anna, TYPES)
-        one.expect_nothing(TYPES)
+        screen.expect_nothing(TYPES)
         _report(anna, 0, "12.3", "not yet", 0)
         works["12.3"] = ("not yet", 0)
-        _row(TYPES, name, works, one, two)
+        _row(TYPES, name, works, screen, other_screen)
         works["1.1"] = ("right", MOST)
         _report(anna, MOST, "1.1", *works["1.1"])
-        _row(TYPES, name, works, one, two)
+        _row(TYPES, name, works, screen, other_screen)
 
 
 PROMISE = "when a learner reads `saved`: when the report is written down, and not before"
