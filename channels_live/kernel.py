@@ -11,11 +11,14 @@ from filelock import BaseFileLock
 from channels_live import workspace
 from channels_live.cells import Watch
 from channels_live.locks import try_lock
+from channels_live.notebook import Notebook
 from channels_live.sends import SENDS
 from channels_live.server import Server, command
 from channels_live.server.broker import OwnBroker
 from channels_live.server.network import Network
 from channels_live.shell import shell
+from channels_live.skipped import Skipped
+from channels_live.stopped import say_stopped
 from channels_live.timeline import Event, Timeline, Which
 from channels_live.waits import Waits
 from channels_live.workspace import LessonError
@@ -40,6 +43,7 @@ class Kernel:
         self._locks: list[BaseFileLock] = []  # on these folders, held until the kernel ends
         self._prepared = False
         self._cells: Watch | None = None
+        self._skipped: Skipped | None = None
 
     def prepare(self, own_project: bool = False) -> None:
         """Let clients, and commands in `!` cells, behave the same for everybody.
@@ -69,12 +73,20 @@ class Kernel:
             _listen_for_interrupts()
             _listen_to_clients()
             _say_what_waits()
+            if ipython := shell():
+                say_stopped(ipython, self._stopped_broker)
+                self._skipped = Skipped(ipython)
             self._cells = Watch()
 
     def watch(self, folder: Path) -> None:
         """Let cells not spoil what a learner has written in a folder."""
         if self._cells:
             self._cells.add(folder)
+
+    def begin(self, page: Notebook) -> None:
+        """Say from now on where a cell of a lesson skips others that it needs."""
+        if self._skipped:
+            self._skipped.begin(page.code)
 
     def claim(self, number: int) -> Path:
         """Return the folder for a lesson that no other kernel uses, and hold it.
@@ -145,6 +157,13 @@ class Kernel:
                 process = f"{number}.{event['process']}"
                 events.append({**event, "process": process, "server": name})
         return Timeline(SENDS.annotated(events), **options)
+
+    def _stopped_broker(self) -> str | None:
+        """Return the command of a broker that has been stopped, unless one runs; or None."""
+        brokers = [server for server in self._servers if command.starts_broker(server.command)]
+        if not brokers or any(broker.running for broker in brokers):
+            return None
+        return brokers[-1].command
 
     def stop(self, folder: Path) -> None:
         """Stop every server that was started in a folder and still runs, and the networks there."""

@@ -41,6 +41,8 @@ class Lesson(WorkingCopy):
         os.chdir(folder)
         self.number = number
         KERNEL.lessons[number] = self
+        if path := notebook.lesson_path(number):
+            KERNEL.begin(notebook.lesson(path))
         shown = workspace.shown(folder)
         if folder.name != f"{number:02}":
             print(f"Another notebook is at work in lesson {number}, so this one uses {shown}.")

@@ -1,13 +1,15 @@
 """A broker is a program like any other: it starts, says why not, and ends with its kernel."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 
 import psutil
 import pytest
-from clients import eventually, gone
+from clients import DAPHNE, eventually, gone
+from jupyter_client.manager import start_new_kernel
 from redis import Redis
 
 from channels_live.kernel import KERNEL
@@ -96,6 +98,44 @@ def test_missing_program_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServerError, match="REDIS_URL"):
         parse(BROKER)
+
+
+STOPPED = """
+The broker has been stopped: valkey-server --port 6379 --save ""
+Its method `restart()` starts it again. Then run again from the cell that connects."""
+
+
+@needs_valkey
+def test_cell_that_needs_a_stopped_broker_says_so(tmp_path):
+    manager, client = start_new_kernel(
+        env=os.environ | {"CHANNELS_LIVE_WORKSPACE": str(tmp_path / "workspace")}
+    )
+
+    def told(cell):
+        """Return what a cell's exception is shown as."""
+        reply = client.execute_interactive(cell, timeout=60, output_hook=lambda _: None)
+        return "\n".join(reply["content"].get("traceback", []))
+
+    try:
+        told("import os; from channels_live import Lesson; lesson = Lesson(15)")
+        told("from redis.asyncio import Redis; from websockets import connect")
+        told(f"broker = lesson.start({BROKER!r}); os.environ['REDIS_URL'] = address = broker.url()")
+        told(f"server = lesson.start({DAPHNE!r}); path = server.ws('/ws/chat/x/?name=x')")
+        ask = "await Redis.from_url(address).{}()"
+        enter = "await connect(path, origin='http://localhost')"
+        assert told(ask.format("ping")) == told(enter) == ""
+        assert "Traceback" in told(ask.format("hget"))
+        told("broker.stop()")
+        assert re.fullmatch(f"ConnectionError: .*{re.escape(STOPPED)}", told(ask.format("ping")))
+        assert re.fullmatch(f"InvalidStatus: .*500{re.escape(STOPPED)}", told(enter))
+        assert "Traceback" in told("1 / 0")
+        assert "Traceback" in told("await connect(server.ws('/'), origin='http://other')")
+        told("broker.restart()")
+        assert told(ask.format("ping")) == told(enter) == ""
+        assert "Traceback" in told("await connect(server.ws('/'), origin='http://other')")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 # It ends

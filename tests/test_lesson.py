@@ -295,6 +295,47 @@ def test_interrupt_ends_a_cell_that_awaits():
         manager.shutdown_kernel(now=True)
 
 
+SKIPPED = """\
+Not run since the first cell of this lesson, and this one may need it:
+    !python manage.py migrate --verbosity 0
+    !python manage.py loaddata noticeboard
+    %%writefile myproject/urls.py
+"""
+
+
+@pytest.mark.live
+def test_cell_that_skips_what_it_needs_says_so():
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def run(cell, source):
+        """Run a cell as JupyterLab does, which names it. Return what is printed."""
+        content = {"code": source, "silent": False, "allow_stdin": False}
+        message = client.session.msg("execute_request", content, metadata={"cellId": cell.id})
+        client.shell_channel.send(message)
+        printed = []
+        while True:
+            told = client.get_iopub_msg(timeout=60)
+            if told["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                printed.append(told["content"].get("text", ""))
+                if told["content"].get("execution_state") == "idle":
+                    return "".join(printed)
+
+    first, tables, urls, start, *_, last = read(lesson_path(6)).code
+    try:
+        for cell in (first, tables, urls):
+            assert "Not run" not in run(cell, cell.source)
+        assert run(start, "pass") == ""
+        run(first, first.source)
+        assert run(start, "pass") == SKIPPED
+        assert run(last, "pass") == "", "once is enough"
+        run(first, first.source)
+        run(urls, urls.source.replace("path", "path "))
+        assert run(start, "pass") == SKIPPED.replace("    %%writefile myproject/urls.py\n", "")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 WAITING = """\
 This cell has been waiting for 2 seconds, in the line
     await helper()

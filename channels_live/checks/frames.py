@@ -12,6 +12,7 @@ from channels_live.checks.client import Client
 from channels_live.checks.not_yet import NotYet, shown
 from channels_live.checks.site import Site
 
+CROSSED = 2 * crossing.WAIT  # seconds that one who joins waits if sync consumers share a thread
 LEFT = "what your consumer does when somebody leaves: their channel must be taken out of the group"
 ENDED = "what runs when an exception ends your consumer: `disconnect` does not, a `finally` does"
 

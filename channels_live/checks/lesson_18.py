@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -24,7 +24,7 @@ from channels_live.checks import (
     number,
     word,
 )
-from channels_live.checks.frames import as_json, let_messages_cross, read_until, send
+from channels_live.checks.frames import CROSSED, as_json, let_messages_cross, read_until, send
 
 HINTS = {
     "18.1": [
@@ -61,9 +61,6 @@ FORM = "what each board reads: the number of the message, and the message"
 BETWEEN = "what is said while a board connects: it comes by both ways, and must be shown once"
 BEFORE = "what a board has that came with `after`: all up to that number, also what is sent again"
 KEY = "what becomes of a message that was sent again, with the same key: boards have it already"
-
-
-CROSSED = 2 * crossing.WAIT  # seconds that one who joins waits if sync consumers share a thread
 
 
 def check_18_1(site: Site) -> None:
@@ -256,6 +253,12 @@ class Room:
     """A room that goes wrong, for one client: each connection has its part in a script."""
 
     FINAL = 4400 + number(0, 99)
+    REFUSED: ClassVar = {
+        3: HTTPStatus.SERVICE_UNAVAILABLE,
+        4: HTTPStatus.FORBIDDEN,
+        6: HTTPStatus.UNAUTHORIZED,
+        8: HTTPStatus.INTERNAL_SERVER_ERROR,
+    }
 
     def __init__(self) -> None:
         self.texts = [word() for _ in range(5)]
@@ -267,8 +270,8 @@ class Room:
         """Note a handshake, and refuse some of the third to the eighth, which are in vain."""
         self.asked.append(request.path)
         self.times.append(time.monotonic())
-        if len(self.asked) in (3, 4, 6, 8):
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "later\n")
+        if status := self.REFUSED.get(len(self.asked)):
+            return connection.respond(status, "later\n")
         return None
 
     def talk(self, connection: ServerConnection) -> None:
@@ -357,6 +360,8 @@ def _come_back(site: Site) -> None:
     asked = [path.lstrip("/") for path in room.asked]
     if len(asked) < len(AFTER):
         got = f"{len(asked)} connections, and the end of the program"
+        if refused := Room.REFUSED.get(len(asked)):
+            got += f" after HTTP {refused.value}"
         raise NotYet(ENDED, sent=sent, got=got, expected=f"{len(AFTER)} connections")
     if len(asked) > len(AFTER):
         look = "when your program ends: the server has told it to stay away"
@@ -373,7 +378,7 @@ def _come_back(site: Site) -> None:
     in_vain, at_last = waits[2:8], waits[8]
     if not doubles(in_vain):
         told = ", ".join(f"{wait:.2f}" for wait in in_vain)
-        sent = "HTTP 503 four times, and two connections that end before a message comes"
+        sent = "HTTP 503, 403, 401 and 500, and two connections that end before a message comes"
         raise NotYet(TWICE, sent=sent, got=f"waits of {told} seconds")
     if at_last > MUCH:
         raise NotYet(ANEW, sent=IN_VAIN, got=f"a wait of {at_last:.2f} seconds")

@@ -89,7 +89,7 @@ def _read(site: Site, last: int | None = None) -> Iterator[Reader]:
 
 def check_26_1(site: Site) -> None:
     site.serve()
-    one = "how many events a text becomes: one, whatever stands in it"
+    whole = "how many events a text becomes: one, whatever stands in it"
     new = "what is sent to who is there: each new text, at once"
     back = "what is sent to who comes with `Last-Event-ID`: what has a higher number, only"
     texts: list[str] = []
@@ -112,9 +112,9 @@ def check_26_1(site: Site) -> None:
     with _read(site) as anna:
         anna.expect(1, texts[0], EVENT)
         say(f"{word()}\n\ndata: {word()}\n\n", anna)
-        anna.expect(2, texts[1], one)
+        anna.expect(2, texts[1], whole)
         say(word(), anna)
-        anna.expect(3, texts[2], one)
+        anna.expect(3, texts[2], whole)
         last = number(1, 2)
         with _read(site, last) as ben:
             for at in range(last + 1, 4):
@@ -122,7 +122,7 @@ def check_26_1(site: Site) -> None:
             for nasty in ("\r", "\n", '"', ":"):
                 say(f"{word()}{nasty}{word()}", anna, ben)
                 for reader in (anna, ben):
-                    reader.expect(len(texts), texts[-1], one if nasty != ":" else new)
+                    reader.expect(len(texts), texts[-1], whole if nasty != ":" else new)
         left(1)
         come, text = len(texts), word()
 
@@ -217,38 +217,38 @@ def check_26_3(site: Site) -> None:
         for reader in readers:
             reader.expect({"running": names}, look)
 
-    with site.client(path) as one, site.client(path) as two:
-        read(first, [], one, two)
+    with site.client(path) as at_drill, site.client(path) as at_lathe:
+        read(first, [], at_drill, at_lathe)
         for attempt in range(4):
-            alive(two, lathe, one)
-            read(comes, [lathe], one, two)
-            alive(one, drill, two)
-            read(comes, [drill, lathe], one, two)
+            alive(at_lathe, lathe, at_drill)
+            read(comes, [lathe], at_drill, at_lathe)
+            alive(at_drill, drill, at_lathe)
+            read(comes, [drill, lathe], at_drill, at_lathe)
             begun = time.monotonic()
-            alive(one, drill, two)
+            alive(at_drill, drill, at_lathe)
             if not attempt and time.monotonic() < begun + LIFE / 2:
-                for client in (one, two):
+                for client in (at_drill, at_lathe):
                     _nothing_yet(client, again)
-            if _stays(one, drill, two, (again, silent, renewed), [drill, lathe]):
+            if _stays(at_drill, drill, at_lathe, (again, silent, renewed), [drill, lathe]):
                 break
-            for client in (one, two):  # the machine was too busy: anew, when all is over
+            for client in (at_drill, at_lathe):  # the machine was too busy: anew, when all is over
                 while _running(client, silent) != []:
                     pass
         else:
             return  # a machine that is so busy shows nothing
-        for client in (one, two):
+        for client in (at_drill, at_lathe):
             while _running(client, silent) != []:
                 client.sent = "nothing more"
-        with site.client(path) as three:
-            read(first, [], three)
+        with site.client(path) as guest:
+            read(first, [], guest)
             begun = time.monotonic()
-            alive(three, drill, one, two)
-            read(comes, [drill], one, two)
-            three.close()
+            alive(guest, drill, at_drill, at_lathe)
+            read(comes, [drill], at_drill, at_lathe)
+            guest.close()
             if time.monotonic() < begun + LIFE / 2:
-                _nothing_yet(one, closed)
-        one.sent = two.sent = "the end of a machine's connection, and half a second"
-        read(silent, [], one, two)
+                _nothing_yet(at_drill, closed)
+        at_drill.sent = at_lathe.sent = "the end of a machine's connection, and half a second"
+        read(silent, [], at_drill, at_lathe)
         with site.client(path) as late:
             read(first, [], late)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, at_once, number, word
-from channels_live.checks.frames import as_json, let_messages_cross, read_until
+from channels_live.checks import WAIT, Client, NotYet, Site, at_once, number, word
+from channels_live.checks.frames import CROSSED, as_json, let_messages_cross, read_until
 from channels_live.checks.not_yet import shown
 
 HINTS = {
@@ -50,6 +50,7 @@ HINTS = {
     ],
 }
 CODE = "OTTER-42"
+LONG = CROSSED + WAIT  # seconds that an answer may take while somebody joins
 JOINED = "what a learner reads who comes with the code: `joined`, and a name"
 ONLY = (
     "which codes let somebody in: that of the class, in capital or small letters, with spaces "
@@ -131,11 +132,13 @@ MOST = 1_000_000
 TYPES = "what is taken: the types of the fields, all of them, and nothing else"
 
 
-def _report(client: Client, number: int, exercise: str, state: str, tries: int) -> None:
+def _report(
+    client: Client, number: int, exercise: str, state: str, tries: int, wait: float | None = None
+) -> None:
     client.send(
         {"do": "report", "number": number, "exercise": exercise, "state": state, "tries": tries}
     )
-    client.expect({"is": "saved", "number": number}, SAVED)
+    client.expect({"is": "saved", "number": number}, SAVED, wait=wait)
 
 
 def _row(look: str, name: str, works: Mapping[str, Any], *screens: Client) -> None:
@@ -158,8 +161,8 @@ def check_28_2(site: Site) -> None:
     at_once(site.migrate, site.serve)
     name, other = word(), word()
     with (
-        site.client("/ws/screen/") as one,
-        site.client("/ws/screen/") as two,
+        site.client("/ws/screen/") as screen,
+        site.client("/ws/screen/") as other_screen,
         site.client("/ws/learner/") as anna,
         site.client("/ws/learner/") as ben,
     ):
@@ -167,24 +170,24 @@ def check_28_2(site: Site) -> None:
         _join(ben, word() * 4, other, other)
         works = {"12.1": ("not attempted", 0)}
         _report(anna, 1, "12.1", *works["12.1"])
-        _row(ROWS, name, works, one, two)
+        _row(ROWS, name, works, screen, other_screen)
         works["12.1"] = ("not yet", 1)
         _report(anna, 2, "12.1", *works["12.1"])
-        _row(NEWEST, name, works, one, two)
+        _row(NEWEST, name, works, screen, other_screen)
         works["112.213"] = ("not yet", 7)
         _report(anna, 3, "112.213", *works["112.213"])
-        _row(ROWS, name, works, one, two)
+        _row(ROWS, name, works, screen, other_screen)
         _report(ben, 1, "12.1", "not yet", 4)
-        _row(ROWS, other, {"12.1": ("not yet", 4)}, one, two)
+        _row(ROWS, other, {"12.1": ("not yet", 4)}, screen, other_screen)
         works["12.1"] = ("right", 2)
         _report(anna, 4, "12.1", *works["12.1"])
-        _row(NEWEST, name, works, one, two)
+        _row(NEWEST, name, works, screen, other_screen)
         works["12.1"] = ("right", 3)
         _report(anna, 5, "12.1", "not yet", 3)
-        _row(EARNED, name, works, one, two)
+        _row(EARNED, name, works, screen, other_screen)
         works["112.213"] = ("right", 8)
         _report(anna, 6, "112.213", "right", 8)
-        _row(NEWEST, name, works, one, two)
+        _row(NEWEST, name, works, screen, other_screen)
         good = {"do": "report", "number": 9, "exercise": "12.2", "state": "right", "tries": 1}
         for change in (
             {"state": word()},
@@ -209,13 +212,13 @@ def check_28_2(site: Site) -> None:
         for field in ("number", "exercise", "state", "tries"):
             anna.send({key: value for key, value in good.items() if key != field})
             _refused(anna, TYPES)
-        one.expect_nothing(TYPES)
+        screen.expect_nothing(TYPES)
         _report(anna, 0, "12.3", "not yet", 0)
         works["12.3"] = ("not yet", 0)
-        _row(TYPES, name, works, one, two)
+        _row(TYPES, name, works, screen, other_screen)
         works["1.1"] = ("right", MOST)
         _report(anna, MOST, "1.1", *works["1.1"])
-        _row(TYPES, name, works, one, two)
+        _row(TYPES, name, works, screen, other_screen)
 
 
 PROMISE = "when a learner reads `saved`: when the report is written down, and not before"
@@ -296,11 +299,11 @@ def _open_in_a_busy_minute(site: Site, anna: Client) -> None:
         while more:
             more -= here.wait(0.01)
             said.append(f"13.{len(said) + 1}")
-            _report(anna, 10 + len(said), said[-1], "not yet", len(said))
+            _report(anna, 10 + len(said), said[-1], "not yet", len(said), LONG)
 
     def come() -> Client:
         try:
-            return stack.enter_context(site.client("/ws/screen/"))
+            return stack.enter_context(site.client("/ws/screen/", open_timeout=LONG))
         finally:
             here.set()
 
@@ -308,7 +311,7 @@ def _open_in_a_busy_minute(site: Site, anna: Client) -> None:
         _, screen = at_once(speak, come)
         screen.sent = "GET /ws/screen/, while reports come"
         expected = 'a {"is": "table", "works": […]}'
-        first = screen.receive(TABLE, expected)
+        first = screen.receive(TABLE, expected, LONG)
         table = as_json(first)
         if not isinstance(table, dict) or table.get("is") != "table":
             raise NotYet(TABLE, sent=screen.sent, got=first, expected=expected)
@@ -341,7 +344,7 @@ def check_28_4(site: Site) -> None:
     def push(screen: Client, exercise: str, learners: int, *readers: Client) -> None:
         text = word()
         screen.send({"do": "push", "exercise": exercise, "text": text})
-        screen.expect({"is": "pushed", "learners": learners}, HOW_MANY)
+        screen.expect({"is": "pushed", "learners": learners}, HOW_MANY, wait=LONG)
         hint = {"is": "hint", "number": len(hints) + 1, "exercise": exercise, "text": text}
         hints.append(hint)
         for reader in readers:
@@ -397,7 +400,9 @@ def check_28_4(site: Site) -> None:
     known, here = len(hints), threading.Event()
     with ExitStack() as stack:
         screen = stack.enter_context(busy.client("/ws/screen/"))
-        come(4, stack.enter_context(busy.client("/ws/learner/")), after=known)
+        other = come(4, stack.enter_context(busy.client("/ws/learner/")), after=known)
+        push(screen, "12.1", 2, other)  # so it is in the group
+        known += 1
 
         def speak() -> None:
             more = 3  # hints, when somebody has joined: they may be in the group only then

@@ -1,4 +1,4 @@
-"""Right answers that are not like ours, and that a check has refused once.
+"""Right answers that are not like ours, and that a check has refused once, or might.
 
 A module a lesson, `lesson_NN.py`, with RIGHT: the number of the exercise → a list of Right.
 """

@@ -169,6 +169,13 @@ WRONG = {
             "            return",
         ),
         Wrong(
+            "cuts what is long",
+            "how long it may be",
+            WHISPERS,
+            "message_in(text_data))",
+            "message_in(text_data)[:499])",
+        ),
+        Wrong(
             "does not judge the message",
             "the room would not take the message",
             WHISPERS,

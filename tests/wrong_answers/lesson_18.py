@@ -204,6 +204,20 @@ WRONG = {
             "4400 <= code < 4500",
             "4000 <= code < 5000",
         ),
+        *(
+            Wrong(
+                f"stays away after HTTP {status}",
+                f"the end of the program after HTTP {status}",
+                STEADY,
+                "        except (InvalidHandshake, OSError):\n",
+                "        except InvalidStatus as refused:\n"
+                f"            if refused.response.status_code == {status}:\n"
+                "                code = 1008  # not for us\n"
+                "        except (InvalidHandshake, OSError):\n",
+                ((STEADY, "Handshake, connect", "Handshake, InvalidStatus, connect"),),
+            )
+            for status in (401, 403)
+        ),
         Wrong(
             "does not expect to be refused",
             "InvalidStatus",

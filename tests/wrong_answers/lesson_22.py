@@ -80,6 +80,13 @@ WRONG = {
             "            proxy_cache off;\n",
         ),
         Wrong(
+            "waits a second for the next piece",
+            "how long nginx waits for the next piece",
+            CONF,
+            BUFFERS,
+            f"{BUFFERS}            proxy_read_timeout 1s;\n",
+        ),
+        Wrong(
             "switches off for another place",
             "it gathers, or hands it on",
             CONF,

@@ -285,6 +285,18 @@ WRONG = {
             '        await self.channel_layer.group_add("learners", self.channel_name)\n',
         ),
         Wrong(
+            "reads the table, joins the group, and then tells what it has read",
+            "what is pushed while somebody joins",
+            CLASSROOM,
+            '        await self.channel_layer.group_add("learners", self.channel_name)\n'
+            "        async for push in Push.objects.filter(pk__gt=after):\n"
+            "            await self.hint_sent(event_of(push))\n",
+            "        missed = [push async for push in Push.objects.filter(pk__gt=after)]\n"
+            '        await self.channel_layer.group_add("learners", self.channel_name)\n'
+            "        for push in missed:\n"
+            "            await self.hint_sent(event_of(push))\n",
+        ),
+        Wrong(
             "catches up, and forgets to subscribe",
             "what they read",
             CLASSROOM,

@@ -6,7 +6,6 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
-from msgspec import DecodeError
 
 from .class_hub import GROUP, ClassHub
 from .protocol import Error, encode
@@ -60,7 +59,7 @@ class ClassMember(AsyncWebsocketConsumer):
             if len(text_data or "") > LONGEST:
                 raise ValueError("that is too long")
             await self.do(type(self).decode(text_data or ""))
-        except (DecodeError, RecursionError, ValueError) as error:
+        except ValueError as error:
             await self.tell(Error(str(error)))
 
     def check_rate(self):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, json
+from msgspec import DecodeError, Meta, Struct, json
 
 Exercise = Annotated[str, Meta(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}\Z")]
 Count = Annotated[int, Meta(ge=0, le=100_000_000)]
@@ -143,8 +143,21 @@ class Pushed(Answer):
     learners: int
 
 
-from_learner = json.Decoder(Join | Report | Hand | Leave).decode
-from_screen = json.Decoder(Push | Attend | Lower).decode
+def decoder(requests):
+    """Return what decodes a frame. It raises ValueError, with words for the client."""
+    read = json.Decoder(requests).decode
+
+    def decode(frame):
+        try:
+            return read(frame)
+        except RecursionError:
+            raise DecodeError("JSON is nested too deep") from None
+
+    return decode
+
+
+from_learner = decoder(Join | Report | Hand | Leave)
+from_screen = decoder(Push | Attend | Lower)
 
 
 def encode(answer):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, json
+from msgspec import DecodeError, Meta, Struct, json
 
 
 class Request(Struct, tag_field="do", tag=str.lower, forbid_unknown_fields=True):
@@ -49,7 +49,15 @@ class Error(Answer):
     reason: str
 
 
-decode = json.Decoder(Join | Watch | Report).decode  # raises ValueError, with words for the client
+read = json.Decoder(Join | Watch | Report).decode
+
+
+def decode(frame):
+    """Return the request. Raises DecodeError, a ValueError with words for the client."""
+    try:
+        return read(frame)
+    except RecursionError:
+        raise DecodeError("JSON is nested too deep") from None
 
 
 def encode(answer):

@@ -60,7 +60,7 @@ class TopicPageConsumer(AsyncWebsocketConsumer):
     def add_post(self, frame):
         try:
             form = PostForm({"text": decode(frame).text})
-        except DecodeError:
+        except (DecodeError, RecursionError):
             form = PostForm({})
         if not self.scope["user"].is_authenticated:
             form.add_error(None, "You are logged out.")

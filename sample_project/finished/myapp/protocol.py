@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, json
+from msgspec import DecodeError, Meta, Struct, json
 
 Slug = Annotated[str, Meta(pattern=r"^[-a-zA-Z0-9_]{1,50}$(?!\n)")]  # as in models.py
 
@@ -38,7 +38,15 @@ class Error(Answer):
 
 Requests = Watch | Unwatch
 schema = json.schema(Requests)
-decode = json.Decoder(Requests).decode  # raises ValueError, with words for the client
+read = json.Decoder(Requests).decode
+
+
+def decode(frame):
+    """Return the request. Raises DecodeError, a ValueError with words for the client."""
+    try:
+        return read(frame)
+    except RecursionError:
+        raise DecodeError("JSON is nested too deep") from None
 
 
 def encode(answer):

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import runpy
@@ -66,6 +67,20 @@ class Telling(ChatConsumer):
         pass
 
 
+class Endless(ChatConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        json.loads(text_data)
+        self.receive(text_data)
+
+
+class Encoding(ChatConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        content = None
+        for _ in range(100_000):
+            content = [content]
+        json.dumps(content)
+
+
 class GateTests(SimpleTestCase):
     async def test_all_sockets_of_a_client_are_counted_together(self):
         gate = Gate(ChatConsumer.as_asgi(), 2)
@@ -93,6 +108,14 @@ class GateTests(SimpleTestCase):
         close = {"type": "websocket.close", "code": NONSENSE}
         self.assertEqual(await socket.receive_output(timeout=5), close)
         await socket.wait()  # and it raises nothing
+
+    async def test_recursions_of_ours_are_faults(self):
+        for consumer in (Endless, Encoding):
+            socket = WebsocketCommunicator(Gate(consumer.as_asgi(), 200), "/")
+            await socket.connect()
+            await socket.send_to(text_data="[]")
+            with self.assertRaises(RecursionError):
+                await socket.wait(timeout=5)
 
     async def test_acknowledgements_are_not_counted(self):
         gate = Gate(Telling.as_asgi(), 1)

@@ -72,7 +72,7 @@ class LearnerTests(SocketTestCase):
                 await anna.send_json_to(frame)
                 self.assertTrue((await next_of(anna, "error"))["reason"])
             await anna.send_to(text_data='{"x":' + "[" * 90_000)
-            self.assertIn("recursion", (await next_of(anna, "error"))["reason"])
+            self.assertIn("too deep", (await next_of(anna, "error"))["reason"])
         self.assertEqual(await Work.objects.acount(), 0)
 
     async def test_a_key_stays_who_it_was_and_a_name_is_somebody_s_own(self):

@@ -1,5 +1,6 @@
 import time
 from collections import Counter
+from traceback import walk_tb
 
 from .limits import who
 from .rooms import read_in
@@ -43,7 +44,9 @@ class Gate:
 
         try:
             await self.application(scope, receive_some, send_some)
-        except RecursionError:  # JSON that is nested too deep: no fault of ours
+        except RecursionError as error:
+            if not is_nested_too_deep(error):
+                raise
             await send({"type": "websocket.close", "code": NONSENSE})
 
     def is_too_much(self, client, weight=1):
@@ -53,3 +56,9 @@ class Gate:
             self.since = now
         self.frames[client] += weight
         return self.frames[client] > self.most
+
+
+def is_nested_too_deep(error):
+    """Whether it is the JSON that was too deep, and not our own calls: those fill a traceback."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return frames[-1].f_globals["__name__"] == "json.decoder" and len(frames) < 100
