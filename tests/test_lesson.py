@@ -122,7 +122,12 @@ def test_workspace_that_cannot_be_written(tmp_path, place):
 
 def test_lesson_again_makes_it_afresh(workspace, capsys):
     folder = Lesson(1).folder
-    for name in ("myapp/__pycache__/views.pyc", ".ipynb_checkpoints/views.py"):
+    for name in (
+        "myapp/__pycache__/views.pyc",
+        ".ipynb_checkpoints/views.py",
+        ".pytest_cache/nodeids",
+        ".coverage",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("made by a program")
     (folder / "myapp/urls.py").unlink()
