@@ -68,14 +68,17 @@ class Watch:
         return writefile
 
     def _must_be_here(self, name: str) -> None:
-        """Raise LessonError if a file belongs to a project that is not in the current folder."""
-        if not Path(name).parent.is_dir():
-            for place in (each for it in sorted(self._folders) for each in (it, it.parent)):
-                if (place / name).parent.is_dir():
-                    raise LessonError(
-                        f"There is no folder for {name} here: what was begun last in this "
-                        f"notebook has a folder of its own. Run `%cd {place}`, and this cell again."
-                    )
+        """Raise LessonError, and say why, if there is no folder for a file."""
+        within = Path(name).expanduser().parent
+        if within.is_dir():
+            return
+        for place in (each for it in sorted(self._folders) for each in (it, it.parent)):
+            if (place / within).is_dir():
+                raise LessonError(
+                    f"There is no folder for {name} here: what was begun last in this "
+                    f"notebook has a folder of its own. Run `%cd {place}`, and this cell again."
+                )
+        raise LessonError(f"There is no folder {within} here. Perhaps a cell above makes it.")
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:
         """Keep what a file holds, before or after something else has taken its place.
