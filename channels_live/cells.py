@@ -50,6 +50,7 @@ class Watch:
             options = original.parser.parse_argstring(line)  # type: ignore[attr-defined]
             # as the original reads it
             name = re.sub(r"""^(['"])(.*)\1$""", r"\2", options.filename)
+            self._must_be_here(name)
             file, new = Path(name).expanduser().resolve(), workspace.digest(cell.encode())
             old = file.read_bytes() if file.is_file() else None
             if old is not None and not options.append and workspace.digest(old) != new:
@@ -65,6 +66,19 @@ class Watch:
             self._written.pop(file, None)
 
         return writefile
+
+    def _must_be_here(self, name: str) -> None:
+        """Raise LessonError, and say why, if there is no folder for a file."""
+        within = Path(name).expanduser().parent
+        if within.is_dir():
+            return
+        for place in (each for it in sorted(self._folders) for each in (it, it.parent)):
+            if (place / within).is_dir():
+                raise LessonError(
+                    f"There is no folder for {name} here: what was begun last in this "
+                    f"notebook has a folder of its own. Run `%cd {place}`, and this cell again."
+                )
+        raise LessonError(f"There is no folder {within} here. Perhaps a cell above makes it.")
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:
         """Keep what a file holds, before or after something else has taken its place.

@@ -70,7 +70,12 @@ def _cells(number: int) -> list[tuple[str, str]]:
     """Return the files that cells of a lesson, or of the clinic, write: they need not be kept."""
     paths = [notebook.lesson_path(number), *notebook.lesson_paths(workspace.CLINIC)]
     pages = [notebook.lesson(path) for path in paths if path]
-    return [file for page in pages for file in notebook.written_files(page.cells)]
+    board = workspace.SAMPLE / "board"  # lesson 28 has a copy of it
+    copied = [
+        (f"board/{path}", (board / path).read_text(encoding="utf-8"))
+        for path in workspace.project_files(board)
+    ]
+    return [*copied, *(file for page in pages for file in notebook.written_files(page.cells))]
 
 
 def _layers(number: int) -> list[Path]:

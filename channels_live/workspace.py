@@ -19,7 +19,8 @@ _OURS = ".channels_live."  # the names of our own files begin so
 _MANIFEST = f"{_OURS}json"  # what was laid out: path → digest
 _SIGNATURE = f"{_OURS}db"  # of the databases, as a notebook's cells have left them
 _DATABASES = tuple(f"db.sqlite3{end}" for end in ("", "-journal", "-wal", "-shm"))
-_MADE_BY_PROGRAMS = {"__pycache__", ".ipynb_checkpoints", ".nginx.conf", *_DATABASES}
+_CACHES = ("__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".coverage")
+_MADE_BY_PROGRAMS = {*_CACHES, ".nginx.conf", *_DATABASES}
 # below a project's own `run`, and nothing else there: it might be a learner's
 _LEFT_IN_RUN = re.compile(r"run/(?:static|logs|\w+_temp)/.*|run/[\w.-]+\.(?:pem|pid|log)", re.S)
 

@@ -1,6 +1,7 @@
 """What a kernel holds: an editor and a notebook share files, and nothing written is lost."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -139,6 +140,22 @@ def test_cell_without_a_path_gets_the_words_of_its_magic(kernel):
     _, run = kernel
     with pytest.raises(AssertionError, match="the following arguments are required: filename"):
         run("%%writefile\none\n")
+
+
+def test_cell_of_another_project_is_told_where_that_is(kernel, answer):
+    workspace, run = kernel
+    run("from channels_live import Lesson; lesson = Lesson(5)")
+    for path, place in {
+        "5.1/myapp/answer.py": workspace / "exercises/05",
+        "myapp/consumers.py": workspace / "05",
+    }.items():
+        with pytest.raises(AssertionError, match=re.escape(f"Run `%cd {place}`, and this cell")):
+            run(cell("mine\n", path))
+        run(f"%cd {place}")
+        assert run(cell("mine\n", path)).endswith(f"riting {path}\n")
+    with pytest.raises(AssertionError, match="There is no folder nowhere here"):
+        run(cell("mine\n", "nowhere/answer.py"))
+    run(f"%cd {workspace}/exercises/05")
 
 
 @posix

@@ -15,7 +15,7 @@ from channels_live import Lesson, LessonError, ServerError
 from channels_live.kernel import KERNEL
 from channels_live.notebook import lesson_path, lesson_paths, read, written_files
 from channels_live.server.ports import free_port
-from channels_live.workspace import CLINIC, NOTEBOOKS, ROOT, SAMPLE, workspace_folder
+from channels_live.workspace import CLINIC, NOTEBOOKS, ROOT, SAMPLE, copy_project, workspace_folder
 
 MANIFEST = ".channels_live.json"
 
@@ -122,7 +122,12 @@ def test_workspace_that_cannot_be_written(tmp_path, place):
 
 def test_lesson_again_makes_it_afresh(workspace, capsys):
     folder = Lesson(1).folder
-    for name in ("myapp/__pycache__/views.pyc", ".ipynb_checkpoints/views.py"):
+    for name in (
+        "myapp/__pycache__/views.pyc",
+        ".ipynb_checkpoints/views.py",
+        ".pytest_cache/nodeids",
+        ".coverage",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("made by a program")
     (folder / "myapp/urls.py").unlink()
@@ -168,6 +173,17 @@ def test_file_from_a_cell_of_the_notebook_is_no_change(workspace, line_end):
     (folder / path).write_text(text + "# mine\n")
     Lesson(5)
     assert [copy[path] for copy in kept(workspace)] == [f"{text}# mine\n".encode()]
+
+
+def test_copy_of_the_board_is_no_change(workspace):
+    board = Lesson(28).folder / "board"
+    copy_project(SAMPLE / "board", board)
+    Lesson(28)
+    assert not kept(workspace)
+    copy_project(SAMPLE / "board", board)
+    (board / "README.md").write_text("mine")
+    Lesson(28)
+    assert [copy["board/README.md"] for copy in kept(workspace)] == [b"mine"]
 
 
 def test_what_a_page_of_the_clinic_writes_is_no_change(workspace):

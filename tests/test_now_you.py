@@ -17,13 +17,15 @@ ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>"
 # Cells of a lesson that its answer says to run, besides those with which the lesson begins
 NEEDED = {
     10: ("lesson-10-11", "lesson-10-19"),
-    16: ("lesson-16-07", "lesson-16-08", "lesson-16-10", "lesson-16-19"),
+    16: ("lesson-16-07", "lesson-16-08", "lesson-16-10", "lesson-16-19", "lesson-16-76"),
     17: ("lesson-17-11", "lesson-17-40"),
     18: ("lesson-18-24",),
     22: ("lesson-22-11",),
     27: ("lesson-27-18", "lesson-27-19"),
     28: ("lesson-28-14",),
 }
+# Cells after which an answer must still work: this one goes to another folder, and back
+BEFORE = {28: ("lesson-28-49",)}
 # What fills a database, in the first cells of nearly every lesson: nbval runs them as they are
 FILL = "!python manage.py migrate --verbosity 0\n!python manage.py loaddata noticeboard"
 WRITE = """\
@@ -85,6 +87,9 @@ def cells_of(lesson, filled):
         yield source.replace(FILL, copied), None
     yield "from pathlib import Path", None
     yield WRITE.format(texts), None
+    for cell in lesson.cells:
+        if cell.id in BEFORE.get(lesson.number, ()):
+            yield cell.source, None
     needed = [cell.source for cell in lesson.cells if cell.id in NEEDED.get(lesson.number, ())]
     shown = fences(lesson)
     for at, (kind, text) in enumerate(shown):

@@ -296,6 +296,10 @@ def test_site_sees_an_ordinary_visitor(anywhere, site):
     assert "x-told" not in headers
     assert ask("/away/").headers["location"] == f"{prefix}/login/?next=/away/"
     assert "x-frame-options" not in ask("/set/").headers
+    # whom a site sends to https, where nothing answers, would see an empty page
+    site.statuses["/tls/"] = 301
+    site.answers["/tls/"] = {"Location": f"{own.replace('http', 'https')}/tls/"}
+    assert "This site is shown by https:// only" in ask("/tls/").text
 
     # somebody else is another visitor
     other = register(anywhere, panel="Ben", site=own).json()["prefix"]

@@ -1,6 +1,6 @@
 """What is right in the exercises of lesson 16, Know your members."""
 
-from channels_live.checks import Site, at_once, word
+from channels_live.checks import Fits, Site, at_once, word
 from channels_live.checks.frames import expect_error, has_left
 from channels_live.checks.sessions import log_out, member, new_sessions
 
@@ -8,7 +8,10 @@ HINTS = {
     "16.1": [
         "What ends a *connection*? Compare with the lesson's `force_close`.",
         'What is `self.scope["session"]`, and what stands in the event? Print both.',
-        "A log-out of nobody: what does the signal hand over as `user`?",
+        Fits(
+            "when nobody was logged in",
+            "A log-out of nobody: what does the signal hand over as `user`?",
+        ),
     ],
     "16.2": [
         "`get_user(self.scope)` asks the database who this is now. It needs `await`.",

@@ -3,7 +3,7 @@
 import time
 from urllib.parse import quote
 
-from channels_live.checks import NotYet, Site, at_once, number, word
+from channels_live.checks import Fits, NotYet, Site, at_once, number, word
 from channels_live.checks.sessions import member, new_sessions
 
 HINTS = {
@@ -12,6 +12,7 @@ HINTS = {
         "which one should not be there at all?",
         "There are ten characters or so that end a line. Do not remove them one by one: let "
         "Python write the text as it would write it in a program.",
+        Fits("no token", "`token` stands in the query: who logs no query, logs no token."),
         "`%r` in place of `%s`, and no query.",
     ],
     "23.2": [

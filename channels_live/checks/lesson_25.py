@@ -3,13 +3,16 @@
 import re
 from typing import NamedTuple
 
-from channels_live.checks import NotYet, Site
+from channels_live.checks import Fits, NotYet, Site
 
 HINTS = {
     "25.1": [
         "How many presses are there, and how many answers does the test read?",
-        "What does `output_queue.get()` do when nothing comes? Which method of a communicator "
-        "waits with a limit?",
+        Fits(
+            "it hangs",
+            "What does `output_queue.get()` do when nothing comes? Which method of a communicator "
+            "waits with a limit?",
+        ),
         "One loop: press, then compare `await bell.receive_json_from(timeout=2)`.",
     ],
     "25.2": [

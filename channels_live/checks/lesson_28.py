@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from channels_live.checks import WAIT, Client, NotYet, Site, at_once, number, word
+from channels_live.checks import WAIT, Client, Fits, NotYet, Site, at_once, number, word
 from channels_live.checks.frames import CROSSED, as_json, let_messages_cross, read_until
 from channels_live.checks.not_yet import shown
 
@@ -14,12 +14,21 @@ HINTS = {
     "28.1": [
         "Three methods: one for what comes, one for the end of a connection, and one around it "
         "all, so that the end is told after an exception too.",
-        "`HERE[key] += 1` when somebody has joined, `-= 1` when a connection ends; at 0 the key is "
-        "to be deleted.",
-        "`name_for`: a key that is in `NAMES` has its name. Otherwise try the name, then the name "
-        "and 2, 3, …, until one is not in `NAMES.values()`.",
-        "Lesson 16 has `__call__` with `try` and `finally`. The screens are told by the event "
-        '`{"type": "class.changed"}`, sent to the group `screens`.',
+        Fits(
+            "the last of their connections",
+            "`HERE[key] += 1` when somebody has joined, `-= 1` when a connection ends; at 0 the "
+            "key is to be deleted.",
+        ),
+        Fits(
+            "which name somebody gets",
+            "`name_for`: a key that is in `NAMES` has its name. Otherwise try the name, then the "
+            "name and 2, 3, …, until one is not in `NAMES.values()`.",
+        ),
+        Fits(
+            "after an exception",
+            "Lesson 16 has `__call__` with `try` and `finally`. The screens are told by the event "
+            '`{"type": "class.changed"}`, sent to the group `screens`.',
+        ),
     ],
     "28.2": [
         "Lesson 20 describes a message by a type: `Annotated[int, Meta(ge=0)]` is a whole number "
@@ -68,8 +77,12 @@ def _join(client: Client, key: str, name: str, gets: str, look: str = JOINED) ->
     client.expect({"is": "joined", "name": gets}, look)
 
 
-def _here(screen: Client, *names: str, look: str = PRESENT) -> None:
-    """Let a screen read until it reads these names; then nothing else may come."""
+def _here(screen: Client, *names: str, look: str = PRESENT, after: str | bytes = "") -> None:
+    """Let a screen read until it reads these names; then nothing else may come.
+
+    after: what others have done meanwhile.
+    """
+    screen.sent = after or screen.sent
     read_until({"is": "here", "names": sorted(names)}, look, screen)
     for frame in screen.pending(look):
         if as_json(frame) != {"is": "here", "names": sorted(names)}:
@@ -97,31 +110,31 @@ def check_28_1(site: Site) -> None:
             screen.expect_nothing("who is here: who came with a wrong code has not joined")
             anna.send({"code": f" {CODE.lower()} ", "key": key, "name": name})
             anna.expect({"is": "joined", "name": name}, ONLY)
-            _here(screen, name)
+            _here(screen, name, after=anna.sent)
             with site.client("/ws/learner/") as second:
                 _join(second, key, name, name, KNOWN)
                 second.close()
             with site.client("/ws/learner/") as ben:
                 _join(ben, word() * 4, other, other)
-                _here(screen, name, other, look=TWO)
+                _here(screen, name, other, look=TWO, after="the end of one of two connections")
                 for at in (2, 3):
                     with site.client("/ws/learner/") as cleo:
                         _join(cleo, word() * 4, name, f"{name} {at}", TAKEN)
                         cleo.close()
                 ben.abort()
-            _here(screen, name)
+            _here(screen, name, after="the end of other clients' connections")
             anna.close()
-        _here(screen)
+        _here(screen, after="the end of the last connection")
         with site.client("/ws/learner/") as anna:
             _join(anna, key, name, name, KNOWN)
-            _here(screen, name)
+            _here(screen, name, after=anna.sent)
             with site.client("/ws/learner/") as ben:
                 _join(ben, word() * 4, other, f"{other} 2", TAKEN)
-                _here(screen, name, f"{other} 2")
+                _here(screen, name, f"{other} 2", after=ben.sent)
                 ben.send("no JSON")
                 ben.expect_close(1011, "what a frame that is no JSON does: it raises, as it did")
                 site.forgive()
-            _here(screen, name, look=HOWEVER)
+            _here(screen, name, look=HOWEVER, after="no JSON, by another client")
 
 
 SAVED = "what a learner reads when a report is written down: `saved`, and its number"

@@ -50,6 +50,10 @@ _NOT_PASSED_BACK = {  # of an answer: the same, and what is replaced
     *("cross-origin-resource-policy", "cross-origin-embedder-policy", "date"),
 }
 
+_NO_TLS = (
+    "It sends whoever comes by http:// there, as settings for production do, but this server has "
+    "no TLS. Start it with other settings, and its pages are shown here."
+)
 
 # nothing is kept alive: the server sees each page come and go
 _TRANSPORT = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
@@ -137,6 +141,10 @@ class PageHandler(JupyterHandler):
             await answer.aclose()
             self._pass_file(file)
             return
+        location = answer.headers.get("location", "")
+        if location.startswith(f"https://{self.page.host}/") and self.page.site[:5] == "http:":
+            self._say("This site is shown by https:// only", _NO_TLS)
+            return
         self.set_status(answer.status_code, answer.reason_phrase or None)
         for header in answer.headers.get_list("set-cookie"):
             self.page.store(header)
@@ -147,7 +155,7 @@ class PageHandler(JupyterHandler):
                 value = re.sub(r"(?i)frame-ancestors[^;]*;?", "", value)
             if name not in _NOT_PASSED_BACK and not (kind and name == "content-length"):
                 self.add_header(name, value)
-        if location := answer.headers.get("location"):
+        if location:
             self.set_header("Location", self._below_prefix(location))
         self._mark()
         rewriter = kind and Rewriter(kind, self.prefix, self.page.site, self._first())
@@ -269,16 +277,18 @@ class PageHandler(JupyterHandler):
         return f'<script src="{html.escape(source)}" {attributes}></script>'
 
     def _say_that_it_is_gone(self) -> None:
+        what = "The server has ended. Run the cell that starts it, and this page comes back."
+        self._say(f"Nothing answers at {self.page.host}", what, '<meta name="gone" content="1">')
+
+    def _say(self, title: str, what: str, meta: str = "") -> None:
         self.set_status(502)
         self._mark()
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
             f'<!doctype html><html lang="en"><head>{self._first()}<title>Not there</title>'
-            '<meta name="color-scheme" content="light dark"><meta name="gone" content="1"></head>'
+            f'<meta name="color-scheme" content="light dark">{meta}</head>'
             '<body style="font: 1rem/1.5 system-ui, sans-serif; margin: 2rem"><main>'
-            f"<h1>Nothing answers at {html.escape(self.page.host)}</h1>"
-            "<p>The server has ended. Run the cell that starts it, and this page comes back.</p>"
-            "</main></body></html>"
+            f"<h1>{html.escape(title)}</h1><p>{html.escape(what)}</p></main></body></html>"
         )
 
 

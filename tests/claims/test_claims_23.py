@@ -173,6 +173,28 @@ def test_numbers_of_limits(deployed):
     assert shell(proxy.folder, code) == 4 * [False] + 4 * [True]
 
 
+ORDERS_THEN_FRAMES = """
+import json, types
+from myapp import gate
+
+def answered(pause):
+    clock = types.SimpleNamespace(now=0.0)
+    gate.time = types.SimpleNamespace(monotonic=lambda: clock.now)
+    mine = gate.Gate(None, 200)
+    [mine.is_too_much("eve") for _ in range(8)]
+    clock.now += pause
+    return [mine.is_too_much("eve") for _ in range(300)].count(False)
+
+print(json.dumps([answered(9), answered(11)]))
+"""
+
+
+@pytest.mark.claim("lesson 23", "After ten seconds it has forgotten them, and answers 200.")
+def test_gate_forgets_what_was_sent_before(deployed):
+    proxy, *_ = deployed
+    assert shell(proxy.folder, ORDERS_THEN_FRAMES) == [192, 200]
+
+
 @pytest.mark.claim(
     "lesson 23",
     "An acknowledgement of a message is not counted: pages send one for each (lesson 19), and "

@@ -49,7 +49,9 @@ def test_largest_message(site):
 
 
 @pytest.mark.claim(
-    "lesson 26", "whoever only speaks may not hear with which code it ends, and sees 1006."
+    "lesson 26",
+    "whoever only speaks may not hear with which code it ends, and sees 1006.",
+    "daphne may drop the connection while pieces are on their way.",
 )
 def test_end_is_not_heard_by_who_sends_without_a_turn(site):
     async def flood(server):

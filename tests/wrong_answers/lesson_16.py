@@ -47,7 +47,7 @@ WRONG = {
         ),
         Wrong(
             "does not think of nobody",
-            "'NoneType' object has no attribute 'pk'",
+            "what your signal does when nobody was logged in",
             SAFE,
             "    if user:  # somebody was logged in\n",
             "    if True:\n",
