@@ -3,26 +3,31 @@
 import contextlib
 import json
 import re
+import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
+import prefork
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from clients import manage
 from playwright.sync_api import expect
 from running_lab import OPEN, run_all, running_lab
 
 from channels_live.stage.static_files import static_files_of
+from channels_live.workspace import SAMPLE, lay_out
 
 pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.timeout(240)]
 expect.set_options(timeout=30_000)  # where nothing is said of time
 
 COMMAND = "daphne -p 8000 myproject.asgi:application"
 BEGIN = f"""
+import shutil
 from channels_live import Lesson
 lesson = Lesson(0)
-!python manage.py migrate -v 0
+_ = shutil.copy("../../migrated.sqlite3", "db.sqlite3")
 server = lesson.start({COMMAND!r})
 """
 USER = """
@@ -32,18 +37,42 @@ USER = """
 STAGE = 'lesson.stage(server, Anna="/chat/lobby/", Ben="/chat/lobby/")'
 
 
-@pytest.fixture(scope="module", params=["/", "/user/ann/"], ids=["root", "hub"])
-def anywhere(request, tmp_path_factory):
-    """Return a JupyterLab: on its own, and below the address that a hub gives it."""
-    folders = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
-    with running_lab(*folders, f"--ServerApp.base_url={request.param}") as lab:
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, zygote):
+    """Return a function that makes a home, and a folder with a database for each notebook."""
+    site = tmp_path_factory.mktemp("migrated") / "site"
+    lay_out(site, [SAMPLE / "finished"])
+    with prefork.forking(zygote):
+        manage(site, "migrate", "--verbosity", "0")
+
+    def folders():
+        home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
+        shutil.copy(site / "db.sqlite3", folder / "migrated.sqlite3")
+        # or each window asks whether JupyterLab is to be built, wherever there is Node.js
+        settings = home / ".jupyter/labconfig/page_config.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text('{"buildCheck": false}')
+        return home, folder
+
+    return folders
+
+
+@pytest.fixture(scope="module")
+def lab(folders):
+    with running_lab(*folders()) as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")) as lab:
+def lab_below_a_hub(folders):
+    with running_lab(*folders(), "--ServerApp.base_url=/user/ann/") as lab:
         yield lab
+
+
+@pytest.fixture(scope="module", params=["lab", "lab_below_a_hub"], ids=["root", "hub"])
+def anywhere(request):
+    """Return a JupyterLab: on its own, and below the address that a hub gives it."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
