@@ -476,6 +476,7 @@ def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
     say(page, "Anna", "back again")
     expect(rows(page, "back again").first).to_be_visible()
 
+    expect(frame(page, "Ben").get_by_text("Connected.")).to_be_visible()  # as well, a little later
     ben = frame_itself(page, "Ben")
     ben.evaluate(NOTE_STATES)  # one of them may be over soon
     run(page, "server.restart()")
