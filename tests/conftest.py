@@ -1,16 +1,22 @@
 """A small live site to test on, servers that serve it, and a browser."""
 
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import prefork
 import pytest
 from clients import DAPHNE
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
+
+# Pages that Chromium makes in each window, for an address bar that nobody sees: twice as dear as
+# the window
+UNSEEN = "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +102,16 @@ def browser():
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        options = {"executable_path": program, "args": ["--no-sandbox", "--disable-gpu"]}
+        # of two such arguments the last one counts
+        off = f"--disable-features={_turned_off(playwright)},{UNSEEN}"
+        options = {"executable_path": program, "args": ["--no-sandbox", "--disable-gpu", off]}
         browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()
+
+
+def _turned_off(playwright):
+    """Return what playwright turns off in Chromium: it tells, if a program is no browser."""
+    with pytest.raises(Error) as told:
+        playwright.chromium.launch(executable_path=sys.executable)
+    return re.search(r"--disable-features=(\S+)", str(told.value))[1]

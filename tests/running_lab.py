@@ -30,12 +30,19 @@ RAN = """() => {
 OPEN = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status
     === 'idle'"""
 
+COMMAND = """([command, options]) => jupyterapp.commands.execute(command, options)
+    .then(() => undefined)"""
+NOTHING_OPEN = """() => document.body.dataset.jpThemeLight === "true"
+    && [...jupyterapp.serviceManager.sessions.running()].length === 0
+    && !document.querySelector(".jp-NotebookPanel, .cl-Panel, .jp-Dialog")"""
+
 
 class Lab:
     """A running JupyterLab. folder: what it shows. url: without a slash at the end."""
 
     def __init__(self, folder, url, token):
         self.folder, self.url, self.token = folder, url, token
+        self._emptied = None  # a page in which JupyterLab is loaded, and all closed
 
     def address(self, path):
         """Return where a file is shown, with nothing else open."""
@@ -49,9 +56,23 @@ class Lab:
         nbformat.write(notebook, self.folder / name)
 
     def open(self, page, name):
-        page.goto(self.address(name))
-        page.wait_for_function("() => window.jupyterapp?.shell")
+        """Open a notebook. JupyterLab is loaded anew, but where all was closed by `close_all`."""
+        if page is self._emptied:
+            page.evaluate(COMMAND, ["docmanager:open", {"path": name}])
+        else:
+            page.goto(self.address(name))
+            page.wait_for_function("() => window.jupyterapp?.shell")
+        self._emptied = None
         page.wait_for_function(OPEN)
+
+    def close_all(self, page):
+        """Close all that is open in JupyterLab, and end its kernels, so that it is as if new."""
+        page.evaluate(COMMAND, ["docmanager:save-all", {}])  # or it would ask
+        page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+        page.evaluate(COMMAND, ["application:close-all", {}])
+        page.evaluate(COMMAND, ["apputils:change-theme", {"theme": "JupyterLab Light"}])
+        page.wait_for_function(NOTHING_OPEN)
+        self._emptied = page
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The parts of the stage that need no browser."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from clients import client, talk
@@ -9,6 +10,7 @@ from jupyter_client.manager import start_new_kernel
 from channels_live.stage.conversation import LONGEST, MOST_ROWS, Conversation
 from channels_live.stage.places import place_of
 from channels_live.stage.rewrite import Rewriter, kind_of
+from channels_live.stage.static_files import StaticFiles
 
 PREFIX, SITE = "/user/ann/channels-live/page/s3cret", "http://127.0.0.1:8000"
 
@@ -66,6 +68,18 @@ def test_only_text_that_holds_addresses_is_changed():
     assert kind_of("text/css") == "css"
     assert kind_of("application/json") is None
     assert kind_of("") is None
+
+
+def test_pages_shown_together_ask_for_static_files_once_in_each_run(tmp_path):
+    tells = """open("asked", "a").write("x"); print('{"static": "/files/"}')"""
+    (tmp_path / "manage.py").write_text(tells)
+    files = StaticFiles()
+    for asked in ("x", "xx"):
+        run = object()
+        with ThreadPoolExecutor() as pages:
+            answers = [pages.submit(files.of, tmp_path, run) for _ in range(2)]
+        assert [answer.result() for answer in answers] == [{"static": "/files/"}] * 2
+        assert (tmp_path / "asked").read_text() == asked
 
 
 def test_place_of_a_method(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from channels_live.record import Record
 from channels_live.server import Server
 from channels_live.stage.conversation import Conversation, Row
-from channels_live.stage.static_files import static_files_of
+from channels_live.stage.static_files import StaticFiles
 from channels_live.timeline import Which
 
 REDRAW = 0.05  # seconds between two messages, so that a flood is not sent row by row
@@ -159,7 +159,7 @@ class ConversationPanel(Panel):
 class PagePanel(Panel):
     """A page of a server's site.
 
-    path: as in "/chat/". visitor: who looks at it. static_files: as in `Server.page`.
+    path: as in "/chat/". visitor: who looks at it. static_files: those that it gets, or None.
     """
 
     kind = "page"
@@ -170,10 +170,10 @@ class PagePanel(Panel):
         name: str,
         path: str,
         visitor: dict[str, Any],
-        static_files: bool,
+        static_files: StaticFiles | None,
         send: Send,
     ) -> None:
-        self._path, self._visitor, self._with_static_files = path, visitor, static_files
+        self._path, self._visitor, self._asked = path, visitor, static_files
         self._static_files: dict[str, Any] | None = None  # not known yet
         super().__init__(f"page {server.command} {name}", name, server, send)
 
@@ -188,7 +188,7 @@ class PagePanel(Panel):
         }
 
     def _tell_run(self, server: Server, record: Record) -> None:
-        self._static_files = static_files_of(server.folder) if self._with_static_files else {}
+        self._static_files = self._asked.of(server.folder, record) if self._asked else {}
         while not self._has_ended(server, record):
             if self._all_again and not self.closed:
                 self._all_again = False

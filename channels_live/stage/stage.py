@@ -10,6 +10,7 @@ from typing import Any
 from channels_live.server import Server
 from channels_live.server.watch import in_notebook, watch_here
 from channels_live.stage.panels import ConversationPanel, PagePanel, Panel
+from channels_live.stage.static_files import StaticFiles
 from channels_live.stage.visitors import Visitors
 from channels_live.timeline import Which
 
@@ -68,9 +69,10 @@ class Stage:
         panels: list[Panel] = [
             ConversationPanel(server, *chosen, self._send) for chosen in conversations
         ]
+        files = StaticFiles() if static_files else None
         for name, path in pages.items():
             visitor = {**self._visitors.address, "name": "page" if name == path else name}
-            panels.append(PagePanel(server, name, path, visitor, static_files, self._send))
+            panels.append(PagePanel(server, name, path, visitor, files, self._send))
         text = f"{what} shown beside this notebook, live, in JupyterLab."
         shown = {"what": what, "panels": [panel.key for panel in panels]}
         place: Any = display({"text/plain": text, MEDIA_TYPE: shown}, raw=True, display_id=True)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ for finder in finders.get_finders():
             roots.append(pair)
 print(json.dumps({"static": settings.STATIC_URL, "roots": roots}))
 """
+
+
+class StaticFiles:
+    """Those of a project, which pages that are shown together ask for once in each run."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._run: object = None
+        self._known: dict[str, Any] = {}
+
+    def of(self, folder: Path, run: object) -> dict[str, Any]:
+        """Return what static_files_of says. run: what tells this run of the server from others."""
+        with self._asking:
+            if run is not self._run:
+                self._run, self._known = run, static_files_of(folder)
+            return self._known
 
 
 def static_files_of(folder: Path) -> dict[str, Any]:
