@@ -69,7 +69,7 @@ class Stage:
         panels: list[Panel] = [
             ConversationPanel(server, *chosen, self._send) for chosen in conversations
         ]
-        files = StaticFiles() if static_files else None
+        files = StaticFiles() if static_files and self._comm else None  # or nobody asks for them
         for name, path in pages.items():
             visitor = {**self._visitors.address, "name": "page" if name == path else name}
             panels.append(PagePanel(server, name, path, visitor, files, self._send))
