@@ -127,6 +127,17 @@ class ByHandSync(WebsocketConsumer):
         self.send("by hand")
 
 
+class OwnDispatch(Consumer):
+    async def dispatch(self, message):
+        if message["type"] == "websocket.receive":
+            await self.websocket_receive(message)
+        else:
+            await super().dispatch(message)
+
+    async def go(self):
+        pass
+
+
 class OwnCall:
     async def __call__(self, scope, receive, send):
         await send({"type": "websocket.accept"})
@@ -419,6 +430,13 @@ def test_all_of_it_is_told(outcomes):
 def test_frame_that_never_left_is_not_told(outcomes):
     told = [event["kind"] for event in told_of(outcomes[1], "AfterClose")]
     assert "close" in told and "out" not in told
+
+
+def test_method_that_an_own_dispatch_calls_is_told_as_others_are(outcomes):
+    told = [event for event in told_of(outcomes[1], "OwnDispatch") if event["kind"] == "call"]
+    assert [(event["handler"], event["thread"]) for event in told] == [
+        (handler, "the event loop") for handler in ("connect", "receive", "disconnect")
+    ]
 
 
 def test_long_texts_are_bounded(outcomes):

@@ -95,8 +95,22 @@ def _consume(method: Any) -> Any:
 
 def _dispatch(method: Any) -> Any:
     # before Channels 4.2 nothing is between this and the method
-    at_once = "aclose_old_connections" not in method.__globals__
+    return _called(method, at_once="aclose_old_connections" not in method.__globals__)
 
+
+def _handler(method: Any) -> Any:
+    called = _called(method, at_once=True)
+
+    def handler(consumer: Any, message: Any) -> Any:  # no coroutine: every frame passes here
+        call = state.dispatching.get()
+        if call and call.number in state.calls:
+            return method(consumer, message)
+        return called(consumer, message)  # a dispatch of the project's own left Channels' out
+
+    return handler
+
+
+def _called(method: Any, at_once: bool) -> Any:
     async def dispatch(consumer: Any, message: Any) -> Any:
         call = _begin(consumer, message)
         if at_once:
@@ -163,6 +177,11 @@ HOOKS: Hooks = {
         "AsyncConsumer.dispatch": _dispatch,
         "SyncConsumer.dispatch": _sync_dispatch,
         "aclose_old_connections": _before_handler,  # since Channels 4.2
+    },
+    "channels.generic.websocket": {
+        "AsyncWebsocketConsumer.websocket_connect": _handler,
+        "AsyncWebsocketConsumer.websocket_receive": _handler,
+        "AsyncWebsocketConsumer.websocket_disconnect": _handler,
     },
     "channels.layers": {"ChannelLayerManager._make_backend": make_layer},
     "channels.worker": {"Worker.handle": _handle},

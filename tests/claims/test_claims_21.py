@@ -158,6 +158,27 @@ def test_who_does_not_read_stops_nobody(folder):
 # Saved together
 
 
+@pytest.mark.claim(
+    "lesson 21",
+    "And `dispatch` leaves out the trip before `receive`, which acknowledgements do not need.",
+)
+@pytest.mark.live
+def test_acknowledgements_go_to_no_thread(folder):
+    def trips():
+        with Server(DAPHNE, folder) as server, visit(server, f"{ROOM}?after=0") as anna:
+            assert read(anna) == {"reload": True}
+            with visit(server, "/ws/profile/") as profiler:
+                for _ in range(5):
+                    anna.send(json.dumps({"read": 0}))
+                server.timeline()  # waits until all are read
+                profiler.send('["submit"]')
+                return read(profiler)["submit"]
+
+    assert trips() == 1, "the profiler's own"
+    rewrite(folder / "myapp/rooms.py", ('if message["type"] == "websocket.receive"', "if False"))
+    assert trips() == 6
+
+
 @pytest.mark.claim("lesson 21", "As before, a message is told only when it is saved.")
 @pytest.mark.live
 def test_told_when_it_is_saved(folder):
@@ -177,13 +198,15 @@ def test_told_when_it_is_saved(folder):
 
 
 LOOK_UP = """
+from types import SimpleNamespace
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from myapp.models import Message
 from myapp.rooms import save_together
 
 with CaptureQueriesContext(connection) as queries:
-    save_together([Message(room="kitchen", text="hello", key="anna-1")])
+    anna = SimpleNamespace(room="kitchen", take=lambda message: message)
+    save_together([(anna, Message(room="kitchen", text="hello", key="anna-1"))])
 (looked_up,) = [
     query["sql"] for query in queries
     if query["sql"].startswith("SELECT") and "anna-1" in query["sql"]
@@ -197,7 +220,7 @@ with connection.cursor() as cursor:
 @pytest.mark.claim(
     "lesson 21",
     '`exclude(key="")` lets SQLite find a key in the index of keys, in which there are no empty '
-    "ones. Without it, SQLite looks at all that was ever said in the room.",
+    "ones. Without it, SQLite reads the whole room.",
 )
 def test_key_is_looked_up_in_its_index(folder):
     assert "USING INDEX message_key (room=? AND key=?)" in manage(folder, "shell", "-c", LOOK_UP)

@@ -63,11 +63,18 @@ def frames_of(number, text):
     return json.dumps({"message": text}), json.dumps({"id": number, "message": text})
 
 
-def save_together(messages):
-    """Save messages of a room, all or none, and return the events that tell them."""
-    room, keys = messages[0].room, [message.key for message in messages if message.key]
-    keyed = Message.objects.exclude(key="")
-    known = {message.key: message for message in keyed.filter(room=room, key__in=keys)}
+def save_together(said):
+    """Save what members of a room say, all or none. Return answers to them, and events to tell."""
+    answers, messages = [], []
+    for member, frame in said:
+        try:
+            messages.append(member.take(frame))
+            answers.append(messages[-1].key)
+        except ValueError as error:
+            answers.append(error)
+    keys = [message.key for message in messages if message.key]
+    keyed = Message.objects.exclude(key="").filter(room=said[0][0].room, key__in=keys)
+    known = {message.key: message for message in keyed}
     events = [event_of(message) for message in known.values()]  # maybe saved, and not told
     new = []
     for message in messages:
@@ -78,7 +85,7 @@ def save_together(messages):
     for message in new:
         events.append(event_of(message, before))
         before = message.pk
-    return events
+    return answers, events
 
 
 class RoomHub(Hub):
@@ -89,29 +96,37 @@ class RoomHub(Hub):
     def __init__(self, key, first_member):
         super().__init__(key, first_member)
         self.room = first_member.room
-        self.waiting, self.turn = [], asyncio.Lock()  # messages to be saved when it is their turn
+        self.waiting, self.turn = [], asyncio.Lock()  # what is to be saved when it is its turn
 
     async def begin(self):
         newest = Message.objects.filter(room=self.room).order_by("-pk")
         self.last = await newest.values_list("pk", flat=True).afirst() or 0
 
-    async def say(self, message):
-        """Save a message, with those that wait as well, and tell them."""
+    async def say(self, member, frame):
+        """Save the message in a frame, with all that wait, and tell it. Return its key."""
         if len(self.waiting) in (0, self.most_together):
             self.waiting = []
             self.saving = asyncio.create_task(self.save(self.waiting))
-        self.waiting.append(message)
+        place = len(self.waiting)
+        self.waiting.append((member, frame))
         try:
-            await asyncio.shield(self.saving)  # who leaves does not stop the others
+            answers = await asyncio.shield(self.saving)  # who leaves does not stop the others
+            answer = answers[place]
         except (DataError, IntegrityError, ValueError):  # of one of them: each once more, alone
-            await self.save([message])
+            (answer,) = await self.save([(member, frame)])
+        if isinstance(answer, ValueError):
+            raise answer
+        return answer
 
-    async def save(self, messages):
+    async def save(self, said):
         async with self.turn:
-            if messages is self.waiting:  # who comes from now on waits for the next turn
+            if said is self.waiting:  # who comes from now on waits for the next turn
                 self.waiting = []
-            events = await database_sync_to_async(save_together)(messages)
-            await self.layer.group_send(self.group, {"type": "chat.messages", "messages": events})
+            answers, events = await database_sync_to_async(save_together)(said)
+            if events:
+                told = {"type": "chat.messages", "messages": events}
+                await self.layer.group_send(self.group, told)
+            return answers
 
     async def chat_messages(self, event):
         for message in event["messages"]:
@@ -148,6 +163,12 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
             pass
         finally:  # after an exception too, where `disconnect` does not run
             await self.leave()
+
+    async def dispatch(self, message):
+        if message["type"] == "websocket.receive":  # no trip to the thread for nothing
+            await self.websocket_receive(message)
+        else:
+            await super().dispatch(message)
 
     async def connect(self):
         self.room = self.scope["url_route"]["kwargs"]["room_name"]
@@ -201,15 +222,18 @@ class RoomConsumer(AsyncJsonWebsocketConsumer):
             return
         try:
             self.check_rate()
-            limit = self.rate_of_all, self.minute
-            await database_sync_to_async(count)("message", self.scope, *limit)
-            text, key = message_in(text_data)
-            await self.hub.say(Message(room=self.room, text=text, key=key))
+            key = await self.hub.say(self, text_data)
         except ValueError as error:
             await self.send_json({"error": str(error)})
         else:
             if key:
                 await self.send_json({"saved": key})
+
+    def take(self, frame):
+        """Return the message in a frame. Raises ValueError, with words for the client."""
+        count("message", self.scope, self.rate_of_all, self.minute)
+        text, key = message_in(frame)
+        return Message(room=self.room, text=text, key=key)
 
     async def send_history(self):
         """Send what somebody who comes back has missed, or the newest messages."""

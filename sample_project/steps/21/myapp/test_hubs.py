@@ -139,29 +139,30 @@ class RoomHubTests(TransactionTestCase):
             self.assertEqual(trips, [hub.most_together, 10])
             self.assertEqual([await next_of(anna, "message") for _ in texts], texts)
 
-    async def test_what_cannot_be_saved_stops_no_other(self):
+    async def test_what_is_refused_or_cannot_be_saved_stops_no_other(self):
         async with socket("/ws/chat/kitchen/") as anna:
-            messages = [Message(room="kitchen", text=text) for text in ("hello", None, "and this")]
-            outcomes = await say(hub_of("kitchen"), *messages)
-            self.assertIsInstance(outcomes.pop(1), IntegrityError)
-            self.assertEqual(outcomes, [None, None])
-            self.assertEqual(await next_of(anna, "message"), "hello")
-            self.assertEqual(await next_of(anna, "message"), "and this")
+            for bad, kind in ((None, ValueError), (Message(text=None), IntegrityError)):
+                good = [Message(room="kitchen", text=text) for text in ("hello", "and this")]
+                first, refused, last = await say(hub_of("kitchen"), good[0], bad, good[1])
+                self.assertIsInstance(refused, kind)
+                self.assertEqual((first, last), ("", ""))
+                self.assertEqual(await next_of(anna, "message"), "hello")
+                self.assertEqual(await next_of(anna, "message"), "and this")
 
     async def test_key_that_comes_twice_at_once(self):
         async with socket("/ws/chat/kitchen/") as anna:
             messages = [Message(room="kitchen", text="hello", key="anna-1") for _ in range(2)]
-            self.assertEqual(await say(hub_of("kitchen"), *messages), [None, None])
+            self.assertEqual(await say(hub_of("kitchen"), *messages), ["anna-1", "anna-1"])
             self.assertEqual(await next_of(anna, "message"), "hello")
             self.assertTrue(await anna.receive_nothing())
         self.assertEqual(await Message.objects.acount(), 1)
 
     async def test_who_leaves_does_not_stop_the_others(self):
         async with socket("/ws/chat/kitchen/") as anna:
-            hub = hub_of("kitchen")
+            messages = [Message(room="kitchen", text=text) for text in ("goodbye", "hello")]
             leaving, staying = (
-                asyncio.create_task(hub.say(Message(room="kitchen", text=text)))
-                for text in ("goodbye", "hello")
+                asyncio.create_task(hub_of("kitchen").say(Speaker(), message))
+                for message in messages
             )
             await asyncio.sleep(0)  # let them begin
             leaving.cancel()
@@ -170,10 +171,20 @@ class RoomHubTests(TransactionTestCase):
             self.assertEqual(await next_of(anna, "message"), "hello")
 
 
+class Speaker:
+    room = "kitchen"
+
+    def take(self, message):
+        if message is None:
+            raise ValueError("this is no message")
+        return message
+
+
 def hub_of(room):
     (hub,) = [hub for (*_, group), hub in HUBS.items() if group == group_of(room)]
     return hub
 
 
 async def say(hub, *messages):
-    return await asyncio.gather(*map(hub.say, messages), return_exceptions=True)
+    saying = [hub.say(Speaker(), message) for message in messages]
+    return await asyncio.gather(*saying, return_exceptions=True)
