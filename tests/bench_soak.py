@@ -157,7 +157,9 @@ async def talk_while(site, happens):
         person.talks = False
     said = {f"{person.name} says {n + 1}" for person in people for n in range(person.said)}
     until = time.monotonic() + PATIENCE
-    while any(said - set(person.heard) for person in people) and time.monotonic() < until:
+    while time.monotonic() < until and any(
+        person.outbox or said - set(person.heard) for person in people
+    ):
         await asyncio.sleep(0.5)
     for task in talks:
         task.cancel()
