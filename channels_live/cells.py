@@ -72,12 +72,12 @@ class Watch:
         within = Path(name).expanduser().parent
         if within.is_dir():
             return
-        for place in (each for it in sorted(self._folders) for each in (it, it.parent)):
-            if (place / within).is_dir():
-                raise LessonError(
-                    f"There is no folder for {name} here: what was begun last in this "
-                    f"notebook has a folder of its own. Run `%cd {place}`, and this cell again."
-                )
+        places = [place for own in sorted(self._folders) for place in (own, own.parent)]
+        if place := next((place for place in places if (place / within).is_dir()), None):
+            raise LessonError(
+                f"There is no folder for {name} here: what was begun last in this "
+                f"notebook has a folder of its own. Run `%cd {place}`, and this cell again."
+            )
         raise LessonError(f"There is no folder {within} here. Perhaps a cell above makes it.")
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:

@@ -185,6 +185,26 @@ def test_where_nobody_shows_panels_the_output_follows(kernel, monkeypatch):
     assert "GET /" in updates[-1]["text/plain"]
 
 
+PAGE_IS_SHOWN = """
+import time
+from pathlib import Path
+from channels_live.stage.stage import STAGE
+Path("manage.py").write_text("open('asked', 'w')")
+server.page("/news/")
+(panel,) = [panel for panel in STAGE._panels.values() if panel.title == "/news/"]
+while panel._static_files is None:
+    time.sleep(0.01)
+print("asked:", Path("asked").exists())
+"""
+
+
+@pytest.mark.live
+def test_nobody_asks_for_static_files_where_no_page_is_shown(kernel):
+    kernel(SHOW.partition("server.watch()")[0])
+    printed = [message["content"].get("text") for message in kernel(PAGE_IS_SHOWN)]
+    assert "asked: False\n" in printed
+
+
 @pytest.mark.live
 def test_output_is_the_same_wherever_and_whenever(kernel):
     """What is stored has no ids, ports or paths; no comm is opened where nobody listens."""

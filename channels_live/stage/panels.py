@@ -173,7 +173,7 @@ class PagePanel(Panel):
         static_files: StaticFiles | None,
         send: Send,
     ) -> None:
-        self._path, self._visitor, self._asked = path, visitor, static_files
+        self._path, self._visitor, self._files = path, visitor, static_files
         self._static_files: dict[str, Any] | None = None  # not known yet
         super().__init__(f"page {server.command} {name}", name, server, send)
 
@@ -188,7 +188,7 @@ class PagePanel(Panel):
         }
 
     def _tell_run(self, server: Server, record: Record) -> None:
-        self._static_files = self._asked.of(server.folder, record) if self._asked else {}
+        self._static_files = self._files.of(server.folder, record) if self._files else {}
         while not self._has_ended(server, record):
             if self._all_again and not self.closed:
                 self._all_again = False

@@ -50,7 +50,6 @@ class State:
         # wire
         self.events: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)  # not sent yet
         self.awake = threading.Event()  # there is something to send
-        self.asleep = True  # it is not set: quicker to ask
         self.sending = threading.Lock()
         self.last = 0.0  # when the last event was recorded
         # who is busy

@@ -39,10 +39,9 @@ def record(kind: str, **fields: Any) -> float:
     fields["kind"] = kind
     fields["at"] = state.last = at = time.monotonic()
     state.events.append(fields)
-    if state.asleep:
+    if not state.awake.is_set():
         if state.forked:
             _reopen()
-        state.asleep = False
         state.awake.set()
     return at
 
@@ -208,7 +207,6 @@ def _send() -> None:
         state.awake.wait()
         time.sleep(BATCH)
         state.awake.clear()
-        state.asleep = True  # what is recorded before this, is sent now
         flush()
 
 
