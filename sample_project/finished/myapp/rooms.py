@@ -64,7 +64,10 @@ def frames_of(number, text):
 
 
 def save_together(said):
-    """Save what members of a room say, all or none. Return answers to them, and events to tell."""
+    """Save what members of a room say, all or none. Return an answer to each, and events to tell.
+
+    An answer is the key of a message, or the ValueError that refuses it.
+    """
     answers, messages = [], []
     for member, frame in said:
         try:
@@ -75,7 +78,7 @@ def save_together(said):
     keys = [message.key for message in messages if message.key]
     keyed = Message.objects.exclude(key="").filter(room=said[0][0].room, key__in=keys)
     known = {message.key: message for message in keyed}
-    events = [event_of(message) for message in known.values()]  # maybe saved, and not told
+    events = [event_of(message) for message in known.values()]  # again: maybe nobody was told
     new = []
     for message in messages:
         if not message.key or known.setdefault(message.key, message) is message:
