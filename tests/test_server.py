@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 import tempfile
 
@@ -455,8 +457,18 @@ def test_full_log_is_word_for_word(daphne):
     assert not re.search(r'File ".+consumer\.py", line \d+, in dispatch', daphne.log())
 
 
-def test_free_port_is_free():
-    assert is_free(free_port())
+def test_free_port_is_free_and_no_other_server_just_had_it():
+    ports = [free_port() for _ in range(1000)]
+    assert len(set(ports)) == 1000
+    assert is_free(ports[0])
+    code = "from channels_live.server.ports import free_port; print(free_port())"
+    others = {int(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5)}
+    assert len(others) == 5  # processes that come and go do not have the same ones
+
+
+def test_free_port_is_none_that_is_listened_on():
+    with socket.create_server(("127.0.0.1", free_port() + 1)) as taken:
+        assert free_port() != taken.getsockname()[1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")

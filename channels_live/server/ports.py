@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import ipaddress
+import itertools
 import os
 import socket
 
@@ -18,6 +19,8 @@ LISTENS_TO_OTHERS = (  # by itself, perhaps
     f"{ONLY_HERE}: give it that address. "
     "Many programs have an option for it, such as --bind 127.0.0.1 or --host 127.0.0.1."
 )
+FIRST_PORT, PORTS = 20_000, 12_000  # below those that systems hand out to whoever asks
+_asked = itertools.count()
 ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it
 
 
@@ -27,9 +30,15 @@ def any_will_do() -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        return listener.getsockname()[1]
+    """Return a port of 127.0.0.1 that nothing listens on, and nothing has for a while.
+
+    Pages and clients call a server that has ended once more: they must not reach the next one.
+    So a process takes one port after the other, and starts elsewhere than those before it.
+    """
+    while True:
+        port = FIRST_PORT + (16 * os.getpid() + next(_asked)) % PORTS
+        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
+            return port
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
