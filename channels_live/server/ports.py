@@ -20,6 +20,7 @@ LISTENS_TO_OTHERS = (  # by itself, perhaps
     "Many programs have an option for it, such as --bind 127.0.0.1 or --host 127.0.0.1."
 )
 FIRST_PORT, PORTS = 20_000, 12_000  # below those that systems hand out to whoever asks
+STRIDE = 7_417  # ports from one process to the next: the golden section, so neighbours are far
 _asked = itertools.count()
 ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it
 
@@ -33,11 +34,17 @@ def free_port() -> int:
     """Return a port of 127.0.0.1 that nothing listens on, and nothing has for a while.
 
     Pages and clients call a server that has ended once more: they must not reach the next one.
-    So a process takes one port after the other, and starts elsewhere than those before it.
+    So a process takes one port after the other, and begins far from where others do.
+    Raises OSError if no port can be tried.
     """
     while True:
-        port = FIRST_PORT + (16 * os.getpid() + next(_asked)) % PORTS
-        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
+        port = FIRST_PORT + (STRIDE * os.getpid() + next(_asked)) % PORTS
+        try:
+            socket.create_server((LOOPBACK, port)).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE and not isinstance(error, PermissionError):
+                raise  # Windows permits some ports to nobody
+        else:
             return port
 
 

@@ -20,8 +20,10 @@ from rooms import lay_out
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from channels_live.exercise import task
 from channels_live.server import Server
-from channels_live.workspace import SAMPLE
+from channels_live.workspace import SAMPLE, project_before
+from channels_live.workspace import lay_out as lay_out_layers
 
 if not settings.configured:
     settings.configure()
@@ -80,6 +82,23 @@ def test_who_brings_jsonschema():
 @pytest.mark.claim("lesson 20", "They read texts, though, and each in a field of its own;")
 def test_forms_read_texts():
     assert IntegerField().to_python("3") == 3
+
+
+@pytest.mark.claim("solutions 20", "`RecursionError` is for JSON that is nested too deep")
+@pytest.mark.parametrize(
+    ("number", "path"), [("20.1", "drawing"), ("20.2", "lift"), ("20.3", "box")]
+)
+@pytest.mark.live
+def test_answers_that_refuse_json_nested_too_deep(number, path, tmp_path):
+    answer = task(number)
+    lay_out_layers(tmp_path, project_before(21), answer.files(solved=True))
+    with Server(DAPHNE, tmp_path) as server:
+        address = server.ws(f"/ws/{path}/")
+        with connect(address, origin="http://localhost", proxy=None) as anna:
+            for _ in range(2):  # and she stays
+                anna.send(100_000 * '{"a":')
+                told = json.loads(anna.recv(timeout=10))
+                assert "maximum recursion depth" in (told.get("error") or told["reason"])
 
 
 @pytest.mark.claim(
