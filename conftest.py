@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+sys.path.append(str(Path(__file__).with_name("tests")))
+import prefork
+
 sys.dont_write_bytecode = False  # here only: or each worker would compile all tests at each run
 
 FOLDER = pytest.StashKey[Path]()
@@ -58,6 +61,9 @@ def _start_kernel_again(notebook):
         _start_kernel(notebook)
     except RuntimeError:  # a kernel dies if another program takes its port before it has started
         _start_kernel(notebook)
+    if notebook.path.parent.name == "solutions":  # checks are proven to say the same of forks
+        answer = notebook.kernel.kc.execute(prefork.IN_KERNEL, silent=True, reply=True, timeout=60)
+        assert answer["content"]["status"] == "ok", answer["content"]
 
 
 IPyNbFile.setup = _start_kernel_again

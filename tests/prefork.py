@@ -5,6 +5,7 @@ a server is a fork of it, there in a fraction of the time. `test_plain_way_has_t
 test_exercises.py proves on a sample of each lesson that nothing else differs.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -14,12 +15,18 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-
-import pytest
+from unittest.mock import patch
 
 from channels_live.server.process import Process
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
+IN_KERNEL = f"""
+import sys as _sys
+_sys.path.append({str(Path(__file__).parent)!r})
+import prefork as _prefork
+_prefork.fork_to_the_end()
+_sys.path.pop()
+"""
 
 
 class Zygote:
@@ -113,12 +120,20 @@ class Forked:
 @contextlib.contextmanager
 def forking(zygote):
     """Let servers, and programs of checks, be forked where they are Python, if anything can."""
-    with pytest.MonkeyPatch.context() as patch:
+    with contextlib.ExitStack() as stack:
         if zygote:
-            patch.setattr(Forked, "zygote", zygote)
+            stack.enter_context(patch.object(Forked, "zygote", zygote))
             for module in ("run", "process"):
-                patch.setattr(f"channels_live.server.{module}.Process", process)
+                stack.enter_context(patch(f"channels_live.server.{module}.Process", process))
         yield
+
+
+def fork_to_the_end():
+    """Let them be forked for as long as this process lives: a kernel."""
+    if hasattr(os, "fork"):
+        stack = contextlib.ExitStack()
+        stack.enter_context(forking(Zygote()))
+        atexit.register(stack.close)
 
 
 def process(argv, **options):
