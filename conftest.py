@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-sys.path.append(str(Path(__file__).with_name("tests")))
-import prefork
-
 sys.dont_write_bytecode = False  # here only: or each worker would compile all tests at each run
 
 FOLDER = pytest.StashKey[Path]()
@@ -53,6 +50,15 @@ def pytest_configure(config):
     os.environ.pop("REDIS_URL", None)  # a broker of the developer's own
 
 
+# For solutions: test_exercises.py proves that checks say the same of servers that are forked
+FORK = f"""
+import sys
+sys.path.append({str(Path(__file__).with_name("tests"))!r})
+import prefork
+prefork.fork_to_the_end()
+sys.path.pop()
+del prefork, sys
+"""
 _start_kernel = IPyNbFile.setup
 
 
@@ -61,8 +67,8 @@ def _start_kernel_again(notebook):
         _start_kernel(notebook)
     except RuntimeError:  # a kernel dies if another program takes its port before it has started
         _start_kernel(notebook)
-    if notebook.path.parent.name == "solutions":  # checks are proven to say the same of forks
-        answer = notebook.kernel.kc.execute(prefork.IN_KERNEL, silent=True, reply=True, timeout=60)
+    if notebook.path.parent.name == "solutions":
+        answer = notebook.kernel.kc.execute(FORK, silent=True, reply=True, timeout=60)
         assert answer["content"]["status"] == "ok", answer["content"]
 
 

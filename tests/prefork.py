@@ -20,13 +20,6 @@ from unittest.mock import patch
 from channels_live.server.process import Process
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
-IN_KERNEL = f"""
-import sys as _sys
-_sys.path.append({str(Path(__file__).parent)!r})
-import prefork as _prefork
-_prefork.fork_to_the_end()
-_sys.path.pop()
-"""
 
 
 class Zygote:
