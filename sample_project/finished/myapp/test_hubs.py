@@ -84,6 +84,8 @@ class HubTests(SimpleTestCase):
         await send("no such method", "unknown")
         self.assertIsNone(await member.next())
         self.assertIsInstance(hub.error, AttributeError)
+        await asyncio.wait(hub.tasks)
+        self.assertNotIn("demo", get_channel_layer().groups)
         hub.leave(member)
         again = await DemoHub.join("demo", member)
         self.assertIsNot(again, hub)

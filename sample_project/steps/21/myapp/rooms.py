@@ -137,11 +137,14 @@ class RoomHub(Hub):
 
     async def chat_message(self, event):
         if event["before"] > self.last:  # what was before it has not come, and may never come
-            await aclose_old_connections()
-            async for message in Message.objects.filter(room=self.room, pk__gt=self.last):
-                self.tell_message(message.pk, message.text)
+            await self.tell_missed()
         elif event["id"] > self.last:
             self.tell_message(event["id"], event["message"])
+
+    async def tell_missed(self):
+        await aclose_old_connections()
+        async for message in Message.objects.filter(room=self.room, pk__gt=self.last):
+            self.tell_message(message.pk, message.text)
 
     def tell_message(self, number, text):
         self.last = number

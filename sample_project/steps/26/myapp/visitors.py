@@ -28,9 +28,9 @@ class VisitorHub(RoomHub):
         self.tasks.append(asyncio.create_task(self.tell_names()))
 
     async def end(self):
+        await super().end()  # first: nobody would take our own event out of the layer
         if self.channel in self.names:
             await self.send_names()
-        await super().end()
 
     async def tell_names(self):
         try:
@@ -46,10 +46,12 @@ class VisitorHub(RoomHub):
 
     async def send_names(self):
         names = [member.name for member in self.members if member.name]
-        event = {"type": "visitors.here", "hub": self.channel, "names": names}
+        event = {"type": "visitors.here", "hub": self.channel, "names": names, "last": self.last}
         await self.layer.group_send(self.group, event)
 
     async def visitors_here(self, event):
+        if event.get("last", 0) > self.last:  # its event has not come
+            await self.tell_missed()
         now, hub = time.monotonic(), event["hub"]
         if event["names"] and hub not in self.names:
             self.changed.set()  # a new hub, which shall hear of ours
