@@ -11,7 +11,10 @@ RENEW = 20.0  # seconds, after which it is told again; names that are not are so
 
 
 class VisitorHub(RoomHub):
-    """Knows who is in a room. The hub of each process tells all of them its own visitors."""
+    """Knows who is in a room. The hub of each process tells all of them its own visitors.
+
+    It tells its newest message too: who has not heard of that reads what is missing.
+    """
 
     def __init__(self, key, first_member):
         super().__init__(key, first_member)
