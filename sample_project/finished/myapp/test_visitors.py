@@ -6,8 +6,6 @@ from channels.testing import WebsocketCommunicator
 from django.test import TransactionTestCase
 from django.urls import path
 
-from myapp.models import Message
-from myapp.rooms import group_of
 from myapp.test_hubs import hub_of
 from myapp.test_rooms import HEADERS, next_of, socket
 from myapp.visitors import VisitorConsumer
@@ -26,14 +24,6 @@ class VisitorTests(TransactionTestCase):
                 for visitor in (anna, ben):
                     self.assertEqual(await next_of(visitor, "here"), ["Anna", "Ben"])
             self.assertEqual(await next_of(anna, "here"), ["Anna"])
-
-    async def test_what_a_hub_has_missed_is_told_with_the_names(self):
-        async with socket("/ws/chat/kitchen/?name=Anna") as anna:
-            await next_of(anna, "here")
-            message = await Message.objects.acreate(room="kitchen", text="lost")
-            event = {"type": "visitors.here", "hub": "another", "names": [], "last": message.pk}
-            await get_channel_layer().group_send(group_of("kitchen"), event)
-            self.assertEqual(await next_of(anna, "message"), "lost")
 
     async def test_last_visitor_leaves_nothing_in_the_layer(self):
         async with socket("/ws/chat/kitchen/?name=Anna") as anna:

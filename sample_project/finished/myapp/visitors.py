@@ -20,10 +20,7 @@ def is_writing(frame):
 
 
 class VisitorHub(RoomHub):
-    """Knows who is in a room. The hub of each process tells all of them its own visitors.
-
-    It tells its newest message too: who has not heard of that reads what is missing.
-    """
+    """Knows who is in a room. The hub of each process tells all of them its own visitors."""
 
     def __init__(self, key, first_member):
         super().__init__(key, first_member)
@@ -49,12 +46,10 @@ class VisitorHub(RoomHub):
 
     async def send_names(self):
         names = [member.name for member in self.members if member.name]
-        event = {"type": "visitors.here", "hub": self.channel, "names": names, "last": self.last}
+        event = {"type": "visitors.here", "hub": self.channel, "names": names}
         await self.layer.group_send(self.group, event)
 
     async def visitors_here(self, event):
-        if event.get("last", 0) > self.last:  # its event has not come
-            await self.tell_missed()
         now, hub = time.monotonic(), event["hub"]
         if event["names"] and hub not in self.names:
             self.changed.set()  # a new hub, which shall hear of ours

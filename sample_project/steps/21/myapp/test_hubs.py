@@ -131,6 +131,12 @@ class RoomHubTests(TransactionTestCase):
                     self.assertEqual(await next_of(visitor, "message"), "told")
             self.assertEqual(read.call_count, 1)
 
+    @patch("myapp.rooms.LOOK", 0.01)
+    async def test_what_nobody_has_told_is_found(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            await Message.objects.acreate(room="kitchen", text="lost")
+            self.assertEqual(await next_of(anna, "message"), "lost")
+
     async def test_what_waits_is_saved_together(self):
         async with socket("/ws/chat/kitchen/") as anna:
             hub = hub_of("kitchen")
