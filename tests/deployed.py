@@ -2,9 +2,14 @@
 
 import os
 import secrets
+import shlex
 import ssl
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import trustme
+from clients import eventually
 
 NGINX = "nginx -p run -c ../nginx.conf"
 
@@ -38,3 +43,24 @@ def production(proxy, broker):
         "DJANGO_SITE": proxy.url(""),
         "REDIS_URL": broker.url(),
     }
+
+
+@contextmanager
+def in_terminal(line, folder, log, environment=None):
+    """Run a server on a Unix socket as one types it, and end it: `uvicorn --uds run/two.sock …`.
+
+    log: the file for all that it prints.
+    """
+    program, *arguments = shlex.split(line)
+    path = folder / arguments[arguments.index("--uds") + 1]
+    command = [sys.executable, "-m", program, *arguments]
+    with log.open("w") as file:
+        options = {"cwd": folder, "env": environment, "stdout": file, "stderr": file}
+        process = subprocess.Popen(command, **options)
+    try:
+        assert eventually(path.exists), log.read_text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+        path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import httpx
 import psutil
 import pytest
 from clients import HELLO, PATIENCE, talk
+from websockets.sync.client import unix_connect
 
 from channels_live import ServerError
 from channels_live.server.command import parse
@@ -168,6 +169,16 @@ def test_each_is_ready_when_it_says_so(start, monkeypatch, line):
     family = psutil.Process(server.pid).children(recursive=True)
     server.stop()
     assert not any(process.is_running() for process in family)
+
+
+@pytest.mark.live
+@not_on_windows
+def test_quiet_one_on_a_unix_socket(start, site):
+    server = start(f"uvicorn --uds quiet.sock --log-level warning {WEB}", site)
+    assert server.port is None
+    with unix_connect(str(site / "quiet.sock"), "ws://localhost/ws/chat/") as websocket:
+        websocket.send(HELLO)
+        assert websocket.recv(timeout=10) == HELLO
 
 
 @pytest.mark.live

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from claims.rooms import lay_out
 from clients import eventually, manage
-from deployed import NGINX, certificate, production
+from deployed import NGINX, certificate, in_terminal, production
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="needs many addresses of this computer"),
 ]
 DAPHNE = "daphne -u run/one.sock --proxy-headers -v 0 myproject.asgi:application"
+UVICORN = "uvicorn --uds run/two.sock --forwarded-allow-ips '*' myproject.asgi:application"
 PAGE = Path(__file__).parents[1] / "site/attacks.md"
 CHECK = "test_each_attack_is_in_the_table_with_what_holds_it"
 PASSWORD = "correct-horse"
@@ -40,8 +41,26 @@ INSIDE = [
 ]
 MEMBERS = f"""
 from django.contrib.auth.models import User
-for name in ("fixed", "left", "banned", "changed", "ended", "ticket", "talks", "sends"):
+for name in ("fixed", "left", "banned", "changed", "ended", "ticket", "talks", "sends", "writes"):
     User.objects.create_user(name, password={PASSWORD!r})
+"""
+
+ENDS_AFTER_THE_LOOK = """
+from unittest.mock import patch
+from django.core.cache import cache
+from myapp.limits import count
+from redis import Redis
+
+look = Redis.exists
+
+def look_and_end(self, key):
+    found = look(self, key)
+    self.delete(key)
+    return found
+
+with patch.object(Redis, "exists", look_and_end):
+    count("test", {}, 1, 60)
+print(cache._cache.get_client().ttl(cache.make_key("test.address-unknown")))
 """
 
 
@@ -463,6 +482,32 @@ def test_posts_by_a_form_and_by_a_socket(eve):
         assert "too many posts" in socket.recv(timeout=120)
 
 
+def test_long_posts(eve):
+    eve.log_in("writes")
+    text = "." * 5_001
+    assert "at most 5000 characters" in eve.post("/topics/lunch/", text=text).text
+    with eve.join("/ws/topics/lunch/page/?after=999999") as socket:
+        socket.recv(timeout=120)
+        socket.send(json.dumps({"text": text}))
+        assert "at most 5000 characters" in socket.recv(timeout=120)
+
+
+def test_count_that_begins_when_it_ends(site):
+    """Redis looks for a key, and counts, in two steps: in between, the key may come to its end."""
+    code = ("shell", "--verbosity", "0", "-c", ENDS_AFTER_THE_LOOK)
+    seconds = manage(site.folder, *code, **site.environment).split()[-1]
+    assert 0 < int(seconds) <= 60, "it would count for ever, and lock an address out"
+
+
+def test_frames_that_unpack_to_large_ones(site, eve, tmp_path):
+    log = tmp_path / "log"
+    with in_terminal(UVICORN, site.folder, log, site.environment):
+        for _ in range(4):  # two of them come to uvicorn, which would unpack
+            with eve.join("/ws/chat/", compression="deflate") as socket:
+                assert not socket.protocol.extensions
+    assert "[accepted]" in log.read_text()
+
+
 def test_many_sockets(site, eve):
     with ExitStack() as stack:
         for _ in range(50):
@@ -551,7 +596,7 @@ def test_lines_in_logs(site, eve):
 def test_each_attack_is_in_the_table_with_what_holds_it():
     """Every row of site/attacks.md names tests that exist, and every attack here is in it."""
     rows = re.findall(r"^\| (\d+) \| .+? \| .+? \| (.+?) \|$", PAGE.read_text(), re.M)
-    assert [int(number) for number, _ in rows] == list(range(1, 53))
+    assert [int(number) for number, _ in rows] == list(range(1, 59))
     here = {name for name in globals() if name.startswith("test_") and name != CHECK}
     named = set(re.findall(r"`(test_\w+)`", str(rows)))
     assert here <= named

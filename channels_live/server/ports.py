@@ -6,6 +6,8 @@ import ipaddress
 import itertools
 import os
 import socket
+from collections.abc import Iterator
+from typing import Any
 
 import psutil
 
@@ -86,15 +88,21 @@ def is_loopback(host: str) -> bool:
 
 def listened_on(pid: int) -> list[tuple[str, int]]:
     """Return the addresses on which a process, and all that it has started, listen."""
-    addresses = []
+    listening = (c for c in _connections(pid, "tcp") if c.status == psutil.CONN_LISTEN)
+    return sorted({(connection.laddr.ip, connection.laddr.port) for connection in listening})
+
+
+def unix_sockets(pid: int) -> list[str]:
+    """Return the paths of the Unix sockets of a process, and of all that it has started."""
+    return sorted({connection.laddr for connection in _connections(pid, "unix")} - {""})
+
+
+def _connections(pid: int, kind: str) -> Iterator[Any]:
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         for member in [process, *process.children(recursive=True)]:
             with contextlib.suppress(psutil.Error):
-                for connection in member.net_connections("tcp"):
-                    if connection.status == psutil.CONN_LISTEN:
-                        addresses.append((connection.laddr.ip, connection.laddr.port))
-    return sorted(set(addresses))
+                yield from member.net_connections(kind)
 
 
 def another(wanted: int | None, host: str, scheme: str, by: str) -> int:

@@ -189,7 +189,8 @@ class Run:
 
     def _is_ready(self) -> bool:
         if self._listens:
-            return bool(ports.listened_on(self.process.pid))
+            pid = self.process.pid
+            return bool(ports.listened_on(pid) or (self.port is None and ports.unix_sockets(pid)))
         if self._ready_text is not None:
             return self._ready_text.is_there()
         if self.command.reloads and not self._happened("watching"):

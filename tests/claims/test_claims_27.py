@@ -1,5 +1,6 @@
 """What lesson 27 and its solutions state about servers that stop, daphne and uvicorn."""
 
+import contextlib
 import importlib.util
 import inspect
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import zlib
 from importlib.metadata import metadata, requires
 from pathlib import Path
 
@@ -18,9 +20,12 @@ import pytest
 from clients import DAPHNE, client
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
+from deployed import in_terminal
 from prometheus_client import CollectorRegistry, Counter
 from rooms import ORIGIN, UVICORN, closed_with, lay_out, read, visit
 from test_claims_22 import SYSTEMD
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import unix_connect
 
 from channels_live.server import Server
 from conftest import stated
@@ -209,6 +214,37 @@ def test_who_is_inside(site):
             with httpx.Client(transport=transport, base_url="http://localhost") as client:
                 assert client.get("/inside/alive/").status_code == 200
                 assert client.get("/inside/alive/", headers=by_nginx).status_code == status
+
+
+@pytest.mark.claim(
+    "lesson 27",
+    "Without the first of them nobody has an address, and all are one for our limits.",
+    "as it comes, uvicorn lets 16 KB that were compressed become 16 MiB.",
+    "with a log that tells more, it writes what follows a `?`, where tickets stand.",
+)
+@pytest.mark.parametrize("careful", [True, False])
+def test_uvicorn_behind_nginx(site, tmp_path, careful):
+    (site / "run").mkdir(exist_ok=True)
+    typed = re.search(r"uvicorn --uds .+?asgi:application", stated("lesson 27"))[0]
+    options = re.search(r"--forwarded.+ ", typed)[0]
+    line = typed.replace("\\ ", "") if careful else typed.replace(options, "")
+    log, large = tmp_path / "log", " " * (2**24 - 100)
+    assert len(zlib.compress(large.encode())) < 17_000
+    with in_terminal(line, site, log):
+        transport = httpx.HTTPTransport(uds=str(site / "run/one.sock"))
+        with httpx.Client(transport=transport, base_url="http://localhost") as client:
+            answer = client.get("/inside/alive/", headers={"X-Forwarded-For": "192.0.2.1"})
+            assert answer.status_code == (404 if careful else 200)
+        address = "ws://localhost/ws/chat/?secret=top-secret"
+        with unix_connect(str(site / "run/one.sock"), address, origin=ORIGIN) as websocket:
+            assert bool(websocket.protocol.extensions) != careful
+            with contextlib.suppress(ConnectionClosed):
+                websocket.send(large)
+            if careful:
+                assert closed_with(websocket) in (1006, 1009)
+            else:
+                assert "error" in read(websocket)
+    assert ("top-secret" in log.read_text()) != careful
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")

@@ -34,8 +34,8 @@ class ClassHub(Hub):
         self.version, self.push = await database_sync_to_async(register.newest)()
 
     async def end(self):
+        await super().end()  # first: nobody would take our own event out of the layer
         await self.send_here()
-        await super().end()
 
     async def class_changed(self, event):
         self.woken.set()

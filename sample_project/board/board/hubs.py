@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 
 from channels.layers import get_channel_layer
 
@@ -48,14 +49,15 @@ class Hub:
         except Exception as error:
             self.close(error)
         finally:
-            if self.channel and not self.error:
-                await self.end()
+            if self.channel:
+                with suppress(Exception):  # maybe it is the layer that has failed
+                    await self.end()
 
     async def begin(self):
         """Runs before the first event."""
 
     async def end(self):
-        """Runs when the last member has left."""
+        """Runs when the last member has left, or the hub has failed."""
         await self.layer.group_discard(self.group, self.channel)
 
     def tell(self, item):
@@ -78,7 +80,8 @@ class Hub:
         if HUBS.get(self.key) is self:
             del HUBS[self.key]
         self.error = error
-        for member in self.members:
+        members, self.members = self.members, {}
+        for member in members:
             member.outbox.put_nowait(None)
         self.ready.set()
         for task in self.tasks:

@@ -4,8 +4,10 @@ from .models import Post
 
 
 class PostForm(forms.ModelForm):
+    text = forms.CharField(
+        label="Your post", max_length=5_000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
     class Meta:
         model = Post
         fields = ["text"]
-        labels = {"text": "Your post"}
-        widgets = {"text": forms.Textarea(attrs={"rows": 4})}

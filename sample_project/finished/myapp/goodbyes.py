@@ -13,8 +13,13 @@ class Goodbyes:
         self.application = application
 
     async def __call__(self, scope, receive, send):
+        closed = False
+
         async def send_if_there(event):
-            with suppress(Disconnected, OSError):  # OSError: what ASGI asks servers to raise
-                await send(event)
+            nonlocal closed
+            if not closed:  # uvicorn raises where something comes after a close
+                closed = event["type"] == "websocket.close"
+                with suppress(Disconnected, OSError):  # OSError: what ASGI asks servers to raise
+                    await send(event)
 
         await self.application(scope, receive, send_if_there)

@@ -37,6 +37,15 @@ class LimitTests(SimpleTestCase):
         for _ in range(2):
             count("test", {}, 1, -1)  # has ended at once
 
+    def test_no_count_is_without_an_end(self):
+        def incr(key):  # as Redis, if the time ends between its look and its step
+            cache.set(key, 1, timeout=None)
+            return 1
+
+        with patch.object(cache, "incr", incr):
+            count("test", {}, 1, -1)
+        count("test", {}, 1, 60)
+
 
 @patch.object(RoomConsumer, "most_unread", 3)
 class RoomLimitTests(TransactionTestCase):

@@ -1,8 +1,12 @@
+import asyncio
+
+from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.test import TransactionTestCase
 from django.urls import path
 
+from myapp.test_hubs import hub_of
 from myapp.test_rooms import HEADERS, next_of, socket
 from myapp.visitors import VisitorConsumer
 
@@ -20,6 +24,13 @@ class VisitorTests(TransactionTestCase):
                 for visitor in (anna, ben):
                     self.assertEqual(await next_of(visitor, "here"), ["Anna", "Ben"])
             self.assertEqual(await next_of(anna, "here"), ["Anna"])
+
+    async def test_last_visitor_leaves_nothing_in_the_layer(self):
+        async with socket("/ws/chat/kitchen/?name=Anna") as anna:
+            await next_of(anna, "here")
+            hub = hub_of("kitchen")
+        await asyncio.wait(hub.tasks)
+        self.assertFalse(get_channel_layer().channels)
 
     async def test_visitor_whose_consumer_fails_has_left(self):
         faulty = URLRouter([path("<str:room_name>/", FaultyRoom.as_asgi())])

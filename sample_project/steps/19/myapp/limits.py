@@ -18,5 +18,7 @@ def count(what, scope, most, period):
     cache.add(key, 0, timeout=period)
     with suppress(ValueError):  # the time has ended just now
         number = cache.incr(key)
+    if number == 1:  # Redis may have begun to count just now, and would never end
+        cache.touch(key, period)
     if number > most:
         raise ValueError(f"too many {what}s from you, please wait")

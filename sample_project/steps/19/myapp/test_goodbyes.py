@@ -20,6 +20,15 @@ class GoodbyeTests(SimpleTestCase):
                 send.assert_awaited_once()
                 receive.assert_awaited_once()
 
+    async def test_nothing_comes_after_a_close(self):
+        async def go_on(scope, receive, send):
+            for kind in ("websocket.close", "websocket.send"):
+                await send({"type": kind})
+
+        send = AsyncMock()
+        await Goodbyes(go_on)({}, None, send)
+        send.assert_awaited_once_with({"type": "websocket.close"})
+
     async def test_other_errors_stay_errors(self):
         with self.assertRaises(ValueError):
             await Goodbyes(tell)({}, AsyncMock(), AsyncMock(side_effect=ValueError))

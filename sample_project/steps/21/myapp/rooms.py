@@ -3,6 +3,7 @@ import hashlib
 import json
 import time
 from collections import deque
+from contextlib import suppress
 from urllib.parse import parse_qs
 
 from channels.db import aclose_old_connections, database_sync_to_async
@@ -10,7 +11,7 @@ from channels.exceptions import DenyConnection, StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
-from django.db import DataError, IntegrityError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.utils.text import slugify
 
 from .hubs import Hub
@@ -18,6 +19,7 @@ from .limits import count
 from .models import Message
 
 TRY_LATER = 4503  # close code, as HTTP's 503
+LOOK = 20.0  # seconds, after which a hub looks for what it has not heard of
 LONGEST_ROOM, LONGEST_MESSAGE, LONGEST_KEY = 50, 500, 36  # characters, as in models.py
 
 
@@ -104,6 +106,14 @@ class RoomHub(Hub):
     async def begin(self):
         newest = Message.objects.filter(room=self.room).order_by("-pk")
         self.last = await newest.values_list("pk", flat=True).afirst() or 0
+        self.tasks.append(asyncio.create_task(self.look_again()))
+
+    async def look_again(self):
+        """Find what has not been told: a layer drops an event for which it has no room."""
+        while True:
+            await asyncio.sleep(LOOK)
+            with suppress(DatabaseError):  # then the next time
+                await self.tell_missed()
 
     async def say(self, member, frame):
         """Save the message in a frame, with all that wait, and tell it. Return its key."""
@@ -137,11 +147,15 @@ class RoomHub(Hub):
 
     async def chat_message(self, event):
         if event["before"] > self.last:  # what was before it has not come, and may never come
-            await aclose_old_connections()
-            async for message in Message.objects.filter(room=self.room, pk__gt=self.last):
-                self.tell_message(message.pk, message.text)
+            await self.tell_missed()
         elif event["id"] > self.last:
             self.tell_message(event["id"], event["message"])
+
+    async def tell_missed(self):
+        await aclose_old_connections()
+        async for message in Message.objects.filter(room=self.room, pk__gt=self.last):
+            if message.pk > self.last:  # and not told meanwhile
+                self.tell_message(message.pk, message.text)
 
     def tell_message(self, number, text):
         self.last = number

@@ -84,6 +84,8 @@ class HubTests(SimpleTestCase):
         await send("no such method", "unknown")
         self.assertIsNone(await member.next())
         self.assertIsInstance(hub.error, AttributeError)
+        await asyncio.wait(hub.tasks)
+        self.assertNotIn("demo", get_channel_layer().groups)
         hub.leave(member)
         again = await DemoHub.join("demo", member)
         self.assertIsNot(again, hub)
@@ -128,6 +130,12 @@ class RoomHubTests(TransactionTestCase):
                     self.assertEqual(await next_of(visitor, "message"), "lost")
                     self.assertEqual(await next_of(visitor, "message"), "told")
             self.assertEqual(read.call_count, 1)
+
+    @patch("myapp.rooms.LOOK", 0.01)
+    async def test_what_nobody_has_told_is_found(self):
+        async with socket("/ws/chat/kitchen/") as anna:
+            await Message.objects.acreate(room="kitchen", text="lost")
+            self.assertEqual(await next_of(anna, "message"), "lost")
 
     async def test_what_waits_is_saved_together(self):
         async with socket("/ws/chat/kitchen/") as anna:

@@ -19,9 +19,9 @@ class VisitorHub(RoomHub):
         self.tasks.append(asyncio.create_task(self.tell_names()))
 
     async def end(self):
+        await super().end()  # first: nobody would take our own event out of the layer
         if self.channel in self.names:
             await self.send_names()
-        await super().end()
 
     async def tell_names(self):
         try:
