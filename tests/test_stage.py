@@ -218,6 +218,18 @@ def test_page_is_a_sandbox(page, anywhere):
     assert tab.evaluate("self.origin") == "null"
 
 
+def test_browser_asks_whether_its_panels_are_still_those_of_the_course(page, anywhere):
+    """Or after `git pull` it would keep those that it has: for a year, if JupyterLab says so."""
+    anywhere.write("edition.ipynb", "1")
+    anywhere.open(page, "edition.ipynb")
+    own = "() => performance.getEntriesByType('resource').map(entry => entry.name)"
+    files = [name for name in page.evaluate(own) if "/extensions/channels-live/" in name]
+    names = {name.rpartition("/")[2] for name in files}
+    assert names >= {"remoteEntry.js", "stage.js", "stage.css"}
+    for name in files:
+        assert page.request.get(name).headers["cache-control"] == "no-cache", name
+
+
 def test_script_of_a_page_cannot_use_jupyterlab(page, anywhere, site):
     anywhere.write("logged_in.ipynb", "1")
     anywhere.open(page, "logged_in.ipynb")  # so that the browser has Jupyter's cookies
