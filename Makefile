@@ -79,7 +79,7 @@ bench-class: $(TOOLS) ## let scripted learners take part in a class: ARGS="--lea
 kit: $(READY) ## make a folder for a stick, which installs the course without a network
 	$(RUN) channels_live.authoring.kit
 
-$(READY): requirements.txt pyproject.toml $(wildcard lab/*.json lab/extension/*.json lab/extension/static/*)
+$(READY): requirements.txt pyproject.toml $(wildcard lab/*.json lab/extension/*.json lab/extension/code/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not." \
 			"Name one that is, for example: make lab PYTHON=python3.13"; exit 1; }

@@ -78,6 +78,12 @@ class Watch:
                 f"There is no folder for {name} here: what was begun last in this "
                 f"notebook has a folder of its own. Run `%cd {place}`, and this cell again."
             )
+        first = within.parts[0]
+        if re.fullmatch(r"\d+\.\d+", first) and not Path(first).is_dir():
+            raise LessonError(
+                f"There is no folder {first} here. The first cell of that exercise makes it: "
+                f'`Exercise("{first}")`. Run that, and this cell again.'
+            )
         raise LessonError(f"There is no folder {within} here. Perhaps a cell above makes it.")
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:

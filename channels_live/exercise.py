@@ -18,6 +18,7 @@ from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.server import ServerError
 from channels_live.workspace import LessonError
 
+ENDED_BY_EXCEPTION = re.compile(r"HTTP 500\b|close 1011\b")
 FILES_ARE_WRITTEN = "a cell writes its file only when you run it, and an editor when you save"
 
 
@@ -102,7 +103,8 @@ class Task:
         try:
             getattr(self.checks, f"check_{self.number.replace('.', '_')}")(site)
         except NotYet as problem:
-            return NOT_YET, without_repeats(problem.details, site.trouble())
+            raised = site.trouble()
+            return NOT_YET, without_repeats(exception_first(problem.details, raised), raised)
         except Exception as error:
             if trouble.of_the_computer(error):
                 raise
@@ -227,6 +229,18 @@ class Exercise(WorkingCopy):
             os.chdir(self.folder.parent)
             work.lay_out_again(self._task)
         KERNEL.watch(self.folder)
+
+
+def exception_first(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:
+    """Return the details of a check, with an exception that has ended it as the first to look at.
+
+    Else they would send to what is right: a text "letter by letter", where none could be sent.
+    """
+    look = details.get("look at", "")
+    ended = "your code raised" in trouble and ENDED_BY_EXCEPTION.match(details.get("got", ""))
+    if not ended or re.search("below|exception|raise", look):
+        return dict(details)
+    return {**details, "look at": f"first the exception below; then {look}"}
 
 
 def without_repeats(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:

@@ -39,8 +39,6 @@ def frames():
         visitors = {name: page.frame_locator(f'iframe[title="Page {name}"]') for name, _ in TALK}
         for visitor in visitors.values():
             visitor.get_by_text("Connected.").wait_for()
-            # so that all of it is seen in a small picture
-            visitor.locator("body").evaluate("body => { body.style.zoom = 0.6; scrollTo(0, 0); }")
         page.wait_for_timeout(1000)
 
         def picture():

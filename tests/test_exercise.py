@@ -16,7 +16,7 @@ from clients import talk
 
 from channels_live import Exercise, LessonError
 from channels_live.cli import main
-from channels_live.exercise import task, tasks, without_repeats
+from channels_live.exercise import exception_first, task, tasks, without_repeats
 from channels_live.notebook import BEGIN, END
 from channels_live.outcome import Outcome
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
@@ -235,6 +235,21 @@ def test_check_remembers_what_it_has_found(exercise):
 def test_who_changed_a_cell_and_did_not_run_it_is_told(exercise):
     assert "changed it?" not in exercise.check().details
     assert "only when you run it" in exercise.check().details["changed it?"]
+
+
+def test_exception_that_ended_it_is_what_to_look_at_first():
+    raised = {"your code raised": "TypeError: no, in myapp/stops.py, line 9"}
+    told = {"sent": "GET /", "look at": "the text, letter by letter"}
+    for got in ("HTTP 500", "close 1011"):
+        (look,) = (
+            exception_first(told | {"got": got}, raised).items() - (told | {"got": got}).items()
+        )
+        assert look == ("look at", "first the exception below; then the text, letter by letter")
+        assert exception_first(told | {"got": got}, {}) == told | {"got": got}
+    for other in ({"got": "HTTP 404"}, {"got": "close 4000"}, {"got": "stop 1"}, {}):
+        assert exception_first(told | other, raised) == told | other
+    own = {"got": "HTTP 500", "look at": "the exception below: it ended the connection"}
+    assert exception_first(own, raised) == own
 
 
 def test_exception_is_told_once():

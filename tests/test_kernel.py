@@ -155,6 +155,8 @@ def test_cell_of_another_project_is_told_where_that_is(kernel, answer):
         assert run(cell("mine\n", path)).endswith(f"riting {path}\n")
     with pytest.raises(AssertionError, match="There is no folder nowhere here"):
         run(cell("mine\n", "nowhere/answer.py"))
+    with pytest.raises(AssertionError, match=r"no folder 5\.9 here\. .*`Exercise\(\"5\.9\"\)`"):
+        run(cell("mine\n", "5.9/myapp/answer.py"))
     run(f"%cd {workspace}/exercises/05")
 
 

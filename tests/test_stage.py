@@ -218,6 +218,18 @@ def test_page_is_a_sandbox(page, anywhere):
     assert tab.evaluate("self.origin") == "null"
 
 
+def test_browser_asks_whether_its_panels_are_still_those_of_the_course(page, anywhere):
+    """Or after `git pull` it would keep those that it has: for a year, if JupyterLab says so."""
+    anywhere.write("edition.ipynb", "1")
+    anywhere.open(page, "edition.ipynb")
+    own = "() => performance.getEntriesByType('resource').map(entry => entry.name)"
+    files = [name for name in page.evaluate(own) if "/extensions/channels-live/" in name]
+    names = {name.rpartition("/")[2] for name in files}
+    assert names >= {"remoteEntry.js", "stage.js", "stage.css"}
+    for name in files:
+        assert page.request.get(name).headers["cache-control"] == "no-cache", name
+
+
 def test_script_of_a_page_cannot_use_jupyterlab(page, anywhere, site):
     anywhere.write("logged_in.ipynb", "1")
     anywhere.open(page, "logged_in.ipynb")  # so that the browser has Jupyter's cookies
@@ -627,6 +639,26 @@ def test_narrow_window_has_panels_below_the_notebook(page, lab):
     assert [text.evaluate(scrolls) for text in texts] == [True, True, False]
 
 
+def test_list_of_files_makes_room_for_a_timeline_unless_there_is_enough(page, lab):
+    lab.write("room.ipynb", BEGIN, STAGE)
+    lab.write("wide.ipynb", BEGIN, STAGE)
+    files = page.locator("#filebrowser")
+    lab.open(page, "room.ipynb")
+    expect(files).to_be_visible()
+    run_all(page)
+    expect(files).to_be_hidden()
+    assert width(page) > 640
+    page.locator('[title^="File Browser"]').click()
+    expect(files).to_be_visible()  # a click brings it back
+
+    page.set_viewport_size({"width": 1920, "height": 900})
+    lab.open(page, "wide.ipynb")
+    run_all(page)
+    expect(frame(page, "Ben").get_by_text("Connected.")).to_be_visible()
+    expect(files).to_be_visible()
+    assert width(page) > 640
+
+
 TALK = """
 from websockets import connect
 async with connect(server.ws("/ws/chat/"), origin="http://localhost") as websocket:
@@ -746,6 +778,24 @@ def test_fifty_frames_a_second_do_not_flicker(page, lab):
     expect(page.locator('[data-client="flood 2"]').first).to_be_visible()
     page.get_by_label("Whose rows to show").select_option("flood 2")
     assert page.locator(".cl-Row:not([hidden])").count() < 10
+
+
+AT_END = """() => {
+    const list = document.querySelector(".cl-Rows");
+    return list.scrollHeight - list.scrollTop - list.clientHeight < 1;
+}"""
+
+
+@in_the_same_window
+def test_newest_row_is_whole_though_those_above_it_are_of_many_lines(page, lab):
+    lab.write("newest.ipynb", BEGIN, "server.watch()")
+    lab.open(page, "newest.ipynb")
+    run_all(page)
+    expect(page.get_by_text("Nothing has happened yet.")).to_be_visible()
+    run(page, FLOOD.replace("n%d", "many lines " * 40 + "%d").format(number=30, pause=0))
+    expect(rows(page, "disconnect(1000)")).to_be_visible()
+    expect(page.get_by_text("Nothing has happened yet.")).to_be_hidden()
+    page.wait_for_function(AT_END)
 
 
 @in_the_same_window

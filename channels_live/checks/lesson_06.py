@@ -64,7 +64,10 @@ def check_6_1(site: Site) -> None:
     pages = "every line of both `urls.py`: does it lead to a page? The log may say more, below"
     for path, status in (("/chat/", 200), ("/accounts/login/", 200), ("/admin/", 302)):
         site.page(path, pages, status)
-    look = "where sockets get their routes: the doorbell needs one, as the chat has"
+    look = (
+        "where sockets get their routes: the doorbell needs one there, "
+        "which reads as that of the chat does, letter by letter"
+    )
     with site.client("/ws/bell/", look) as anna:
         door = word()
         anna.send(door)
@@ -131,7 +134,8 @@ def check_6_3(site: Site) -> None:
         ),
         (
             "two clients at the same time share one card",
-            "how many clients your test has: with one alone, a shared card looks right",
+            "how many clients your test has at the same time: with one alone, a shared card looks "
+            "right",
             CARD.format(stamps="StampConsumer.stamps", free=5),
         ),
     ):

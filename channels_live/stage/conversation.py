@@ -20,7 +20,7 @@ LONGEST = 400  # events that are told again and again
 _BEGINNING = 4  # events of a connection: opened, answered, connect() called and returned
 _PLACE = re.compile(r"in (\S+\.py), line (\d+)$")
 
-Row = dict[str, Any]  # as lab/extension/static/conversation.js reads it
+Row = dict[str, Any]  # as lab/extension/code/conversation.js reads it
 
 
 class Conversation:

@@ -14,7 +14,7 @@ from channels_live.stage.static_files import StaticFiles
 from channels_live.stage.visitors import Visitors
 from channels_live.timeline import Which
 
-TARGET = "channels-live"  # the comm's, as lab/extension/static/stage.js knows it
+TARGET = "channels-live"  # the comm's, as lab/extension/code/stage.js knows it
 MEDIA_TYPE = "application/vnd.channels-live+json"
 _TIMES = {1: "", 2: ", twice,"}
 ANSWER = 5.0  # seconds in which JupyterLab says that it can show panels

@@ -39,6 +39,13 @@ WRONG = {
             "",
         ),
         Wrong(
+            "forgets as_asgi",
+            "letter by letter",
+            ROUTING,
+            "bell.BellConsumer.as_asgi()",
+            "bell.BellConsumer",
+        ),
+        Wrong(
             "forgets the import",
             "NameError: name 'bell' is not defined",
             ROUTING,
@@ -127,7 +134,7 @@ WRONG = {
     "6.3": [
         Wrong(
             "has one guest",
-            "how many clients your test has",
+            "how many clients your test has at the same time",
             TEST,
             "anna, ben = await self.guest(), await self.guest()",
             "anna = ben = await self.guest()",

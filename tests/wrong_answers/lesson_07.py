@@ -99,6 +99,20 @@ WRONG = {
             ),
         ),
         Wrong(
+            "serves the folder that nobody has collected",
+            "first the exception below; then `urlpatterns`",
+            URLS,
+            WITH_STATIC,
+            "urlpatterns += static(settings.STATIC_URL, document_root=settings.STATIC_ROOT)",
+            (
+                (
+                    URLS,
+                    "from django.contrib.staticfiles.urls import staticfiles_urlpatterns",
+                    "from django.conf import settings\nfrom django.conf.urls.static import static",
+                ),
+            ),
+        ),
+        Wrong(
             "serves them in production too",
             "what your code does without `DEBUG`",
             ASGI,

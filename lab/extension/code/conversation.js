@@ -4,6 +4,7 @@ import { button, element } from "./elements.js";
 const NEAR = 40; // pixels from the end that still count as the end
 const DIRECTIONS = { in: ["→", "sent"], out: ["←", "got"], "": ["·", "in the server"] };
 const COLORS = 6; // in stage.css
+const NOTHING = "Nothing has happened yet."; // as a timeline says it
 
 export class Conversation {
   // edit: opens a file at a line
@@ -19,7 +20,7 @@ export class Conversation {
     this.newest.classList.add("cl-Newest");
     this.newest.hidden = true;
     this.before = element("li", "cl-Before");
-    this.before.hidden = true;
+    this.before.textContent = NOTHING;
     this.list = element("ol", "cl-Rows", { "aria-label": "What happened", tabindex: "0" });
     this.list.append(this.before);
     this.list.onscroll = () => {
@@ -88,8 +89,9 @@ export class Conversation {
     }
     for (const { node } of replaced) if (node.parentNode === this.list) node.remove();
     this.list.append(fresh);
-    this.before.hidden = !this.leftOut;
-    this.before.textContent = `${this.leftOut.toLocaleString("en")} earlier rows are no longer shown`;
+    this.before.hidden = !this.leftOut && this.rows.length > 0;
+    const leftOut = this.leftOut?.toLocaleString("en");
+    this.before.textContent = this.leftOut ? `${leftOut} earlier rows are no longer shown` : NOTHING;
     if (follows) this.toNewest();
     else this.newest.hidden = false;
   }
@@ -162,10 +164,18 @@ export class Conversation {
     this.follows = true;
     this.list.scrollTop = this.list.scrollHeight;
     this.newest.hidden = true;
+    // until it has been in sight, a row counts as one line: once more, when the heights are known
+    cancelAnimationFrame(this.settled);
+    this.settled = requestAnimationFrame(() => {
+      this.settled = requestAnimationFrame(() => {
+        if (this.follows) this.list.scrollTop = this.list.scrollHeight;
+      });
+    });
   }
 
   close() {
     this.resized.disconnect();
+    cancelAnimationFrame(this.settled);
   }
 }
 

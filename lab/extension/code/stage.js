@@ -7,6 +7,7 @@ const TARGET = "channels-live";
 const MEDIA_TYPE = "application/vnd.channels-live+json";
 const WINDOW = Math.random().toString(36).slice(2); // this one; the kernel may be seen in others too
 const WIDE = 900, HIGH = 450; // pixels that the main area must have, to be divided
+const ROOMY = 1250; // and to be divided beside the file browser: a half then holds a timeline
 const COLUMNS = /\S {3,}\S|──▶|◀──|[■·]{2}/; // in a text that would be unreadable if it were wrapped
 const FROM_START = "Run the notebook again from its first cell: Run → Run All Above Selected Cell.";
 
@@ -257,11 +258,11 @@ class Stage {
 }
 
 // Return whether the main area is too narrow to stand side by side, and also too low for below each
-// other. A narrow one gets the room of the file browser, which a click brings back.
+// other. One that is not roomy gets the room of the file browser, which a click brings back.
 function roomIn(shell) {
   const { clientWidth, clientHeight } = document.getElementById("jp-main-dock-panel") ?? document.body;
   const left = document.getElementById("jp-left-stack")?.clientWidth ?? 0;
-  if (clientWidth < WIDE) shell.collapseLeft?.();
+  if (clientWidth < ROOMY) shell.collapseLeft?.();
   const narrow = clientWidth + left < WIDE;
   return [narrow, narrow && clientHeight < HIGH];
 }
