@@ -15,10 +15,11 @@ from channels_live.timeline.story import clients_of
 pytestmark = pytest.mark.live
 APPLICATION = """
 import asyncio
+import contextlib
 import enum
 
 
-go = asyncio.Event()
+go, late = asyncio.Event(), asyncio.Event()
 
 
 class Code(enum.IntEnum):
@@ -41,6 +42,11 @@ async def socket(path, receive, send):
         raise asyncio.CancelledError
     if path == "/returned/":
         return
+    if path == "/late/":
+        await late.wait()
+        with contextlib.suppress(Exception):
+            await send({"type": "websocket.send", "text": "never"})
+            await send({"type": "websocket.close", "code": 4008})
     if path == "/coded/":
         await send({"type": "websocket.close", "code": Code.OWN})
     while event["type"] != "websocket.disconnect":
@@ -65,6 +71,8 @@ async def page(path, receive, send):
         await go.wait()
     if path == "/go/":
         go.set()
+    if path == "/let/":
+        late.set()
     last = {"type": "http.response.body", "body": b"two"}
     if path != "/long/":
         await send({**last, "more_body": True})
@@ -154,6 +162,20 @@ def test_end_after_a_failure_is_told_as_the_client_hears_it(server, path):
 def test_code_may_be_one_of_an_enumeration(server):  # which the others do not take
     assert heard(server, "/coded/") == 4007
     assert is_told(server, "coded", "close 4007"), server.timeline()
+
+
+# granian does not show that a client has gone
+@pytest.mark.parametrize("server", [kind for kind in COMMANDS if kind != "granian"], indirect=True)
+def test_what_is_sent_to_who_has_gone_is_not_told(server):
+    with client(server, "/late/") as websocket:
+        websocket.send("x")
+    httpx.get(server.url("/let/"), trust_env=False)
+    text = "closed" if server.kind == "hypercorn" else "close 1000"
+    assert is_told(server, "late", text), server.timeline()
+    (late,) = [
+        each for each in clients_of(server._run.record.events) if "late" in each.rows[0].text
+    ]
+    assert [row.text for row in late.rows] == ["GET /late/", "101 accepted", "x", text]
 
 
 CLOSE, NO_UTF_8 = b"\x88\x80\0\0\0\0", b"\x81\x81\0\0\0\0\xff"
