@@ -1,5 +1,7 @@
 """How a connection ends is told as its client has seen it; what no server shows is not invented."""
 
+import os
+import signal
 import socket
 import sys
 
@@ -95,15 +97,19 @@ COMMANDS = {  # and what each prints when it is ready
 }
 
 
-@pytest.fixture(scope="module", params=COMMANDS)
-def server(request, tmp_path_factory):
+def serving(kind, folder):
     """Return a server of this application. kind: which one it is."""
-    folder = tmp_path_factory.mktemp("application")
     (folder / "own.py").write_text(APPLICATION)
-    command, ready = COMMANDS[request.param]
+    command, ready = COMMANDS[kind]
     command = f"{sys.executable} -m {command.format(free_port())} own:application"
     server = Server(command, folder, ready=ready, timeout=60)
-    server.kind = request.param
+    server.kind = kind
+    return server
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server(request, tmp_path_factory):
+    server = serving(request.param, tmp_path_factory.mktemp("application"))
     yield server
     server.stop()
 
@@ -156,6 +162,20 @@ def test_end_after_a_failure_is_told_as_the_client_hears_it(server, path):
     if path == "returned" and server.kind in ("uvicorn", "wsproto"):
         text = "x"  # of its versions, one leaves the client waiting, another drops it
     assert is_told(server, path, text), server.timeline()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_end_by_a_server_that_stops_is_told_as_the_client_hears_it(kind, tmp_path):
+    with serving(kind, tmp_path) as server, client(server, "/waiting/") as websocket:
+        websocket.send("x")
+        server.timeline()  # waits until it is there
+        os.killpg(server._run.process.pid, signal.SIGINT)
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(timeout=10)
+        texts = {1006: "connection dropped (1006)", 1011: "close 1011", 1012: "close 1012"}
+        text = "closed" if kind == "granian" else texts[websocket.close_code]
+        assert is_told(server, "waiting", text), server.timeline()
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "wsproto", "hypercorn"], indirect=True)
