@@ -164,6 +164,7 @@ class _Teller:
     def end(self) -> None:
         """Print what was to be told last."""
         self._print_wanted(self._live.overdue(now=math.inf))
+        self._print_wanted(self._live.ended(now=time.monotonic()))
         if self._rest:
             self._write(sys.stderr, visible(self._rest), _FAINT)
         for line in self._last or ():

@@ -506,6 +506,17 @@ def test_what_several_processes_do_is_told_in_its_order(run, capsys, monkeypatch
     assert re.findall(r"/\d", capsys.readouterr().out) == ["/3", "/4"]
 
 
+def test_what_a_killed_worker_leaves_open_is_told_at_the_end(run, capsys):
+    teller = a_teller()
+    at = {"process": 1, "conn": 1, "at": 6.0}
+    run.record.events += [opened(1, process=1) | {"protocol": "websocket"}]
+    run.record.events += [at | {"kind": "answer", "status": 101}]
+    teller.tell(run, last=True)
+    assert "dropped" not in capsys.readouterr().out
+    teller.end()
+    assert "client 1    ◀──  connection dropped (1006)" in capsys.readouterr().out
+
+
 def test_record_of_a_long_watch_does_not_grow(run, capsys):
     teller = a_teller()
     for number in (1, 2):
