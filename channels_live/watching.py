@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ _SECRET = re.compile(  # in JSON, in JSON within JSON, or as Python shows it; it
 )
 _SHORTEST_TOKEN = 12  # characters; a shorter one may be a language model's
 LOOK = 0.05  # seconds between two looks
+HELD = 0.1  # seconds; one of several processes may send an event later than another its effect
 WHOLE = 1_000_000  # characters of a frame that are recorded where all of it is wanted
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 UNSEEN = (
@@ -74,7 +76,7 @@ def watch(options: argparse.Namespace) -> int:
                 _follow(run, teller, ending=True)
     finally:
         run.end()
-    teller.tell(run)
+    teller.tell(run, last=True)
     teller.end()
     status = run.process.returncode or 0
     return status if status >= 0 else 128 - status
@@ -118,6 +120,8 @@ class _Teller:
         self._options = options
         self._live = Live(self._frame)
         self._seen = 0  # events
+        self._held: list[dict[str, Any]] = []  # that are not told yet
+        self._processes: set[int] = set()  # that have told something
         self._log: Follower | None = None
         self._rest = ""  # of a line of the log that has not ended
         self._last: deque[str] | None = deque(maxlen=options.last) if options.last else None
@@ -127,13 +131,13 @@ class _Teller:
             stream: stream.isatty() and not dumb for stream in (sys.stdout, sys.stderr)
         }
 
-    def tell(self, run: Run) -> None:
-        """Print what is new."""
+    def tell(self, run: Run, last: bool = False) -> None:
+        """Print what is new. last: nothing will come after it."""
         self._tell_log(run)
         with run.record.changed:
             new = run.record.events[self._seen :]
         self._seen += len(new)
-        for event in map(dict, new):
+        for event in self._in_order(new, last):
             if event.get("file"):
                 event["file"] = relative(event["file"], run.folder)
             if event["kind"] == "error" and not self._options.secrets:
@@ -141,6 +145,15 @@ class _Teller:
             self._print_wanted(self._live.tell(event))
         self._print_wanted(self._live.overdue(now=time.monotonic()))
         sys.stdout.flush()
+
+    def _in_order(self, new: list[dict[str, Any]], last: bool) -> Iterator[dict[str, Any]]:
+        """Yield copies of events as they happened, and keep those before which others may come."""
+        self._processes.update(event["process"] for event in new)
+        self._held = sorted([*self._held, *map(dict, new)], key=itemgetter("at"))
+        alone = last or len(self._processes) == 1
+        until = math.inf if alone else time.monotonic() - HELD
+        while self._held and self._held[0]["at"] <= until:
+            yield self._held.pop(0)
 
     def forget(self, run: Run) -> None:
         """Let a record forget what is told: it holds so many events only, a watch may be long."""
@@ -151,6 +164,7 @@ class _Teller:
     def end(self) -> None:
         """Print what was to be told last."""
         self._print_wanted(self._live.overdue(now=math.inf))
+        self._print_wanted(self._live.ended(now=time.monotonic()))
         if self._rest:
             self._write(sys.stderr, visible(self._rest), _FAINT)
         for line in self._last or ():

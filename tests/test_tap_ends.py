@@ -1,5 +1,7 @@
 """How a connection ends is told as its client has seen it; what no server shows is not invented."""
 
+import os
+import signal
 import socket
 import sys
 
@@ -15,10 +17,11 @@ from channels_live.timeline.story import clients_of
 pytestmark = pytest.mark.live
 APPLICATION = """
 import asyncio
+import contextlib
 import enum
 
 
-go = asyncio.Event()
+go, late = asyncio.Event(), asyncio.Event()
 
 
 class Code(enum.IntEnum):
@@ -41,6 +44,11 @@ async def socket(path, receive, send):
         raise asyncio.CancelledError
     if path == "/returned/":
         return
+    if path == "/late/":
+        await late.wait()
+        with contextlib.suppress(Exception):
+            await send({"type": "websocket.send", "text": "never"})
+            await send({"type": "websocket.close", "code": 4008})
     if path == "/coded/":
         await send({"type": "websocket.close", "code": Code.OWN})
     while event["type"] != "websocket.disconnect":
@@ -65,6 +73,8 @@ async def page(path, receive, send):
         await go.wait()
     if path == "/go/":
         go.set()
+    if path == "/let/":
+        late.set()
     last = {"type": "http.response.body", "body": b"two"}
     if path != "/long/":
         await send({**last, "more_body": True})
@@ -87,15 +97,19 @@ COMMANDS = {  # and what each prints when it is ready
 }
 
 
-@pytest.fixture(scope="module", params=COMMANDS)
-def server(request, tmp_path_factory):
+def serving(kind, folder):
     """Return a server of this application. kind: which one it is."""
-    folder = tmp_path_factory.mktemp("application")
     (folder / "own.py").write_text(APPLICATION)
-    command, ready = COMMANDS[request.param]
+    command, ready = COMMANDS[kind]
     command = f"{sys.executable} -m {command.format(free_port())} own:application"
     server = Server(command, folder, ready=ready, timeout=60)
-    server.kind = request.param
+    server.kind = kind
+    return server
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server(request, tmp_path_factory):
+    server = serving(request.param, tmp_path_factory.mktemp("application"))
     yield server
     server.stop()
 
@@ -150,10 +164,38 @@ def test_end_after_a_failure_is_told_as_the_client_hears_it(server, path):
     assert is_told(server, path, text), server.timeline()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_end_by_a_server_that_stops_is_told_as_the_client_hears_it(kind, tmp_path):
+    with serving(kind, tmp_path) as server, client(server, "/waiting/") as websocket:
+        websocket.send("x")
+        server.timeline()  # waits until it is there
+        os.killpg(server._run.process.pid, signal.SIGINT)
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(timeout=10)
+        texts = {1006: "connection dropped (1006)", 1011: "close 1011", 1012: "close 1012"}
+        text = "closed" if kind == "granian" else texts[websocket.close_code]
+        assert is_told(server, "waiting", text), server.timeline()
+
+
 @pytest.mark.parametrize("server", ["uvicorn", "wsproto", "hypercorn"], indirect=True)
 def test_code_may_be_one_of_an_enumeration(server):  # which the others do not take
     assert heard(server, "/coded/") == 4007
     assert is_told(server, "coded", "close 4007"), server.timeline()
+
+
+# granian does not show that a client has gone
+@pytest.mark.parametrize("server", [kind for kind in COMMANDS if kind != "granian"], indirect=True)
+def test_what_is_sent_to_who_has_gone_is_not_told(server):
+    with client(server, "/late/") as websocket:
+        websocket.send("x")
+    httpx.get(server.url("/let/"), trust_env=False)
+    text = "closed" if server.kind == "hypercorn" else "close 1000"
+    assert is_told(server, "late", text), server.timeline()
+    (late,) = [
+        each for each in clients_of(server._run.record.events) if "late" in each.rows[0].text
+    ]
+    assert [row.text for row in late.rows] == ["GET /late/", "101 accepted", "x", text]
 
 
 CLOSE, NO_UTF_8 = b"\x88\x80\0\0\0\0", b"\x81\x81\0\0\0\0\xff"

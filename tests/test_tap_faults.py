@@ -138,6 +138,35 @@ class OwnDispatch(Consumer):
         pass
 
 
+class Alone(Consumer):
+    async def dispatch(self, message):
+        if message["type"] == "websocket.receive":
+            await self.go()
+        else:
+            await super().dispatch(message)
+
+    async def go(self):
+        await self.send("alone")
+
+
+class AloneFails(Alone, Consumer):
+    async def go(self):
+        raise RuntimeError("alone")
+
+
+class AloneIgnores(Alone, Consumer):
+    async def go(self):
+        pass
+
+
+class Direct(Consumer):
+    async def websocket_connect(self, message):
+        await self.accept()
+
+    async def go(self):
+        pass
+
+
 class OwnCall:
     async def __call__(self, scope, receive, send):
         await send({"type": "websocket.accept"})
@@ -242,6 +271,11 @@ class AnyHandler(Consumer):
 class Surrogate(Consumer):
     async def go(self):
         await self.send("\\ud800")
+
+
+class NoBytes(Consumer):
+    async def go(self):
+        await self.send(bytes_data=bytearray(b"never"))
 
 
 class SubText(Consumer):
@@ -413,7 +447,9 @@ def test_all_of_it_is_told(outcomes):
         "ListType": "AttributeError",
         "NoType": "AttributeError",
         "SubType": "RuntimeError",
+        "AloneFails": "RuntimeError",
         "Surrogate": "UnicodeEncodeError",
+        "NoBytes": "AssertionError",
         "SubText": "RuntimeError",
         "Huge": "PayloadExceededError",
         "AfterClose": "Disconnected",
@@ -430,6 +466,26 @@ def test_all_of_it_is_told(outcomes):
 def test_frame_that_never_left_is_not_told(outcomes):
     told = [event["kind"] for event in told_of(outcomes[1], "AfterClose")]
     assert "close" in told and "out" not in told
+    assert "out" not in [event["kind"] for event in told_of(outcomes[1], "NoBytes")]
+
+
+def handlers(events, name):
+    return [event["handler"] for event in told_of(events, name) if event["kind"] == "call"]
+
+
+@pytest.mark.parametrize("name", ["Alone", "AloneFails", "AloneIgnores"])
+def test_dispatch_that_deals_with_a_frame_by_itself_is_told(outcomes, name):
+    events = [event for event in told_of(outcomes[1], name) if event["kind"] != "layer"]
+    kinds = [event["kind"] for event in events]
+    frame = kinds.index("in")
+    meanwhile = {"Alone": ["out"], "AloneFails": ["error"], "AloneIgnores": []}[name]
+    assert kinds[frame + 1 :][: len(meanwhile) + 2] == ["call", *meanwhile, "return"]
+    left = [] if name == "AloneFails" else ["disconnect"]
+    assert handlers(outcomes[1], name) == ["connect", "dispatch", *left]
+
+
+def test_method_of_the_project_in_place_of_a_generic_one_is_told(outcomes):
+    assert handlers(outcomes[1], "Direct") == ["websocket_connect", "receive", "disconnect"]
 
 
 def test_method_that_an_own_dispatch_calls_is_told_as_others_are(outcomes):

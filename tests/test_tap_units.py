@@ -398,6 +398,7 @@ def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
     [
         ("/confirm/MQ:1vabcd:Hs0mEsecretSignatureThatIsLong0123/", "/confirm/MQ:1vab…/"),
         ("/invite/waESVCJy1rYTRx_0-F8CRM9_u8pet1VAMOts_8NuVOY/", "/invite/waES…/"),
+        ("/invite/kQzB-vTnYcRw7LmXpAeJdF/", "/invite/kQzB…/"),
         ("/ws/9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b/", "/ws/9944…/"),
         *[
             (path, path)
@@ -406,6 +407,8 @@ def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
                 "/ws/550e8400-e29b-41d4-a716-446655440000/",
                 "/media/IMG20261128123456789012345.jpg",
                 "/ws/AsyncJsonWebsocketConsumer2/",
+                "/ws/iPhone15ProMaxReviewVideo/",
+                "/ws/GetMyUserByIdOrByNameIfAny/",
                 "/at/12:345678:abc/",
             )
         ],
@@ -413,6 +416,24 @@ def test_question_is_given_up_after_the_limit_in_any_case(busy, monkeypatch):
 )
 def test_what_is_secret_in_a_path_is_cut(path, told):
     assert address(path.encode(), b"", []) == told
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "text", "told"),
+    [
+        (
+            b"/invite/waESVCJy1rYTRx_0-F8CRM9_u8pe/",
+            b"",
+            "to_waESVCJy1rYTRx_0-F8CRM9_u8pe",
+            "to_waES…",
+        ),
+        (b"/", b"token=gAAA%2BAA%2Fs3cr3t%3D%3D", "no gAAA+AA/s3cr3t==", "no gAAA…"),
+    ],
+)
+def test_secret_of_an_address_is_cut_in_groups_and_messages_too(path, query, text, told):
+    secrets = []
+    address(path, query, secrets)
+    assert cut(text, secrets) == told
 
 
 def test_names_in_a_message_are_no_secrets():

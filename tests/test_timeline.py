@@ -283,6 +283,20 @@ client 1  ──▶  b                                            Echo.receive()
 client 1  ◀──  B
 client 1  ──▶  close 1000                                   Echo.disconnect(1000)""",
     ),
+    "frames that an application deals with by itself": (
+        [
+            *accepted("/ws/own/", "Own"),
+            came(text="a"),
+            came(text="b"),
+            *leaves("Own"),
+        ],
+        """\
+client 1  ──▶  GET /ws/own/                                 Own.connect()
+client 1  ◀──  101 accepted
+client 1  ──▶  a
+client 1  ──▶  b
+client 1  ──▶  close 1000                                   Own.disconnect(1000)""",
+    ),
     "call that never ends": (
         [
             *accepted("/ws/endless/", "Endless"),

@@ -212,6 +212,24 @@ def test_environment_that_is_activated_is_taken(watched, site, monkeypatch):
     assert parse("uvicorn x:y", in_terminal=True).program == parse("uvicorn x:y").program
 
 
+def test_environment_may_only_be_on_the_path(tmp_path, monkeypatch):
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(variable, raising=False)
+    own_environment(tmp_path / "own", module="only_there")
+    monkeypatch.setenv("PATH", str(tmp_path / "own/bin"), prepend=os.pathsep)
+    assert parse("./manage.py runserver", in_terminal=True).program[0] == str(
+        tmp_path / "own/bin/python"
+    )
+    assert parse("./manage.py runserver").program[0] == sys.executable
+
+
+@pytest.mark.live
+def test_what_is_compiled_is_kept_as_without_it(watched, site, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    watched().talk(HELLO)
+    assert [*(site / "myapp/__pycache__").glob("consumers.*.pyc")]
+
+
 @pytest.mark.parametrize("options", ["", "--env-file .env "])
 def test_runner_of_a_project_runs_it_in_a_terminal_only(options):
     line = f"uv run {options}daphne -b 127.0.0.1 --port 9 x:y"
@@ -455,22 +473,57 @@ def test_long_watch_forgets_what_has_ended(monkeypatch):
     assert list(live.tell(late)) == []
 
 
-def test_record_of_a_long_watch_does_not_grow(tmp_path, capsys):
-    names = ("last", "client", "path", "grep", "errors", "json", "times", "full", "pretty")
-    teller = _Teller(Namespace(secrets=False, **dict.fromkeys(names)))
+@pytest.fixture
+def run(tmp_path):
+    """Return what a teller looks at, without a server."""
     record, log = Record(), LogFile()
-    run = SimpleNamespace(record=record, log=log, folder=tmp_path)
-    try:
-        for number in (1, 2):
-            event = {"process": 0, "conn": number, "at": 5.0}
-            opened = {"kind": "open", "protocol": "http", "method": "GET", "path": f"/{number}"}
-            record.events.append({**event, **opened})
-            teller.tell(run)
-            teller.forget(run)
-            assert record.events == []
-    finally:
-        record.close()
-        log.close_descriptor()
+    yield SimpleNamespace(record=record, log=log, folder=tmp_path)
+    record.close()
+    log.close_descriptor()
+
+
+def a_teller():
+    names = ("last", "client", "path", "grep", "errors", "json", "times", "full", "pretty")
+    return _Teller(Namespace(secrets=False, **dict.fromkeys(names)))
+
+
+def opened(number, process=0, at=5.0):
+    event = {"kind": "open", "protocol": "http", "method": "GET", "path": f"/{number}"}
+    return {**event, "process": process, "conn": number, "at": at}
+
+
+def test_what_several_processes_do_is_told_in_its_order(run, capsys, monkeypatch):
+    teller = a_teller()
+    monkeypatch.setattr("channels_live.watching.HELD", 1000.0)
+    now = time.monotonic()
+    run.record.events += [opened(1, process=1, at=now - 2000), opened(2, process=2, at=now - 1500)]
+    run.record.events += [opened(4, process=2, at=now - 2)]
+    teller.tell(run)
+    run.record.events += [opened(3, process=1, at=now - 3)]
+    teller.tell(run)
+    assert re.findall(r"/\d", capsys.readouterr().out) == ["/1", "/2"]
+    teller.tell(run, last=True)
+    assert re.findall(r"/\d", capsys.readouterr().out) == ["/3", "/4"]
+
+
+def test_what_a_killed_worker_leaves_open_is_told_at_the_end(run, capsys):
+    teller = a_teller()
+    at = {"process": 1, "conn": 1, "at": 6.0}
+    run.record.events += [opened(1, process=1) | {"protocol": "websocket"}]
+    run.record.events += [at | {"kind": "answer", "status": 101}]
+    teller.tell(run, last=True)
+    assert "dropped" not in capsys.readouterr().out
+    teller.end()
+    assert "client 1    ◀──  connection dropped (1006)" in capsys.readouterr().out
+
+
+def test_record_of_a_long_watch_does_not_grow(run, capsys):
+    teller = a_teller()
+    for number in (1, 2):
+        run.record.events.append(opened(number))
+        teller.tell(run)
+        teller.forget(run)
+        assert run.record.events == []
     assert capsys.readouterr().out.split() == [
         *("request", "1", "──▶", "GET", "/1"),
         *("request", "2", "──▶", "GET", "/2"),

@@ -31,14 +31,8 @@ NO_NGINX = (
     "`brew install nginx`. On Windows, work in WSL: daphne listens on Unix sockets there."
 )
 _RUNSERVER_ADDRESS = re.compile(r"(?:(?P<host>.+):)?(?P<port>\d+)")
-_RUNSERVER_NUMBERS = {
-    "-v",
-    "--verbosity",
-    "--http_timeout",
-    "--websocket_handshake_timeout",
-    "--websocket-max-message-size",
-    "--websocket-max-frame-size",
-}
+_RUNSERVER_NUMBERS = {"-v", "--verbosity", "--http_timeout", "--websocket_handshake_timeout"}
+_RUNSERVER_NUMBERS |= {"--websocket-max-message-size", "--websocket-max-frame-size"}
 
 
 @dataclass(frozen=True)
@@ -138,6 +132,10 @@ def _activated() -> Path | None:
     named = os.environ.get("VIRTUAL_ENV")
     if not named and os.environ.get("CONDA_DEFAULT_ENV") != "base":
         named = os.environ.get("CONDA_PREFIX")
+    folders = map(Path, os.environ.get("PATH", "").split(os.pathsep))
+    # containers and direnv may only put it on the path
+    on_path = (str(each.parent) for each in folders if (each.parent / "pyvenv.cfg").is_file())
+    named = named or next(on_path, None)
     ours = Path(sys.prefix).resolve()
     return Path(named) if named and Path(named).resolve() != ours else None
 

@@ -73,11 +73,12 @@ class Run:
             "CHANNELS_LIVE_TAP": self.record.address,
             "PYTHONPATH": os.pathsep.join(python_path),
             "PYTHONUNBUFFERED": "1",  # or print() in a consumer stays invisible
-            "PYTHONDONTWRITEBYTECODE": "1",  # or a file written twice in a second may be missed
             "PYTHONIOENCODING": "utf-8",
             "NO_COLOR": "1",
         }
         environment.pop("FORCE_COLOR", None)  # the kernel's, meant for cells
+        if not self.command.in_terminal:  # or a file that a cell writes twice in a second is missed
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
         return environment
 
     @property

@@ -168,4 +168,8 @@ def calling() -> int | None:
     A task that a call has started is led to by that call.
     """
     call = state.dispatching.get()
-    return call.number if call else None
+    if call is None:
+        return None
+    if call.started is None:
+        call.start()  # of a dispatch of the project's own, which acts by itself
+    return call.number

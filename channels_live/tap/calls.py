@@ -56,7 +56,7 @@ class Call:
             self.text = short(text)
 
     def start(self) -> None:
-        """Record that the method starts, now and on this thread."""
+        """Record that the method starts, now and on this thread, if it is not told yet."""
         if self.started is not None:
             return
         self.started = time.monotonic()
@@ -90,6 +90,32 @@ class Call:
         record("return", conn=self.conn, call=self.number, seconds=seconds)
 
 
+class OwnDispatch(Call):
+    """A message on its way through a dispatch of the project's own.
+
+    It is told where that does something by itself, and hands the message on to no method.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, consumer: Any, message: Any) -> None:
+        super().__init__(consumer, message)
+        self.method = _method_for(type(consumer), "dispatch")
+
+    def leave(self, error: BaseException | None) -> None:
+        """Note that the dispatch has ended, and by which exception."""
+        if self.started is not None or state.dispatching.get() is self:
+            self.end(error)
+        else:
+            self.started = 0.0  # never: what it has begun may still send
+
+
+def dispatches(consumer: Any) -> bool:
+    """Tell whether a consumer has a dispatch of the project's own."""
+    owner = _owner(type(consumer), "dispatch")
+    return bool(owner) and not (plain(_module(owner)) or "").startswith("channels.")
+
+
 def _method_for(consumer: type, kind: str) -> Method:
     """Return the method of a consumer for messages of this type: looked for once, if it is there.
 
@@ -111,13 +137,12 @@ def _forget_methods(number: int, _: Any) -> None:
 
 
 def _look_for_method(consumer: type, kind: str) -> Method:
-    handler = _METHODS.get(kind, "")
-    owner = _owner(consumer, handler) if handler else None
-    known = owner is not None
-    if owner is None:
-        handler = kind.replace(".", "_")
-        owner = _owner(consumer, handler)
-        known = bool(owner or _owner(consumer, "__getattr__"))
+    direct = kind.replace(".", "_")
+    owner = _owner(consumer, *filter(None, [_METHODS.get(kind), direct]))
+    handler = _METHODS.get(kind, direct) if owner else direct
+    if owner and handler not in owner.__dict__:
+        handler = direct  # a class of the project's has put its own in place of the generic one
+    known = bool(owner or _owner(consumer, "__getattr__"))
     module = plain(_module(owner or consumer)) or ""
     if owner is None or module.startswith("channels."):
         owner, module = consumer, plain(_module(consumer)) or ""
@@ -125,10 +150,10 @@ def _look_for_method(consumer: type, kind: str) -> Method:
     return {"consumer": name_of(consumer), "owner": owned, "handler": handler, "known": known}
 
 
-def _owner(kind: type, name: str) -> type | None:
-    """Return the class from which a class has something of this name, without asking it."""
+def _owner(kind: type, *names: str) -> type | None:
+    """Return the class from which a class has something of such a name, without asking it."""
     for base in _mro(kind):
-        if name in base.__dict__:
+        if any(name in base.__dict__ for name in names):
             return base
     return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from channels_live.tap import hooks
 from channels_live.tap.asgi import SERVED, Connection, calling
-from channels_live.tap.calls import Call
+from channels_live.tap.calls import Call, OwnDispatch, dispatches
 from channels_live.tap.hooks import Hooks
 from channels_live.tap.layers import make_layer
 from channels_live.tap.served import serve
@@ -98,6 +98,46 @@ def _dispatch(method: Any) -> Any:
     return _called(method, at_once="aclose_old_connections" not in method.__globals__)
 
 
+def _await_many_dispatch(method: Any) -> Any:
+    async def await_many_dispatch(callables: Any, dispatch: Any) -> Any:
+        return await method(callables, _followed(dispatch) or dispatch)
+
+    return await_many_dispatch
+
+
+@harmless
+def _followed(dispatch: Any) -> Any:
+    """Return a consumer's dispatch, which tells what it does if it is the project's own."""
+    consumer = getattr(dispatch, "__self__", None)
+    if consumer is None or not dispatches(consumer):
+        return dispatch
+
+    async def followed(message: Any) -> Any:
+        call = _begin_own(consumer, message)
+        try:
+            result = await dispatch(message)
+        except BaseException as error:
+            _leave_own(call, error)
+            raise
+        _leave_own(call)
+        return result
+
+    return followed
+
+
+@harmless
+def _begin_own(consumer: Any, message: Any) -> OwnDispatch:
+    call = OwnDispatch(consumer, message)
+    state.dispatching.set(call)
+    return call
+
+
+@harmless
+def _leave_own(call: OwnDispatch | None, error: BaseException | None = None) -> None:
+    if call:
+        call.leave(error)
+
+
 def _handler(method: Any) -> Any:
     called = _called(method, at_once=True)
 
@@ -175,6 +215,7 @@ HOOKS: Hooks = {
     "channels.consumer": {
         "AsyncConsumer.__call__": _consume,
         "AsyncConsumer.dispatch": _dispatch,
+        "await_many_dispatch": _await_many_dispatch,
         "SyncConsumer.dispatch": _sync_dispatch,
         "aclose_old_connections": _before_handler,  # since Channels 4.2
     },

@@ -91,7 +91,8 @@ def _on_message(protocol: Any, payload: Any, binary: bool) -> None:
 
 def _send_message(protocol: Any, payload: Any, binary: bool = False, *_: Any, **__: Any) -> None:
     connection = getattr(protocol, "tap", None)
-    if connection and protocol.state == protocol.STATE_OPEN:  # after a close frame it never leaves
+    # after a close frame it never leaves, nor does a bytearray
+    if connection and protocol.state == protocol.STATE_OPEN and type(payload) is bytes:
         if binary:
             record("out", conn=connection.number, call=calling(), size=len(payload))
         else:

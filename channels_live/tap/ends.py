@@ -59,9 +59,11 @@ def left(peer: Any, accepted: bool, error: BaseException | None) -> End | int | 
             return known if accepted else None
     elif is_gone(peer):
         return End(None, None, NOBODY_TELLS) if accepted else None
+    server = library(peer)
     if state.stopping or _is_cancelled(error):
-        return End("server", None, STOPPED) if accepted else None
-    if (server := library(peer)) not in AFTER:
+        code = AFTER[server][1] if server == "hypercorn" else None  # which says it also then
+        return End("server", code, STOPPED) if accepted else None
+    if server not in AFTER:
         return None
     status, code = AFTER[server]
     if not accepted:

@@ -135,6 +135,8 @@ def _tell_sent(connection: Connection, event: Any) -> None:
     kind = event["type"]
     if connection.closed or connection.closing:
         return  # it never leaves
+    if connection.protocol == "websocket" and connection.answered and ends.is_gone(connection.peer):
+        return  # nor does this, though the application has not heard of it yet
     if kind == "websocket.send":
         if connection.answered:
             record("out", conn=connection.number, call=calling(), **content(event))

@@ -15,6 +15,7 @@ SHORT = int(os.environ.get("CHANNELS_LIVE_SHORT", "200"))
 LONGEST = 2_000  # characters of any other text
 MOST_SECRETS = 20  # of one connection
 SHORTEST_SECRET = 12  # characters; a shorter one would be found in words
+MOST_TURNS = 0.45  # of a name, a character; of random ones it is 0.6
 
 _SECRET_NAME = re.compile(
     "token|passw|pwd|secret|session|auth|api_?key|access|signature|jwt|ticket|credential|otp"
@@ -29,6 +30,7 @@ _SECRET = re.compile(
 )
 _WORD = re.compile(r"[\w-]{22,}", re.A)
 _CHANGES = re.compile(r"(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]")  # between letters and digits
+_TURNS = re.compile(r"(?<=[a-z])[A-Z\d]|(?<=[A-Z])[a-z\d]|(?<=\d)[A-Za-z]")  # and in their size
 
 
 def plain(value: Any) -> str | None:
@@ -95,10 +97,19 @@ def _beginning(match: re.Match[str]) -> str:
     return f"{match[0][:4]}…"
 
 
-def _unless_random(match: re.Match[str]) -> str:
+def _unless_random(match: re.Match[str], secrets: list[str]) -> str:
     word = match[0]  # as secrets.token_urlsafe() makes them; a UUID has no capitals
     mixed = word != word.lower() and word != word.upper()
-    return _beginning(match) if mixed and len(_CHANGES.findall(word)) > 3 else word
+    changes, turns = len(_CHANGES.findall(word)), len(_TURNS.findall(word))
+    if not mixed or changes <= 3 and (not changes or turns <= MOST_TURNS * len(word)):
+        return word
+    _keep(word, secrets)  # a group may bear its name
+    return _beginning(match)
+
+
+def _keep(secret: str, secrets: list[str]) -> None:
+    if len(secret) >= SHORTEST_SECRET and len(secrets) < MOST_SECRETS:
+        secrets.append(secret)
 
 
 def address(path: bytes, query: bytes, secrets: list[str]) -> str:
@@ -107,21 +118,22 @@ def address(path: bytes, query: bytes, secrets: list[str]) -> str:
     if query:
         pairs = query[: 4 * LONGEST].decode("ascii", "replace").split("&")
         text += "?" + "&".join(_pair(pair, secrets) for pair in pairs)
-    return limited(_WORD.sub(_unless_random, cut(text)))
+    return limited(_WORD.sub(lambda match: _unless_random(match, secrets), cut(text)))
 
 
 def _pair(pair: str, secrets: list[str]) -> str:
     name, equals, value = pair.partition("=")
     if not (equals and value and _SECRET_NAME.search(name)):
         return pair
-    if len(value) >= SHORTEST_SECRET and len(secrets) < MOST_SECRETS:
-        secrets.append(value)
+    _keep(value, secrets)
+    if "%" in value:  # as the application has it
+        from urllib.parse import unquote
+
+        _keep(unquote(value), secrets)
     return f"{name}=…"
 
 
 def cookies(header: bytes, secrets: list[str]) -> None:
     """Add the values of a Cookie header to `secrets`."""
     for pair in header[: 4 * LONGEST].decode("latin-1").split(";"):
-        value = pair.partition("=")[2].strip().strip('"')
-        if len(value) >= SHORTEST_SECRET and len(secrets) < MOST_SECRETS:
-            secrets.append(value)
+        _keep(pair.partition("=")[2].strip().strip('"'), secrets)

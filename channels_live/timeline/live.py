@@ -55,6 +55,11 @@ class Live:
         yield from connection.tell(event)
         (self._waiting.add if connection.waits else self._waiting.discard)(connection)
 
+    def ended(self, now: float) -> Iterator[Update]:
+        """Yield the ends of all that is open: no process is left. now: as `at` in events."""
+        for process in {process for process, _ in self._connections}:
+            yield from self._end({"process": process, "at": now})
+
     def _end(self, exit: Event) -> Iterator[Update]:
         """Yield the ends of connections whose process has ended: the system has dropped them."""
         close = {"kind": "close", "by": "server", "code": None, "reason": "its process ended"}

@@ -24,6 +24,23 @@ from typing import Any, NamedTuple
 from channels_live.timeline.story import Client, Event, Row, in_turn
 
 
+def with_those_before(
+    before: Sequence[Event], events: Iterable[Event], shown: bool
+) -> list[dict[str, Any]]:
+    """Return the events of a server that was started again, and one between that says so.
+
+    before: the events of earlier runs. shown: whether these are told too.
+    """
+    if not any(event.get("conn") is not None for event in before):
+        return [dict(event) for event in events]  # nobody would miss them
+    first = 1 + max(event["process"] for event in before)
+    restarted = {"kind": "restarted", "process": first, "conn": 0, "shown": shown}
+    restarted["at"] = max(event["at"] for event in before)
+    # each run counts its processes anew
+    later = [{**event, "process": first + 1 + event["process"]} for event in events]
+    return [*(map(dict, before) if shown else ()), restarted, *later]
+
+
 class Step(NamedTuple):
     """A row, with its connection.
 

@@ -19,6 +19,7 @@ KINDS = {"websocket": "client", "http": "request", "channel": "worker"}
 _CODES = {None: "gone without a close frame (1006)", 1005: "close without a code (1005)"}
 _ENDS = {"server": ("out", "end of the stream"), "client": ("in", "gone before its end")}
 _ENDS[""] = ("out", "stream broken off")
+_TAKES = {"websocket.connect": "open", "websocket.receive": "in", "websocket.disconnect": "close"}
 _PHRASES = {101: "accepted", 403: "refused", 404: "not found", 500: "server error"}
 
 T = TypeVar("T")
@@ -103,23 +104,6 @@ def in_turn(things: Iterable[T], event_of: Callable[[T], Event]) -> list[T]:
     ours = [thing for thing in arrived if "order" in event_of(thing)]
     sent = iter(sorted(ours, key=lambda thing: event_of(thing)["order"]))
     return [next(sent) if "order" in event_of(thing) else thing for thing in arrived]
-
-
-def with_those_before(
-    before: Sequence[Event], events: Iterable[Event], shown: bool
-) -> list[dict[str, Any]]:
-    """Return the events of a server that was started again, and one between that says so.
-
-    before: the events of earlier runs. shown: whether these are told too.
-    """
-    if not any(event.get("conn") is not None for event in before):
-        return [dict(event) for event in events]  # nobody would miss them
-    first = 1 + max(event["process"] for event in before)
-    restarted = {"kind": "restarted", "process": first, "conn": 0, "shown": shown}
-    restarted["at"] = max(event["at"] for event in before)
-    # each run counts its processes anew
-    later = [{**event, "process": first + 1 + event["process"]} for event in events]
-    return [*(map(dict, before) if shown else ()), restarted, *later]
 
 
 def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
@@ -223,8 +207,8 @@ class Story:
         elif self._threads:
             call += f"  on {event['thread']}"
         last = self.rows[-1] if self.rows else None
-        if self._arrived and event["type"].startswith(("websocket.", "http.")):
-            row = self._arrived.pop(0)
+        if row := self._taken_up(event["type"]):
+            pass
         elif last in self._ends and event["type"] == "websocket.disconnect" and not last.call:
             row = self.rows.pop()  # the server's own end of the connection
         elif event["type"].endswith(".receive") and isinstance(event.get("text"), str):
@@ -235,6 +219,19 @@ class Story:
         self._running[event["call"]] = row
         self._calls += event["type"].startswith("http.")
         self.rows.append(row)
+
+    def _taken_up(self, kind: str) -> Row | None:
+        """Return what has arrived and is taken up by a call for messages of this type, if any.
+
+        What came before it the application has taken up by itself.
+        """
+        wanted = _TAKES.get(kind, "open" if kind.startswith("http.") else None)
+        for at, row in enumerate(self._arrived):
+            if row.begins and row.begins["kind"] == wanted:
+                self.rows += self._arrived[:at]
+                del self._arrived[: at + 1]
+                return row
+        return None
 
     def _on_return(self, event: Event) -> None:
         self._running.pop(event["call"], None)
