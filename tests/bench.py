@@ -3,13 +3,14 @@
 A second table, from bench_fanout.py, tells how fast one message reaches everybody in a room. And
 bench_soak.py tells what a deployed site loses, if it is asked for by name.
 
-A server with the tap and a daphne without it take turns, so that whatever else the computer does
+A server with the tap and one without it take turns, so that whatever else the computer does
 falls on both. The ratio of a pair of servers is the median of the ratios of its turns; the table
 shows the median over all pairs, and the range.
 """
 
 import argparse
 import contextlib
+import functools
 import multiprocessing
 import os
 import platform
@@ -36,6 +37,10 @@ from channels_live.workspace import NOTEBOOKS, SAMPLE, copy_project, lay_out, pr
 PAIRS, QUICK = 15, 3
 TURNS, ECHOES = 20, 100  # of a pair, for each kind of consumer
 APPLICATION = "myproject.asgi:application"
+PROGRAMS = {  # the option for its port, and what it says when it listens
+    "daphne": ("-p", "Listening on TCP address"),
+    "uvicorn": ("--port", "Uvicorn running on"),
+}
 CONSUMERS = """
 import asyncio
 
@@ -88,8 +93,9 @@ def make_site(folder):
 
 
 @contextlib.contextmanager
-def tapped(folder):
-    server = Server(f"daphne -p {free_port()} {APPLICATION}", folder)
+def tapped(folder, program="daphne"):
+    option, _ = PROGRAMS[program]
+    server = Server(f"{program} {option} {free_port()} {APPLICATION}", folder)
     try:
         yield server
     finally:
@@ -98,12 +104,12 @@ def tapped(folder):
 
 
 @contextlib.contextmanager
-def bare(folder):
-    port = free_port()
+def bare(folder, program="daphne"):
+    port, (option, listening) = free_port(), PROGRAMS[program]
     # As in a terminal of its own. Linux shares out its time by session: a server in the session
     # of its client answers that one sooner, tapped or not.
     process = subprocess.Popen(
-        [sys.executable, "-m", "daphne", "-p", str(port), APPLICATION],
+        [sys.executable, "-m", program, option, str(port), APPLICATION],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -112,8 +118,8 @@ def bare(folder):
     )
     process.port = port
     try:
-        if not any("Listening on TCP address" in line for line in process.stderr):
-            raise RuntimeError(f"daphne did not start: exit code {process.wait()}")
+        if not any(listening in line for line in process.stderr):
+            raise RuntimeError(f"{program} did not start: exit code {process.wait()}")
         yield process
     finally:
         process.terminate()
@@ -190,7 +196,22 @@ def on_cores_of_their_own(servers):
         place(psutil.Process(), free)
 
 
-def echo(site, pairs):
+def with_each_program(measure):
+    """Make a measure of one with both servers."""
+
+    @functools.wraps(measure)
+    def measures(site, pairs):
+        return {
+            f"{name} ({program})": measured
+            for program in PROGRAMS
+            for name, measured in measure(site, pairs, program).items()
+        }
+
+    return measures
+
+
+@with_each_program
+def echo(site, pairs, program):
     """Time echoes, and how much of the CPU the server used for each, which is steadier."""
     where = {"": lambda servers: contextlib.nullcontext()}
     if hasattr(os, "sched_setaffinity"):
@@ -198,14 +219,14 @@ def echo(site, pairs):
     return {
         name: measured
         for cores, placed in where.items()
-        for name, measured in _echo(site, pairs, cores, placed).items()
+        for name, measured in _echo(site, pairs, program, cores, placed).items()
     }
 
 
-def _echo(site, pairs, cores, placed):
+def _echo(site, pairs, program, cores, placed):
     took, used = ({"async": [], "sync": []} for _ in range(2))
     for _ in range(pairs):
-        with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+        with tapped(site / "tapped", program) as ours, bare(site / "bare", program) as theirs:
             servers = [psutil.Process(server.pid) for server in (ours, theirs)]
             # the client is a process of its own: the kernel has the record to read
             with placed(servers), multiprocessing.get_context("spawn").Pool(1) as client:
@@ -225,19 +246,21 @@ def _echo(site, pairs, cores, placed):
     }
 
 
-def start(site, pairs):
+@with_each_program
+def start(site, pairs, program):
     def time_of(server):
-        folder = site / server.__name__  # one of its own: daphne alone keeps the site compiled
+        folder = site / server.__name__  # one of its own: only the bare server keeps it compiled
         begin = time.perf_counter()
-        with server(folder) as running, connect(running.port, "async"):
+        with server(folder, program) as running, connect(running.port, "async"):
             return (time.perf_counter() - begin) * 1e3
 
-    time_of(bare)  # not counted: compiles the site
+    time_of(bare)  # not counted: it compiles the site
     measured = [[(time_of(tapped), time_of(bare))] for _ in range(pairs)]
     return {"start to first accepted socket": ("ms", 1.15, measured)}
 
 
-def memory(site, pairs):
+@with_each_program
+def memory(site, pairs, program):
     """Compare what would be free if the server ended (its unique set size).
 
     Both run at once, so that neither counts the libraries that they share.
@@ -248,7 +271,7 @@ def memory(site, pairs):
 
     fresh, later = [], []
     for _ in range(pairs):
-        with tapped(site / "tapped") as ours, bare(site / "bare") as theirs:
+        with tapped(site / "tapped", program) as ours, bare(site / "bare", program) as theirs:
             fresh.append([(used(ours), used(theirs))])
             for path in ("async", "sync"):
                 echo_in_turns((ours.port, theirs.port), path, 1, 125)  # and one before
@@ -524,7 +547,7 @@ def row(what, unit, bar, measured):
 
 def line(what, *cells):
     widths = (10, 10, 7, 13, 6, 8)
-    return f"{what:42}" + "".join(
+    return f"{what:54}" + "".join(
         f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)
     )
 

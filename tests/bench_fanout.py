@@ -33,7 +33,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
-from bench import ANSWER, APPLICATION, FRAME, HANDSHAKE, connect
+from bench import ANSWER, APPLICATION, FRAME, HANDSHAKE, PROGRAMS, connect
 
 from channels_live.server import Server
 from channels_live.server.ports import free_port
@@ -143,19 +143,11 @@ def broadcast_server(site):
     return serving(["-c", BROADCAST], site, "Listening")
 
 
-PROGRAMS = {
-    "daphne": (["-m", "daphne", APPLICATION, "-p"], "Listening on TCP address"),
-    "uvicorn": (
-        ["-m", "uvicorn", APPLICATION, "--log-level", "info", "--port"],
-        "Uvicorn running on",
-    ),
-}
-
-
 @contextlib.contextmanager
 def servers(program, site, layer, broker, number):
     environment = {"REDIS_URL": broker.url(), "CHANNEL_LAYER": LAYERS[layer]} if layer else {}
-    command, listening = PROGRAMS[program]
+    option, listening = PROGRAMS[program]
+    command = ["-m", program, APPLICATION, option]
     with contextlib.ExitStack() as stack:
         yield [
             stack.enter_context(serving(command, site, listening, **environment))
