@@ -353,6 +353,18 @@ def answers_at(path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what waits is counted as Linux does")
+@pytest.mark.claim(
+    "lesson 22", "The last one offers to compress what comes. daphne never does; for uvicorn see"
+)
+@pytest.mark.parametrize(("command", "compresses"), [(DAPHNE, False), (UVICORN, True)])
+def test_who_takes_the_offer_to_compress(project, command, compresses):
+    with Server(command, project) as server:
+        options = {"origin": server.url("").rstrip("/"), "compression": "deflate", "proxy": None}
+        with connect(server.ws("/ws/chat/"), **options) as websocket:
+            assert "Sec-WebSocket-Extensions" in websocket.request.headers
+            assert bool(websocket.protocol.extensions) == compresses
+
+
 @pytest.mark.claim("lesson 22", "daphne's Unix socket lets 50 wait")
 def test_how_many_may_come_in_one_moment(project, tmp_path):
     lay_out_kinds(project, tmp_path)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import django
 import pytest
-from clients import PATIENCE
+from clients import PATIENCE, manage
 from deployed import NGINX, certificate, production
 from playwright.sync_api import expect
 from rooms import lay_out, shell
@@ -187,6 +187,26 @@ def answered(pause):
 
 print(json.dumps([answered(9), answered(11)]))
 """
+
+
+LONG_POST = """
+from django.contrib.auth.models import User
+from django.test import Client
+anna = Client(HTTP_HOST="localhost")
+anna.force_login(User.objects.create_user("writes-long"))
+anna.post("/topics/lunch/", {"text": 190_000 * "."})
+print(len(Client(HTTP_HOST="localhost").get("/topics/lunch/").content) > 190_000)
+"""
+
+
+@pytest.mark.claim(
+    "lesson 23",
+    "A member could post 190,000 characters, and whoever opened the topic had to load them:",
+)
+@pytest.mark.parametrize(("lesson", "takes"), [(22, "True"), (23, "False")])
+def test_post_without_an_end(tmp_path, lesson, takes):
+    lay_out(tmp_path, lesson)
+    assert manage(tmp_path, "shell", "--verbosity", "0", "-c", LONG_POST).split() == [takes]
 
 
 @pytest.mark.claim("lesson 23", "After ten seconds it has forgotten them, and answers 200.")
