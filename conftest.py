@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from channels_live.authoring.kernels import keep_ports_for_kernels
+
 sys.dont_write_bytecode = False  # here only: or each worker would compile all tests at each run
 
 FOLDER = pytest.StashKey[Path]()
@@ -48,6 +50,7 @@ def pytest_configure(config):
     os.environ["CHANNELS_LIVE_LONG_WAIT"] = "600"  # or an output would depend on the speed
     os.environ["CHANNELS_LIVE_WHOLE_SECOND"] = "1"  # for a client that answers daphne's close
     os.environ.pop("REDIS_URL", None)  # a broker of the developer's own
+    keep_ports_for_kernels()
 
 
 # For solutions: test_exercises.py proves that checks say the same of servers that are forked
@@ -62,17 +65,14 @@ del prefork, sys
 _start_kernel = IPyNbFile.setup
 
 
-def _start_kernel_again(notebook):
-    try:
-        _start_kernel(notebook)
-    except RuntimeError:  # a kernel dies if another program takes its port before it has started
-        _start_kernel(notebook)
+def _start_kernel_that_forks(notebook):
+    _start_kernel(notebook)
     if notebook.path.parent.name == "solutions":
         answer = notebook.kernel.kc.execute(FORK, silent=True, reply=True, timeout=60)
         assert answer["content"]["status"] == "ok", answer["content"]
 
 
-IPyNbFile.setup = _start_kernel_again
+IPyNbFile.setup = _start_kernel_that_forks
 
 
 def pytest_unconfigure(config):

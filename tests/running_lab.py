@@ -84,6 +84,12 @@ def running_lab(home: Path, folder: Path, *options: str):
         "USERPROFILE": str(home),
         "CHANNELS_LIVE_WORKSPACE": str(folder / "workspace"),
     }
+    settings = home / ".jupyter/jupyter_server_config.py"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(
+        "from channels_live.authoring.kernels import keep_ports_for_kernels\n"
+        "keep_ports_for_kernels()\n"
+    )
     command = ["-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={free_port()}"]
     command += ["--expose-app-in-browser", *options]
     process = subprocess.Popen(

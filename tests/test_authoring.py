@@ -11,10 +11,13 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from jupyter_client import KernelManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from channels_live.authoring import AuthoringError, finished, notebooks
+from channels_live.authoring.kernels import KERNELS, keep_ports_for_kernels
 from channels_live.notebook import read, written_files
+from channels_live.server.ports import free_port
 from channels_live.workspace import NOTEBOOKS, ROOT, SAMPLE, copy_project
 
 
@@ -236,6 +239,26 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
         path.write_text(content)
     with pytest.raises(AuthoringError, match=r"/02_none\.ipynb cannot be read: "):
         asyncio.run(notebooks.execute(path))
+
+
+@pytest.mark.live
+def test_kernels_get_ports_that_no_other_program_takes():
+    """A port that others may have is taken once in some thousand starts, before the kernel has it.
+
+    Then the kernel ends, or hangs without a word. The system hands out ports from 32,768 on, or
+    from 49,152 on; servers of this course have others again.
+    """
+    keep_ports_for_kernels()
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(extra_arguments=["--log-level=ERROR"])
+    try:
+        info = manager.get_connection_info()
+        ports = {info[f"{name}_port"] for name in ("shell", "iopub", "stdin", "control", "hb")}
+        assert len(ports) == 5
+        assert ports <= {*KERNELS}
+        assert free_port() not in KERNELS
+    finally:
+        manager.shutdown_kernel(now=True)
 
 
 def test_a_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKerne
 from nbformat import NotebookNode
 
 from channels_live.authoring import AuthoringError
+from channels_live.authoring.kernels import keep_ports_for_kernels
 
 CELL_TIMEOUT = 120  # seconds
 # As JupyterLab writes it, so that opening and saving there changes nothing either.
@@ -82,6 +83,7 @@ async def execute(
     name = f"{path.parent.name}/{path.name}"
     before = path.read_bytes() if path.exists() else None
     notebook = notebook or load(path)
+    keep_ports_for_kernels()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         client = NotebookClient(
             notebook,

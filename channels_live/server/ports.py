@@ -21,8 +21,8 @@ LISTENS_TO_OTHERS = (  # by itself, perhaps
     f"{ONLY_HERE}: give it that address. "
     "Many programs have an option for it, such as --bind 127.0.0.1 or --host 127.0.0.1."
 )
-FIRST_PORT, PORTS = 20_000, 12_000  # below those that systems hand out to whoever asks
-STRIDE = 7_417  # ports from one process to the next: the golden section, so neighbours are far
+SERVERS = range(20_000, 32_000)  # below those that systems hand out to whoever asks
+APART = 0.618  # of these, from one process to the next: the golden section, so neighbours are far
 _asked = itertools.count()
 ANY_PORT = "CHANNELS_LIVE_ANY_PORT"  # set in tests: take a free port and say nothing of it
 
@@ -32,15 +32,19 @@ def any_will_do() -> bool:
     return ANY_PORT in os.environ
 
 
-def free_port() -> int:
+def free_port(among: range = SERVERS) -> int:
     """Return a port of 127.0.0.1 that nothing listens on, and nothing has for a while.
 
     Pages and clients call a server that has ended once more: they must not reach the next one.
     So a process takes one port after the other, and begins far from where others do.
+
+    among: where it is looked for.
     Raises OSError if no port can be tried.
     """
+    stride = int(APART * len(among)) | 1  # odd, so that every port is somebody's first
+    begin = stride * os.getpid()
     while True:
-        port = FIRST_PORT + (STRIDE * os.getpid() + next(_asked)) % PORTS
+        port = among[(begin + next(_asked)) % len(among)]
         try:
             socket.create_server((LOOPBACK, port)).close()
         except OSError as error:
