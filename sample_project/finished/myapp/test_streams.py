@@ -1,3 +1,4 @@
+import asyncio
 from contextlib import aclosing
 from unittest.mock import patch
 
@@ -9,6 +10,7 @@ from myapp import streams
 from myapp.hubs import HUBS
 from myapp.models import Post, Topic
 from myapp.test_rooms import next_of, socket
+from myapp.visitors import VisitorConsumer
 
 
 class StreamTests(TransactionTestCase):
@@ -68,6 +70,11 @@ class StreamTests(TransactionTestCase):
         self.assertContains(page, f'data-after="{post.pk}"')
 
 
+async def until_writing(client):
+    while "writing" not in await client.receive_json_from(timeout=5):
+        pass
+
+
 class WritingTests(TransactionTestCase):
     async def test_others_are_told_seldom_and_nothing_is_kept(self):
         async with (
@@ -89,3 +96,21 @@ class WritingTests(TransactionTestCase):
             for frame in ({"writing": 1}, {"writing": "Ben"}, {"writing": False}):
                 await anna.send_json_to(frame)
                 await next_of(anna, "error")
+
+    async def test_who_still_reads_the_history_is_told_as_well(self):
+        read, send_history = asyncio.Event(), VisitorConsumer.send_history
+
+        async def send_later(consumer):
+            await read.wait()
+            await send_history(consumer)
+
+        async with (
+            socket("/ws/chat/kitchen/?name=Anna") as anna,
+            socket("/ws/chat/kitchen/?name=Cara") as cara,
+        ):
+            with patch.object(VisitorConsumer, "send_history", send_later):
+                async with socket("/ws/chat/kitchen/?name=Ben") as ben:
+                    await anna.send_json_to({"writing": True})
+                    await until_writing(cara)
+                    read.set()
+                    await until_writing(ben)

@@ -61,13 +61,13 @@ class VisitorConsumer(RoomConsumer):
     name = shown = ""  # until they are known
 
     async def connect(self):
-        await super().connect()
         query = parse_qs(self.scope["query_string"].decode())
         self.name = query.get("name", [""])[0][:30]
+        await super().connect()
         if self.name:
             self.hub.changed.set()
 
     async def leave(self):
         await super().leave()
-        if self.name:
+        if self.name and self.hub:
             self.hub.changed.set()

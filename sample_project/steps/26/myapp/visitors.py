@@ -77,9 +77,9 @@ class VisitorConsumer(RoomConsumer):
     wrote = float("-inf")  # when it was last said that somebody is writing
 
     async def connect(self):
-        await super().connect()
         query = parse_qs(self.scope["query_string"].decode())
         self.name = query.get("name", [""])[0][:30]
+        await super().connect()
         if self.name:
             self.hub.changed.set()
 
@@ -94,5 +94,5 @@ class VisitorConsumer(RoomConsumer):
 
     async def leave(self):
         await super().leave()
-        if self.name:
+        if self.name and self.hub:
             self.hub.changed.set()
