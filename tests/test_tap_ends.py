@@ -174,8 +174,10 @@ def test_end_by_a_server_that_stops_is_told_as_the_client_hears_it(kind, tmp_pat
         with pytest.raises(ConnectionClosed):
             websocket.recv(timeout=10)
         texts = {1006: "connection dropped (1006)", 1011: "close 1011", 1012: "close 1012"}
-        text = "closed" if kind == "granian" else texts[websocket.close_code]
-        assert is_told(server, "waiting", text), server.timeline()
+        told = [texts.get(websocket.close_code)]
+        if kind == "granian":  # which now and then ends before its application hears of it
+            told = ["closed", "x"]
+        assert is_told(server, "waiting", *told), server.timeline()
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "wsproto", "hypercorn"], indirect=True)
