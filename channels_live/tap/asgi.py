@@ -158,7 +158,7 @@ def content(event: Any) -> dict[str, Any]:
     """Return what an event of a frame has in the record: its text, or its size."""
     text, data = event.get("text"), event.get("bytes")
     if text is not None or data is None:
-        return {"text": short(plain(text) or "")}
+        return {"text": short(text if type(text) is str else plain(text) or "")}
     return {"size": len(data)}
 
 

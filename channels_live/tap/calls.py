@@ -12,7 +12,7 @@ from channels_live.tap.errors import record_error
 from channels_live.tap.layers import mark_of
 from channels_live.tap.state import state
 from channels_live.tap.texts import limited, name_of, number, plain, short
-from channels_live.tap.wire import record, tell_gap
+from channels_live.tap.wire import add, tell_gap
 
 _mro, _module = type.__dict__["__mro__"].__get__, type.__dict__["__module__"].__get__
 LOOP = "the event loop"  # as the thread of a call
@@ -40,20 +40,17 @@ class Call:
         self.code: int | None = None
         self.text: str | None = None
         self.mark = mark_of(message) if state.marks else None
-        try:
-            self._read(type(consumer), message)
+        try:  # in one piece: every frame passes here
+            message = message if isinstance(message, dict) else {}
+            kind = message.get("type", "")
+            self.kind = limited(plain(kind) or repr(kind))
+            self.method = _method_for(type(consumer), self.kind)
+            if (code := message.get("code")) is not None:
+                self.code = number(code)
+            if (text := plain(message.get("text"))) is not None:
+                self.text = short(text)
         except Exception as error:
             tell_gap("Call", error)
-
-    def _read(self, consumer: type, message: Any) -> None:
-        message = message if isinstance(message, dict) else {}
-        kind = message.get("type", "")
-        self.kind = limited(plain(kind) or repr(kind))
-        self.method = _method_for(consumer, self.kind)
-        if (code := message.get("code")) is not None:  # which a frame has not: this is quick
-            self.code = number(code)
-        if (text := plain(message.get("text"))) is not None:
-            self.text = short(text)
 
     def start(self) -> None:
         """Record that the method starts, now and on this thread, if it is not told yet."""
@@ -67,17 +64,17 @@ class Call:
             connection.error = None
             text = None if connection.framed else text
         self.text = None  # a task that the method starts inherits this object
-        self.started = record(
-            "call",
-            conn=self.conn,
-            call=self.number,
+        fields = {
             **self.method,
-            type=self.kind,
-            arg=self.code,
-            text=text,
-            message=self.mark,
-            thread=state.threads.get(threading.get_ident()) or _thread_name(),
-        )
+            "conn": self.conn,
+            "call": self.number,
+            "type": self.kind,
+            "arg": self.code,
+            "text": text,
+            "message": self.mark,
+            "thread": state.threads.get(threading.get_ident()) or _thread_name(),
+        }
+        self.started = add("call", fields)
 
     def end(self, error: BaseException | None = None) -> None:
         """Record that the method has ended, and by which exception."""
@@ -87,7 +84,7 @@ class Call:
         if error:
             record_error(error, self.number)
         seconds = time.monotonic() - self.started
-        record("return", conn=self.conn, call=self.number, seconds=seconds)
+        add("return", {"conn": self.conn, "call": self.number, "seconds": seconds})
 
 
 class OwnDispatch(Call):

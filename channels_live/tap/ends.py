@@ -94,7 +94,7 @@ def _frames(peer: Any) -> End | None:
 
 def is_gone(peer: Any) -> bool:
     """Tell whether the client has gone, or the server ends the connection already."""
-    if hasattr(peer, "disconnected") and peer.disconnected:  # of uvicorn, also with a page
+    if getattr(peer, "disconnected", False):  # of uvicorn, also with a page
         return True
     transport = getattr(peer, "transport", None)
     if transport is not None:

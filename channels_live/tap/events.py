@@ -242,10 +242,10 @@ def checked(
     refuse: is called with what is wrong with one. As it is, it ends this process.
     """
 
-    def checked_record(kind: str, **fields: Any) -> Any:
-        if wrong := fault({"kind": kind, "at": 0.0, **fields}):
+    def checked_record(kind: str, *ready: dict[str, Any], **fields: Any) -> Any:
+        if wrong := fault({"kind": kind, "at": 0.0, **dict(*ready), **fields}):
             (refuse or _end)(wrong)
-        return record(kind, **fields)
+        return record(kind, *ready, **fields)
 
     return checked_record
 

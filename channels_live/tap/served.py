@@ -14,7 +14,7 @@ from channels_live.tap.asgi import SERVED, Connection, calling, connection_of, c
 from channels_live.tap.errors import record_error
 from channels_live.tap.state import state
 from channels_live.tap.texts import number
-from channels_live.tap.wire import harmless, record
+from channels_live.tap.wire import add, harmless, record, tell_gap
 
 Application = Callable[..., Awaitable[Any]]
 
@@ -71,11 +71,17 @@ async def serve(application: Application, scope: Any, receive: Any, send: Any) -
             event = await receive()
         finally:
             connection.waiting = False
-        _tell_received(connection, event)
+        try:  # not by `harmless`, as below: every frame passes here
+            _tell_received(connection, event)
+        except Exception as error:
+            tell_gap("_tell_received", error)
         return event
 
     async def telling_send(event: Any) -> Any:
-        _tell_sent(connection, event)
+        try:
+            _tell_sent(connection, event)
+        except Exception as error:
+            tell_gap("_tell_sent", error)
         try:
             return await send(event)
         except Exception:
@@ -116,11 +122,10 @@ def _begin(scope: Any) -> Connection | None:
     return connection
 
 
-@harmless
 def _tell_received(connection: Connection, event: Any) -> None:
     kind = event["type"]
     if kind == "websocket.receive":
-        record("in", conn=connection.number, **content(event))
+        add("in", {"conn": connection.number, **content(event)})
     elif kind == "websocket.disconnect" and not connection.closed:
         if connection.answered and not connection.refused and not connection.closing:
             end = ends.told(connection.peer, event.get("code", ends.NO_CODE))
@@ -130,7 +135,6 @@ def _tell_received(connection: Connection, event: Any) -> None:
         connection.end_body(None if state.stopping else "client")
 
 
-@harmless
 def _tell_sent(connection: Connection, event: Any) -> None:
     kind = event["type"]
     if connection.closed or connection.closing:
@@ -139,7 +143,7 @@ def _tell_sent(connection: Connection, event: Any) -> None:
         return  # nor does this, though the application has not heard of it yet
     if kind == "websocket.send":
         if connection.answered:
-            record("out", conn=connection.number, call=calling(), **content(event))
+            add("out", {"conn": connection.number, "call": calling(), **content(event)})
     elif kind == "websocket.accept":
         connection.answer(101)
     elif kind == "websocket.close":
