@@ -436,6 +436,30 @@ def test_secret_of_an_address_is_cut_in_groups_and_messages_too(path, query, tex
     assert cut(text, secrets) == told
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Error at redis://:s3cr3t@localhost:6379/0", "Error at redis://:…@localhost:6379/0"),
+        ("postgres://anna:pa:ss@db/site", "postgres://anna:…@db/site"),
+        (
+            "invalid dsn: user=anna password=s3cr3t host=db",
+            "invalid dsn: user=anna password=… host=db",
+        ),
+        ("connect(PASSWORD='s3cr3t', port=1)", "connect(PASSWORD='…', port=1)"),
+        *[
+            (text, text)
+            for text in (
+                "ws://127.0.0.1:8000/chat/@anna",
+                "password authentication failed for user 'anna'",
+                "a password: too short",
+            )
+        ],
+    ],
+)
+def test_passwords_in_a_message_are_cut(text, told):
+    assert cut(text) == told
+
+
 def test_names_in_a_message_are_no_secrets():
     text = "OrderSerializerV2For3Shops4And5Customers failed at 12:345678:abc"
     assert cut(text) == text

@@ -28,6 +28,10 @@ _SECRET = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
     r"|(?<=:)[0-9A-Za-z]{6}:[\w-]{27,}"
 )
+# in the address of a database or a broker, and in what somebody connects to one with
+_PASSWORD = re.compile(
+    r"""(://[^\s/@:]*:)[^\s/@]+(?=@)|(\b(?:password|passwd|pwd)=['"]?)[^\s'"&;,)]+""", re.I
+)
 _WORD = re.compile(r"[\w-]{22,}", re.A)
 _CHANGES = re.compile(r"(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]")  # between letters and digits
 _TURNS = re.compile(r"(?<=[a-z])[A-Z\d]|(?<=[A-Z])[a-z\d]|(?<=\d)[A-Za-z]")  # and in their size
@@ -84,12 +88,13 @@ def name_of(kind: type) -> str:
 
 
 def cut(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text of which four characters of each secret are left.
+    """Return a text of which four characters of each secret are left, and none of a password.
 
     secrets: those that are known. What looks like the key of a session is one anyway.
     """
     for secret in secrets:
         text = text.replace(secret, f"{secret[:4]}…")
+    text = _PASSWORD.sub(lambda match: f"{match[1] or match[2]}…", text)
     return _SECRET.sub(_beginning, text)
 
 
