@@ -26,6 +26,8 @@ LIVE = {
     "kernel",
     "later",
     "made",
+    "other",
+    "outcomes",
     "server",
     "start",
 }

@@ -141,6 +141,7 @@ def test_its_own_tests_pass(tmp_path):
     assert "OK" in result.stderr and "Ran 0 tests" not in result.stderr
 
 
+@pytest.mark.live
 def test_it_is_ready_for_production(tmp_path):
     copy_project(SAMPLE / "board", tmp_path)
     checked = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
@@ -150,6 +151,7 @@ def test_it_is_ready_for_production(tmp_path):
         assert f"set {name} in the environment" in refused.stderr
 
 
+@pytest.mark.live
 def test_its_migrations_are_complete(tmp_path):
     copy_project(SAMPLE / "board", tmp_path)
     made = manage(tmp_path, "makemigrations", "--check", "--dry-run")

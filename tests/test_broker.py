@@ -106,6 +106,7 @@ Its method `restart()` starts it again. Then run again from the cell that connec
 
 
 @needs_valkey
+@pytest.mark.live
 def test_cell_that_needs_a_stopped_broker_says_so(tmp_path):
     manager, client = start_new_kernel(
         env=os.environ | {"CHANNELS_LIVE_WORKSPACE": str(tmp_path / "workspace")}

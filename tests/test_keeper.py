@@ -196,6 +196,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
+@pytest.mark.live
 def test_nothing_is_left(own, seen, end):
     owner = own([argv for argv, _ in PROGRAMS.values()])
     programs = seen.processes(sum(count for _, count in PROGRAMS.values()))
@@ -229,6 +230,7 @@ def keeper_elsewhere():
     return [*KEEPER[:-2], ELSEWHERE + KEEPER[-2], KEEPER[-1]]
 
 
+@pytest.mark.live
 def test_nothing_is_left_without_what_only_linux_has(own, seen, keeper_elsewhere):
     programs = {name: program for name, program in PROGRAMS.items() if name != "has a daemon"}
     owner = own([argv for argv, _ in programs.values()], keeper_elsewhere)
@@ -248,6 +250,7 @@ programs = [Process(argv, **options) for argv in {!r}]
 """
 
 
+@pytest.mark.live
 def test_nothing_is_left_of_a_kernel_that_restarts(seen):
     names = ("waits", "hangs in C", "is stopped", "has a daemon")
     manager, client = start_new_kernel(kernel_name="python3")

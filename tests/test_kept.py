@@ -431,6 +431,7 @@ input()
 
 @posix
 @pytest.mark.parametrize("error", ["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+@pytest.mark.live
 def test_file_system_without_locks(own, error):
     (own / ".locks").mkdir(parents=True)
     (own / ".locks/01.lock").touch()  # from when the folder was elsewhere

@@ -227,6 +227,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.live
 def test_connections_of_its_tests_are_told_with_their_paths(site):
     (site / "try.py").write_text(TESTS)
     record = Record()

@@ -196,6 +196,7 @@ def test_whose_cookie_asks_the_database(server, unmigrated):
     "lesson 3",
     "It needs the apps `auth` and `contenttypes`; for those who send a cookie also `sessions`,",
 )
+@pytest.mark.live
 def test_apps_that_the_user_needs(tmp_path):
     folder = unguarded(tmp_path)
     settings = folder / "myproject/settings.py"

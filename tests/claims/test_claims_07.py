@@ -184,6 +184,7 @@ def test_runserver_serves_static_files_with_debug_only(folder):
     "In a terminal you would read `CRITICAL Listen failure: Couldn't listen on 127.0.0.1:8000`, "
     'and the reason behind it: "Address already in use".',
 )
+@pytest.mark.live
 def test_port_that_is_taken(folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -393,6 +393,7 @@ LIVE_TESTS = "myapp.test_live.LiveTests.test_two_clients_meet"
     'Two processes cannot share a database in memory, hence the line `"TEST"` in the settings.',
     "Never name your own `db.sqlite3` there: **the tests delete the file of that name**.",
 )
+@pytest.mark.live
 def test_live_tests_and_their_database(tmp_path):
     copy_project(SAMPLE / "finished", tmp_path)
     settings = tmp_path / "myproject/settings.py"

@@ -110,6 +110,7 @@ def test_what_communicators_and_live_servers_ask_for(tmp_path):
     "Django takes it for an old test database, asks whether it may delete it, and with `--noinput` "
     "it deletes it **without asking**.",
 )
+@pytest.mark.live
 def test_database_of_the_tutorial(tmp_path):
     folder = lesson_begins(25, tmp_path)
     its = folder / "myproject/settings.py"
@@ -131,6 +132,7 @@ def test_database_of_the_tutorial(tmp_path):
     "The fixture `live_server` of pytest-django looks like it, but it is WSGI, and answers each "
     "socket with a 404.",
 )
+@pytest.mark.live
 def test_what_is_left_without_transaction(tmp_path):
     folder = lesson_begins(25, tmp_path)
     (folder / "pytest.ini").write_text(INI)
@@ -183,6 +185,7 @@ def test_limits_of_a_communicator():
     ],
     ids=["debug", "spawn"],
 )
+@pytest.mark.live
 def test_lines_of_conftest(tmp_path, line, tests, needs):
     folder = tmp_path / "finished"
     shutil.copytree(workspace.SAMPLE / "finished", folder)
@@ -211,6 +214,7 @@ def test_browser_is_not_needed(tmp_path):
 
 
 @pytest.mark.claim("lesson 25", "Floors 1 and 2 are measured without more.")
+@pytest.mark.live
 def test_coverage_of_floor_2(tmp_path):
     folder = tmp_path / "finished"
     shutil.copytree(workspace.SAMPLE / "finished", folder)
