@@ -46,6 +46,7 @@ HINTS = {
 
 END = "the end of the answer"
 GONE = "the end of the connection"
+EMPTY = "an empty line"
 _FAILED = re.compile(  # an exception that left a task or a server's callback: its frames, its words
     r"(?:client_connected_cb|never retrieved)\n(?:.*\n)*?Traceback.*\n((?:\s.*\n|\n)*)(\S.*)"
 )
@@ -291,7 +292,7 @@ class Line:
         self._site.events()
         end = self._fill(0.0)
         if self._rest or end == GONE:
-            got = self._rest.decode(errors="replace").rstrip() or GONE
+            got = self._rest.decode(errors="replace").rstrip() or (EMPTY if self._rest else GONE)
             look = dict(mistakes).get(got, look)
             raise NotYet(look, sent=self._sent, got=got, expected="nothing")
 

@@ -124,6 +124,13 @@ WRONG = {
             "json.dumps(titles)",
             '", ".join(titles)',
         ),
+        Wrong(
+            "has a typing error in a file that `manage.py` reads",
+            "myapp/apps.py, line 4: SyntaxError",
+            "myapp/apps.py",
+            "",
+            "from django.apps import AppConfig\n\n\nclass MyappConfig(AppConfig)\n",
+        ),
     ],
     "9.2": [
         Wrong(
@@ -230,7 +237,7 @@ WRONG = {
         ),
         Wrong(
             "raises another exception",
-            "a KeyError",
+            "KeyError, another exception",
             OVEN,
             "raise ValueError(",
             "raise KeyError(",

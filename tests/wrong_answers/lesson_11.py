@@ -72,6 +72,13 @@ WRONG = {
             "shown = len(scores)",
             "shown = 0",
         ),
+        Wrong(
+            "sends text where bytes belong",
+            "first the exception below",
+            SCORES,
+            'b"data: " + scores[shown] + b"\\n\\n"',
+            'f"data: {scores[shown]}\\n\\n"',
+        ),
     ],
     "11.2": [
         Wrong(
@@ -217,6 +224,13 @@ WRONG = {
             GUESS,
             '        await self.send({"type": "line.send", "text": text})',
             '        self.send({"type": "line.send", "text": text})',
+        ),
+        Wrong(
+            "ends each line itself, too",
+            "an empty line",
+            GUESS,
+            '{"type": "line.send", "text": text}',
+            '{"type": "line.send", "text": text + "\\n"}',
         ),
     ],
 }

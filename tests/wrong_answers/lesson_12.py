@@ -109,6 +109,14 @@ WRONG = {
             "group_send(self.group, event)",
             "send(self.channel_name, event)",
         ),
+        Wrong(
+            "lets each member read the frame",
+            "concerns: only the one who sent it",
+            SHOPPING,
+            '"item": json.loads(text_data)["item"]}',
+            '"frame": text_data}',
+            ((SHOPPING, 'event["item"]', 'json.loads(event["frame"])["item"]'),),
+        ),
     ],
     "12.2": [
         Wrong(
@@ -200,6 +208,13 @@ WRONG = {
             LOOP,
             f"{LOOP}\n        await self.whisper_heard(event)",
         ),
+        Wrong(
+            "looks a name up among the channels",
+            "here it has ended, and left the room",
+            WHISPERS,
+            "[channel for channel, name in self.visitors.items() if name == to]",
+            "[self.visitors[to]]",
+        ),
     ],
     "12.3": [
         Wrong(
@@ -276,6 +291,13 @@ WRONG = {
             TOLD,
             'await self.channel_layer.group_send(self.group, {"type": "score.changed", '
             "**json.loads(text_data)})",
+        ),
+        Wrong(
+            "hands on the frame in the event",
+            "its type must be yours",
+            SCORES,
+            '{"type": "score.changed"}',
+            '{"type": "score.changed", **json.loads(text_data)}',
         ),
     ],
 }

@@ -192,5 +192,12 @@ WRONG = {
             'os.environ.get("SITE_NAME", "asgi")',
             'os.environ.get("SITE_NAME", "asgi") + str(os.getpid())',
         ),
+        Wrong(
+            "forgets a comma",
+            "myproject/settings.py, line",
+            SETTINGS,
+            '"socket_timeout": None}],\n' + PREFIX,
+            '"socket_timeout": None}]\n' + PREFIX,
+        ),
     ],
 }
