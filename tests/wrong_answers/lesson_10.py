@@ -16,7 +16,7 @@ WRONG = {
         ),
         Wrong(
             "leaves the type as it was",
-            "the type of what it sends",
+            "Which types does daphne take",
             BELL,
             '"websocket.send"',
             '"websocket.receive"',

@@ -286,18 +286,11 @@ WRONG = {
         ),
         Wrong(
             "lets the client choose the type",
-            "if a frame tells of no goal",
+            "its type must be yours",
             SCORES,
             TOLD,
             'await self.channel_layer.group_send(self.group, {"type": "score.changed", '
             "**json.loads(text_data)})",
-        ),
-        Wrong(
-            "hands on the frame in the event",
-            "its type must be yours",
-            SCORES,
-            '{"type": "score.changed"}',
-            '{"type": "score.changed", **json.loads(text_data)}',
         ),
     ],
 }
