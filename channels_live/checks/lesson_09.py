@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import time
 
-from channels_live.checks import WAIT, Client, NotYet, Site, number, word
+from channels_live.checks import WAIT, Client, Fits, NotYet, Site, number, word
 from channels_live.server.server import Events
 
 MEANWHILE = 2.0  # seconds in which others must be served while one waits
@@ -46,10 +46,16 @@ HINTS = {
     "9.1": [
         "The lesson's section *Watch it fail* shows four mistakes and what each looks like. "
         "All four are here.",
-        "What of Channels must be awaited? `accept`, `send`, `close`. Which methods must be "
-        "`async def`? All that Channels calls.",
-        "`filter` only describes a query. It runs in the line that goes through the topics: "
-        "`[topic.title async for topic in topics]`.",
+        Fits(
+            "was never awaited|used in 'await' expression",
+            "What of Channels must be awaited? `accept`, `send`, `close`. Which methods must be "
+            "`async def`? All that Channels calls.",
+        ),
+        Fits(
+            "SynchronousOnlyOperation|it runs on the event loop",
+            "`filter` only describes a query. It runs in the line that goes through the topics: "
+            "`[topic.title async for topic in topics]`.",
+        ),
     ],
     "9.2": [
         "Which line of `prices.py` takes the three seconds, and where does it run: on the event "

@@ -8,20 +8,32 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from channels_live.checks import NotYet, Site, number, play, shown, word
+from channels_live.checks import Fits, NotYet, Site, number, play, shown, word
 
 _INSIDE = re.compile(r"Exception inside application: (.+)")
 
 HINTS = {
     "10.1": [
-        "Run the check and read what your code raised. Then look at the lesson's table: which "
-        "method does an event of the type `websocket.connect` call?",
-        "All three methods are named after events: `websocket_connect`, `websocket_receive`, "
-        "`websocket_disconnect`.",
-        "What goes to the client is an event too. The lesson names three types that daphne takes: "
-        "`websocket.accept`, `websocket.send`, `websocket.close`.",
-        "A consumer says that it is done by `raise StopConsumer`, from `channels.exceptions`. "
-        "Which of the three methods is the last one to be called?",
+        Fits(
+            "No handler for message type websocket",
+            "Run the check and read what your code raised. Then look at the lesson's table: which "
+            "method does an event of the type `websocket.connect` call?",
+        ),
+        Fits(
+            "No handler for message type websocket",
+            "All three methods are named after events: `websocket_connect`, `websocket_receive`, "
+            "`websocket_disconnect`.",
+        ),
+        Fits(
+            "Which types does daphne take|under which key",
+            "What goes to the client is an event too. The lesson names three types that daphne "
+            "takes: `websocket.accept`, `websocket.send`, `websocket.close`.",
+        ),
+        Fits(
+            "does it say that the consumer is done|not before its client has left",
+            "A consumer says that it is done by `raise StopConsumer`, from `channels.exceptions`. "
+            "Which of the three methods is the last one to be called?",
+        ),
     ],
     "10.2": [
         "Two methods are missing. Their names are the types of the events, with `_` for `.`",

@@ -8,19 +8,28 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from channels_live.checks import WAIT, NotYet, Site, number, shown, word
+from channels_live.checks import WAIT, Fits, NotYet, Site, number, shown, word
 
 if TYPE_CHECKING:
     import httpx
 
 HINTS = {
     "11.1": [
-        "404 comes from Django, so Django was asked. A router takes the first entry that matches. "
-        "Compare the order in `myproject/asgi.py` with the lesson's.",
-        "`send_body` ends the answer, unless you say that more will come. How does "
-        "`CountdownConsumer` say it?",
-        "Two readers, and only one of them hears of a score. What else has a "
-        "`Condition` but `notify`? The lesson's `NewsConsumer` uses it.",
+        Fits(
+            "is the first to match",
+            "404 comes from Django, so Django was asked. A router takes the first entry that "
+            "matches. Compare the order in `myproject/asgi.py` with the lesson's.",
+        ),
+        Fits(
+            "how does send_body learn",
+            "`send_body` ends the answer, unless you say that more will come. How does "
+            "`CountdownConsumer` say it?",
+        ),
+        Fits(
+            "one of those who wait",
+            "Two readers, and only one of them hears of a score. What else has a "
+            "`Condition` but `notify`? The lesson's `NewsConsumer` uses it.",
+        ),
         "`more_body=True` belongs to both `send_body` of the stream, "
         "and `notify_all()` to the POST.",
     ],

@@ -199,5 +199,12 @@ WRONG = {
             '"socket_timeout": None}],\n' + PREFIX,
             '"socket_timeout": None}]\n' + PREFIX,
         ),
+        Wrong(
+            "takes out an app that the admin needs",
+            "(admin.E406)",
+            SETTINGS,
+            '    "django.contrib.messages",\n',
+            "",
+        ),
     ],
 }
