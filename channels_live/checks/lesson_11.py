@@ -105,6 +105,7 @@ def check_11_2(site: Site) -> None:
     )
     numeral = ("not a number", "what your server takes for a number: this line is one")
     cool = "what is sent for a temperature that is no alarm: nothing"
+    one_line = "how many lines your server reads: one after the other, until there are no more"
     lives = "what becomes of the connection after a line that is no number: nothing"
     own = "whose consumer it is: every thermometer has one of its own"
     exactly = "what the consumer is told: all of its own thermometer, in this order, and no more"
@@ -115,7 +116,7 @@ def check_11_2(site: Site) -> None:
         bar.send(hot)
         bar.expect(f"alarm 1: {hot} degrees", reads, numeral)
         bar.send(-hot)
-        bar.expect_nothing(cool, numeral)
+        bar.expect_nothing(cool, numeral, (GONE, one_line))
         bar.send(word())
         bar.expect("not a number", "what a line is answered with that is no number")
         hot = number(9, 90) + 0.25

@@ -4,6 +4,7 @@ from . import Wrong
 
 SEARCH, PRICES, OVEN = "myapp/search.py", "myapp/prices.py", "myapp/oven.py"
 IN_A_THREAD = "await asyncio.to_thread(carrier.price, text_data)"
+ASK = "    async def ask(self, text):\n        return carrier.price(text)\n\n"
 WATCH = "        self.watching = asyncio.create_task(self.watch())\n\n    async def watch(self):\n"
 CANCEL_AND_RESUME = """            self.watching.cancel()
             self.watching = asyncio"""
@@ -190,6 +191,14 @@ WRONG = {
             PRICES,
             IN_A_THREAD,
             'f"{text_data}: {len(text_data)}.50"',
+        ),
+        Wrong(
+            "hands over a coroutine function",
+            "first the exception below; then whether carrier.price is called",
+            PRICES,
+            IN_A_THREAD,
+            "await asyncio.to_thread(self.ask, text_data)",
+            ((PRICES, "    async def receive", ASK + "    async def receive"),),
         ),
     ],
     "9.3": [

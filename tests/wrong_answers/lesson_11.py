@@ -138,6 +138,13 @@ WRONG = {
             'writer.write(b"not a number\\n")\n',
             'writer.write(b"not a number\\n")\n                break\n',
         ),
+        Wrong(
+            "reads one line",
+            "one after the other, until there are no more",
+            SERVER,
+            "        async for line in reader:\n",
+            "        if line := await reader.readline():\n",
+        ),
     ],
     "11.3": [
         Wrong(

@@ -117,6 +117,13 @@ WRONG = {
             '"frame": text_data}',
             ((SHOPPING, 'event["item"]', 'json.loads(event["frame"])["item"]'),),
         ),
+        Wrong(
+            "leaves without the code",
+            "first the exception below",
+            SHOPPING,
+            "    async def connect(self):\n",
+            "    async def disconnect(self):\n        pass\n\n    async def connect(self):\n",
+        ),
     ],
     "12.2": [
         Wrong(
