@@ -18,7 +18,7 @@ from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.server import ServerError
 from channels_live.workspace import LessonError
 
-ENDED_BY_EXCEPTION = re.compile(r"HTTP 500\b|close 1011\b")
+ENDED_BY_EXCEPTION = re.compile(r"HTTP 500\b|close 1011\b|nothing\b|no call\b|an exception\b")
 FILES_ARE_WRITTEN = "a cell writes its file only when you run it, and an editor when you save"
 
 

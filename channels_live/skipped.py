@@ -5,7 +5,10 @@ from typing import Any
 
 from channels_live.notebook import Cell
 
-TEXT = "Not run since the first cell of this lesson, and this one may need it:"
+TEXT = (
+    "Not run since the first cell of this lesson, and this one may need it "
+    "(Run → Run All Above Selected Cell runs them all):"
+)
 LAYS_OUT = ("%%writefile ", "!")  # how a cell begins that makes files, or tables
 
 

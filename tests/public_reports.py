@@ -121,6 +121,8 @@ REPORTS = [
      "'WebSocket': An insecure WebSocket connection may not be initiated from a page loaded over "
      "HTTPS.(…)"),
     (f"{CHANNELS}896", CONSUMERS, "disconnect() takes 1 positional argument but 2 were given"),
+    ("django/daphne#181", CONSUMERS, "Exception inside application: 'WebSocketProtocol' object has no "
+     "attribute 'handshake_deferred'"),
 ]  # fmt: skip
 
 # What the course shows under other words, or not at all: nothing is said, rather than a wrong thing.
@@ -158,8 +160,6 @@ NOT_SHOWN = [
      "in-memory layer. Change your settings to use a cross-process channel layer."),
     ("django/channels_redis#217", "web_1      | Exception inside application: NoneType is not "
      "allowed for map key"),
-    ("django/daphne#181", "Exception inside application: 'WebSocketProtocol' object has no attribute "
-     "'handshake_deferred'"),
     ("django/daphne#206", "AttributeError: 'NoneType' object has no attribute 'done'"),
     (f"{CHANNELS}1015", "'InMemoryChannelLayer' object has no attribute 'group_send'"),
     (f"{CHANNELS}1585", "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 6379)"),

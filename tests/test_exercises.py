@@ -9,6 +9,7 @@ import pytest
 
 from channels_live import notebook
 from channels_live.checks import Fits, client
+from channels_live.checks.hints import in_order
 from channels_live.exercise import tasks
 from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT
 from channels_live.workspace import NOTEBOOKS, SOLUTIONS, copy_project, lay_out, project_before
@@ -161,6 +162,22 @@ def test_hint_for_a_finding_is_for_one_that_can_be_made(task):
         if isinstance(hint, Fits):
             for part in hint.pattern.pattern.split("|"):
                 assert any(re.search(part, message) for message in said), part
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "hint"),
+    [
+        ("8.1", "look at what a client can see of a code sent before accept()", "Only the robot"),
+        ("9.1", "your code raised SynchronousOnlyOperation", "`filter` only describes"),
+        ("10.1", "look at the method: does it say that the consumer is done?", "A consumer says"),
+        ("11.1", "look at who is woken: one of those who wait, or all?", "Two readers"),
+        ("13.1", "look at what runs: disconnect does not, a finally does", "`disconnect` does not"),
+        ("14.1", "your code raised TypeError: unhashable type: 'list'", "The same once more"),
+    ],
+)
+def test_last_fault_of_a_repair_has_its_own_hint_first(number, said, hint):
+    (task,) = [task for task in TASKS if task.number == number]
+    assert in_order(task.hints, said)[0].startswith(hint)
 
 
 # Nothing is unlisted

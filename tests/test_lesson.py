@@ -312,7 +312,8 @@ def test_interrupt_ends_a_cell_that_awaits():
 
 
 SKIPPED = """\
-Not run since the first cell of this lesson, and this one may need it:
+Not run since the first cell of this lesson, and this one may need it \
+(Run → Run All Above Selected Cell runs them all):
     !python manage.py migrate --verbosity 0
     !python manage.py loaddata noticeboard
     %%writefile myproject/urls.py

@@ -52,6 +52,7 @@ INTRODUCED = {
 EXPLAINED = {
     "TransactionTestCase": "lesson-06-25",
     "AsyncExitStack": "lesson-08-33",
+    "httpx": "lesson-09-29",
     "async_to_sync": "lesson-10-16",
     "ApplicationCommunicator": "lesson-10-10",
     "StopConsumer": "lesson-10-22",

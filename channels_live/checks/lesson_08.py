@@ -5,16 +5,22 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, number, word
+from channels_live.checks import Client, Fits, NotYet, Site, number, word
 
 HINTS = {
     "8.1": [
         "The lesson's section *Watch it fail* has both troubles: what a client sees of a code "
         "that is sent before `accept()`, and what `disconnect()` may rely on.",
-        "`disconnect()` runs for each client, also where `connect()` has returned early. Give "
-        "`self.number` a value in the first line that can.",
-        "Only the robot is turned away before `accept()`. The others: `self.accept()` first, "
-        "then `self.close(code=…)`, and then nothing more.",
+        Fits(
+            "no attribute 'number'|whether disconnect prints its line",
+            "`disconnect()` runs for each client, also where `connect()` has returned early. Give "
+            "`self.number` a value in the first line that can.",
+        ),
+        Fits(
+            "sent before accept|turned away before accept|called a second time|Socket has not been",
+            "Only the robot is turned away before `accept()`. The others: `self.accept()` first, "
+            "then `self.close(code=…)`, and then nothing more.",
+        ),
     ],
     "8.2": [
         'What the client offers is `self.scope["subprotocols"]`, a list of texts; it may be empty.',

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import time
 
-from channels_live.checks import WAIT, Client, NotYet, Site, number, word
+from channels_live.checks import WAIT, Client, Fits, NotYet, Site, number, word
 from channels_live.server.server import Events
 
 MEANWHILE = 2.0  # seconds in which others must be served while one waits
@@ -46,10 +46,16 @@ HINTS = {
     "9.1": [
         "The lesson's section *Watch it fail* shows four mistakes and what each looks like. "
         "All four are here.",
-        "What of Channels must be awaited? `accept`, `send`, `close`. Which methods must be "
-        "`async def`? All that Channels calls.",
-        "`filter` only describes a query. It runs in the line that goes through the topics: "
-        "`[topic.title async for topic in topics]`.",
+        Fits(
+            "was never awaited|used in 'await' expression",
+            "What of Channels must be awaited? `accept`, `send`, `close`. Which methods must be "
+            "`async def`? All that Channels calls.",
+        ),
+        Fits(
+            "SynchronousOnlyOperation|it runs on the event loop",
+            "`filter` only describes a query. It runs in the line that goes through the topics: "
+            "`[topic.title async for topic in topics]`.",
+        ),
     ],
     "9.2": [
         "Which line of `prices.py` takes the three seconds, and where does it run: on the event "
@@ -72,10 +78,7 @@ HINTS = {
 
 
 def check_9_1(site: Site) -> None:
-    failed, said = site.python("manage.py", "migrate", "myapp")
-    if failed:
-        sent, got = "python manage.py migrate", said.strip().rpartition("\n")[2]
-        raise NotYet("what else you have changed: the database cannot be made", sent=sent, got=got)
+    site.migrate()
     site.serve()
     shared, lonely = word(), word()
     titles = [f"Two {shared}", f"Again {shared}", f"No {shared.upper()}", f"One {lonely}"]
@@ -224,7 +227,7 @@ def check_9_3(site: Site) -> None:
         if not any(value_errors(site.server.events(wait)) for wait in (0.0, WAIT)):
             look = "what `receive` does with any other text: it raises"
             raised = [event["type"] for event in site.errors()]
-            got = f"a {raised[-1]}" if raised else "no exception"
+            got = f"{raised[-1]}, another exception" if raised else "no exception"
             problem = NotYet(look, sent=dora.sent, got=got, expected="a ValueError")
         if problem:
             raise problem

@@ -2,23 +2,38 @@
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from channels_live.checks import NotYet, Site, number, play, shown, word
+from channels_live.checks import Fits, NotYet, Site, number, play, shown, word
+
+_INSIDE = re.compile(r"Exception inside application: (.+)")
 
 HINTS = {
     "10.1": [
-        "Run the check and read what your code raised. Then look at the lesson's table: which "
-        "method does an event of the type `websocket.connect` call?",
-        "All three methods are named after events: `websocket_connect`, `websocket_receive`, "
-        "`websocket_disconnect`.",
-        "What goes to the client is an event too. The lesson names three types that daphne takes: "
-        "`websocket.accept`, `websocket.send`, `websocket.close`.",
-        "A consumer says that it is done by `raise StopConsumer`, from `channels.exceptions`. "
-        "Which of the three methods is the last one to be called?",
+        Fits(
+            "No handler for message type websocket",
+            "Run the check and read what your code raised. Then look at the lesson's table: which "
+            "method does an event of the type `websocket.connect` call?",
+        ),
+        Fits(
+            "No handler for message type websocket",
+            "All three methods are named after events: `websocket_connect`, `websocket_receive`, "
+            "`websocket_disconnect`.",
+        ),
+        Fits(
+            "Which types does daphne take|under which key",
+            "What goes to the client is an event too. The lesson names three types that daphne "
+            "takes: `websocket.accept`, `websocket.send`, `websocket.close`.",
+        ),
+        Fits(
+            "does it say that the consumer is done|not before its client has left",
+            "A consumer says that it is done by `raise StopConsumer`, from `channels.exceptions`. "
+            "Which of the three methods is the last one to be called?",
+        ),
     ],
     "10.2": [
         "Two methods are missing. Their names are the types of the events, with `_` for `.`",
@@ -43,8 +58,8 @@ def check_10_1(site: Site) -> None:
     site.serve()
     named = "the method for `websocket.connect`: its name, and whether it sends `websocket.accept`"
     typed = (
-        "what your method is called, and the type of what it sends: that is an event too, and "
-        "which types does daphne take?"
+        "what your method is called, and what it sends: that is an event too. Which types does "
+        "daphne take, and under which key does it look for the text?"
     )
     early = "when your consumer says that it is done: not before its client has left"
     text = 'the text of your answer: the name in it is what came, and that is in `event["text"]`'
@@ -93,6 +108,9 @@ def check_10_2(site: Site) -> None:
                 raise NotYet(f"your method for `{event['type']}`", sent=event, got=got)
             if sent != ([expected] if expected else []):
                 got = ", ".join(map(shown, sent)) or "nothing"
+                if any(isinstance(one, str) for one in sent):
+                    look = "what your method sends: an event is a dictionary, and this is a text"
+                    got = ", ".join(map(repr, sent))
                 if what == "close" and not sent:
                     look = silent
                 raise NotYet(look, sent=event, got=got, expected=expected or "nothing")
@@ -149,7 +167,11 @@ def check_10_3(site: Site) -> None:
                 look = "what your answer has in it: no more than the table says"
             served.add(shop)
             if got != expected:
-                raise NotYet(look, sent=event, got=got, expected=expected)
+                problem = NotYet(look, sent=event, got=got, expected=expected)
+                # what comes before the first method, an `__init__`, is in the log only
+                if not site.events("error") and (said := _INSIDE.findall(site.server.log())):
+                    problem.more["the log says"] = shown(said[-1])
+                raise problem
 
 
 def _result(counts: Mapping[str, int]) -> dict[str, Any]:

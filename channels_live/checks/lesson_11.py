@@ -8,19 +8,28 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from channels_live.checks import WAIT, NotYet, Site, number, shown, word
+from channels_live.checks import WAIT, Fits, NotYet, Site, number, shown, word
 
 if TYPE_CHECKING:
     import httpx
 
 HINTS = {
     "11.1": [
-        "404 comes from Django, so Django was asked. A router takes the first entry that matches. "
-        "Compare the order in `myproject/asgi.py` with the lesson's.",
-        "`send_body` ends the answer, unless you say that more will come. How does "
-        "`CountdownConsumer` say it?",
-        "Two readers, and only one of them hears of a score. What else has a "
-        "`Condition` but `notify`? The lesson's `NewsConsumer` uses it.",
+        Fits(
+            "is the first to match",
+            "404 comes from Django, so Django was asked. A router takes the first entry that "
+            "matches. Compare the order in `myproject/asgi.py` with the lesson's.",
+        ),
+        Fits(
+            "how does send_body learn",
+            "`send_body` ends the answer, unless you say that more will come. How does "
+            "`CountdownConsumer` say it?",
+        ),
+        Fits(
+            "one of those who wait",
+            "Two readers, and only one of them hears of a score. What else has a "
+            "`Condition` but `notify`? The lesson's `NewsConsumer` uses it.",
+        ),
         "`more_body=True` belongs to both `send_body` of the stream, "
         "and `notify_all()` to the POST.",
     ],
@@ -46,6 +55,7 @@ HINTS = {
 
 END = "the end of the answer"
 GONE = "the end of the connection"
+EMPTY = "an empty line"
 _FAILED = re.compile(  # an exception that left a task or a server's callback: its frames, its words
     r"(?:client_connected_cb|never retrieved)\n(?:.*\n)*?Traceback.*\n((?:\s.*\n|\n)*)(\S.*)"
 )
@@ -95,6 +105,7 @@ def check_11_2(site: Site) -> None:
     )
     numeral = ("not a number", "what your server takes for a number: this line is one")
     cool = "what is sent for a temperature that is no alarm: nothing"
+    one_line = "how many lines your server reads: one after the other, until there are no more"
     lives = "what becomes of the connection after a line that is no number: nothing"
     own = "whose consumer it is: every thermometer has one of its own"
     exactly = "what the consumer is told: all of its own thermometer, in this order, and no more"
@@ -105,7 +116,7 @@ def check_11_2(site: Site) -> None:
         bar.send(hot)
         bar.expect(f"alarm 1: {hot} degrees", reads, numeral)
         bar.send(-hot)
-        bar.expect_nothing(cool, numeral)
+        bar.expect_nothing(cool, numeral, (GONE, one_line))
         bar.send(word())
         bar.expect("not a number", "what a line is answered with that is no number")
         hot = number(9, 90) + 0.25
@@ -291,7 +302,7 @@ class Line:
         self._site.events()
         end = self._fill(0.0)
         if self._rest or end == GONE:
-            got = self._rest.decode(errors="replace").rstrip() or GONE
+            got = self._rest.decode(errors="replace").rstrip() or (EMPTY if self._rest else GONE)
             look = dict(mistakes).get(got, look)
             raise NotYet(look, sent=self._sent, got=got, expected="nothing")
 

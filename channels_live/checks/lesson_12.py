@@ -91,6 +91,8 @@ def check_12_1(site: Site) -> None:
             has_left(site)
         with _shopper(site, flat) as eva:
             eva.send("not json")  # may be answered, or end the consumer
+            anna.sent = "not json, by another client"
+            anna.expect_nothing("whom a frame that is not JSON concerns: only the one who sent it")
             site.forgive()
             eva.close()
             has_left(site, "a frame that is not JSON, and the end of the connection", ENDED)
@@ -109,6 +111,11 @@ def check_12_2(site: Site) -> None:
     extra = "what goes into the event: build it key by key, the type above all"
     nobody = "what the sender reads if there is nobody of this name in the room"
     wrong = "what the sender reads if the room would not take the message: `message_in` judges it"
+    failed = "what the sender's consumer does with a whisper: here it has ended, and left the room"
+
+    def somebody_left(got: Any) -> bool:
+        return isinstance(got, dict) and "here" in got
+
     with (
         _visitor(site, room, anna) as in_anna,
         _visitor(site, room, ben) as in_ben,
@@ -129,7 +136,7 @@ def check_12_2(site: Site) -> None:
             text = word()
             send(in_anna, {"to": ben, "message": text, **more}, *inside)
             whisper, loud = {"from": anna, "whisper": text}, ({"message": text}, aloud)
-            in_ben.expect(whisper, extra if more else way, loud)
+            in_ben.expect(whisper, extra if more else way, loud, (somebody_left, failed))
             in_ben_too.expect(whisper, same, loud)
             in_cleo.expect_nothing(aloud)
             in_anna.expect_nothing("what the sender of a whisper reads: nothing")
@@ -173,6 +180,7 @@ def check_12_3(site: Site) -> None:
     joins = "what a newcomer reads first: the score as it is now"
     wrong = "what the sender reads if a frame tells of no goal, and whom it concerns"
     match = "which goals are counted, and who is told: those of the same match"
+    chosen = "what goes into the event: its type must be yours, whatever the frame has"
     lost = "whether all goals are counted that come at the same time"
     again = "where the score is kept: here the server was started anew"
     score = {"home": 0, "away": 0}
@@ -199,7 +207,7 @@ def check_12_3(site: Site) -> None:
         ben.expect_nothing(wrong)
         goal(anna, "home", type="websocket.disconnect")
         for client in (anna, ben):
-            client.expect(score, wrong)
+            client.expect(score, chosen)
         for _ in range(8):
             goal(anna, "home")
             goal(ben, "away")

@@ -4,20 +4,32 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from channels_live.checks import RAISED, Client, NotYet, Site, at_once, shown, word
+from channels_live.checks import RAISED, Client, Fits, NotYet, Site, at_once, shown, word
 from channels_live.checks.frames import ENDED, has_left, read_until
 from channels_live.checks.sessions import log_out, member, new_sessions
 
 HINTS = {
     "13.1": [
-        "How does a newcomer learn of the others? Follow `patient.came`: who answers, and to which "
-        "channel? Compare with the lesson's `visitor_came`.",
-        "`send` needs the name of a channel. The event has two names: the patient's and the "
-        "channel's.",
-        "What does the lesson's *Watch it fail* say of a layer in a sync view? (Once you have "
-        "changed any line, the check says below its answer what the log says.)",
-        "`disconnect` does not run after an exception. What it does belongs in a `finally` "
-        "around `await super().__call__(scope, receive, send)`.",
+        Fits(
+            "who answers to patient.came",
+            "How does a newcomer learn of the others? Follow `patient.came`: who answers, and to "
+            "which channel? Compare with the lesson's `visitor_came`.",
+        ),
+        Fits(
+            "who answers to patient.came",
+            "`send` needs the name of a channel. The event has two names: the patient's and the "
+            "channel's.",
+        ),
+        Fits(
+            "was never awaited",
+            "What does the lesson's *Watch it fail* say of a layer in a sync view? (Once you have "
+            "changed any line, the check says below its answer what the log says.)",
+        ),
+        Fits(
+            "a finally does|what the others are told when somebody goes",
+            "`disconnect` does not run after an exception. What it does belongs in a `finally` "
+            "around `await super().__call__(scope, receive, send)`.",
+        ),
     ],
     "13.2": [
         "The consumer is like the lesson's `TopicConsumer`, with one group for everybody.",

@@ -6,18 +6,27 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, at_once, number, shown, word
+from channels_live.checks import Client, Fits, NotYet, Site, at_once, number, word
 from channels_live.checks.broker import broker, serve_all
 from channels_live.checks.frames import as_json, send
 
 HINTS = {
     "14.1": [
-        "No error, and silence on the other server: the lesson begins with this. Read the settings "
-        "to their end. Which layer is it?",
-        "Once there is a real layer, run the check again and read what your code raised. Which "
-        "value in the event is not plain data? Make a text of it before it leaves.",
-        "The same once more, at the other end: what was a tuple when it left is a list when it "
-        "arrives. What may be in a set, and what not?",
+        Fits(
+            "when the settings have been read to their end",
+            "No error, and silence on the other server: the lesson begins with this. Read the "
+            "settings to their end. Which layer is it?",
+        ),
+        Fits(
+            "can not serialize",
+            "Once there is a real layer, run the check again and read what your code raised. Which "
+            "value in the event is not plain data? Make a text of it before it leaves.",
+        ),
+        Fits(
+            "unhashable type",
+            "The same once more, at the other end: what was a tuple when it left is a list when it "
+            "arrives. What may be in a set, and what not?",
+        ),
         '`timezone.now().isoformat()` where the event is made, `event["at"]` where it arrives, and '
         "`(row, number) in self.mine`.",
     ],
@@ -193,10 +202,7 @@ def check_14_3(site: Site) -> None:
 def _prepare(site: Site, messages: Sequence[tuple[str, str]]) -> list[int]:
     """Make the tables, and keep messages, pairs of room and text. Return their numbers."""
     code = PREPARE.format(messages=messages)
-    status, output = site.python("manage.py", "shell", "--verbosity", "0", "-c", code)
-    if status:
-        look = "whether `manage.py` still works with your files"
-        raise NotYet(look, sent="python manage.py migrate", got=shown(output[-200:]))
+    output = site.manage("shell", "--verbosity", "0", "-c", code)
     return json.loads(output.strip().rpartition("\n")[2])
 
 

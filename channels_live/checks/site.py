@@ -18,6 +18,7 @@ from channels_live.checks.client import Client
 from channels_live.checks.not_yet import NotYet, shown
 from channels_live.checks.values import at_once
 from channels_live.server import Server, ServerError
+from channels_live.server.log import relative
 from channels_live.server.ports import free_port
 from channels_live.server.process import run
 from channels_live.server.server import Events
@@ -33,6 +34,8 @@ PAGE_WAIT = 15.0  # seconds: the first page loads all URLs, and one of an error 
 START_LIMIT = 30.0  # seconds that a server may take to start, also on a very busy machine
 RAISED = re.compile(r"^Traceback.*\n(?:(?:[ \t].*)?\n)*(\S.*)", re.M)  # the last of a traceback
 GOES_ON = "whether something in your files goes on for ever"
+_PLACE = re.compile(r'File "(?![/…<]|[A-Za-z]:)(.+)", line (\d+)')  # in the project, once relative
+_CHECKED = re.compile(r"^ERRORS:\n(.+)", re.M)  # by Django, before a command begins
 NAME_A_BROKER = ("REDIS_URL", "CHANNEL_LAYER")  # variables that do
 
 
@@ -196,13 +199,21 @@ class Site:
             got = f"no end within {limit:g} seconds"
             raise NotYet(GOES_ON, sent=f"python {' '.join(arguments)}", got=got) from None
 
-    def migrate(self) -> None:
-        """Make the tables of `myapp`. Raises NotYet with the last words if that fails."""
-        status, output = self.python("manage.py", "migrate", "myapp", "--verbosity", "0")
+    def manage(self, *arguments: str) -> str:
+        """Run `python manage.py …` and return its output. Raises NotYet with the cause if it fails.
+
+        What this says was run is what a learner would type, `migrate`: all that checks run does it.
+        """
+        status, output = self.python("manage.py", *arguments)
         if status:
-            got = output.strip().rpartition("\n")[2]
             look = "whether `manage.py` still works with your files"
+            got = shown(_cause(relative(output, self.folder)))
             raise NotYet(look, sent="python manage.py migrate", got=got)
+        return output
+
+    def migrate(self) -> None:
+        """Make the tables of `myapp`. Raises NotYet with the cause if that fails."""
+        self.manage("migrate", "myapp", "--verbosity", "0")
 
     def events(self, kind: str | None = None, **fields: Any) -> Events:
         """Return what the server did, once it has nothing in hand, as `channels_live.tap` tells.
@@ -255,12 +266,34 @@ class Site:
             if lack := lack_in(error["message"]):
                 raise lack
             complaint["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
+            if meaning := _meaning(error):
+                complaint["that means"] = meaning
         if forgotten := self._server.log(contains="was never awaited", last=1):
             said = str(forgotten).strip()
             if str(ROOT) in said:  # Python has noticed it only in the tap
                 said = said.rpartition("RuntimeWarning: ")[2]
             complaint["the log says"] = shown(said)
         return complaint
+
+
+def _cause(output: str) -> str:
+    """Return what ended a program: where in the project, as in the words of a server, and what."""
+    if found := _CHECKED.search(output):
+        return found[1]
+    raised = RAISED.findall(output)
+    if not raised:
+        return output.strip().rpartition("\n")[2]
+    places = _PLACE.findall(output)
+    return (f"{places[-1][0]}, line {places[-1][1]}: " if places else "") + raised[-1]
+
+
+def _meaning(error: Mapping[str, Any]) -> str | None:
+    """Return the cause of an exception whose own words do not name it, or None."""
+    if "no attribute 'handshake_deferred'" in error["message"]:
+        return "`accept()` was called a second time for one client"
+    if not error.get("file") and error["message"] == "'NoneType' object is not iterable":
+        return "perhaps that an `__init__` of yours does not call `super().__init__()`"
+    return None
 
 
 def _environment() -> dict[str, str]:

@@ -381,7 +381,8 @@ def test_no_pong(start, project):
 @pytest.mark.claim(
     "lesson 9",
     "What blocks: `time.sleep`, `requests.get`, sync queries, big files, long calculations. What "
-    "does not: `asyncio.sleep`, `httpx.AsyncClient`, Django's a-methods.",
+    "does not: `asyncio.sleep`, Django's a-methods, and the `AsyncClient` of `httpx`, a library "
+    "that requests pages.",
 )
 def test_what_blocks(tmp_path):
     """Queries are held by the check of exercise 9.1, which locks the database."""

@@ -110,6 +110,13 @@ WRONG = {
             '        print(f"the client for parcel {self.number} left with {close_code}")\n',
             "        pass\n",
         ),
+        Wrong(
+            "accepts a second time",
+            "`accept()` was called a second time",
+            PARCEL,
+            "        else:\n            self.send(",
+            "        else:\n            self.accept()\n            self.send(",
+        ),
     ],
     "8.2": [
         Wrong(
@@ -269,6 +276,13 @@ WRONG = {
             ALBUM,
             'or {"show": …} with a title\'})\n',
             'or {"show": …} with a title\'})\n                self.close()\n',
+        ),
+        Wrong(
+            "leaves __init__ of the class out",
+            "does not call `super().__init__()`",
+            ALBUM,
+            "    def connect(self):\n",
+            "    def __init__(self):\n        self.albums = []\n\n    def connect(self):\n",
         ),
     ],
 }

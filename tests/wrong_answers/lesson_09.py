@@ -4,6 +4,7 @@ from . import Wrong
 
 SEARCH, PRICES, OVEN = "myapp/search.py", "myapp/prices.py", "myapp/oven.py"
 IN_A_THREAD = "await asyncio.to_thread(carrier.price, text_data)"
+ASK = "    async def ask(self, text):\n        return carrier.price(text)\n\n"
 WATCH = "        self.watching = asyncio.create_task(self.watch())\n\n    async def watch(self):\n"
 CANCEL_AND_RESUME = """            self.watching.cancel()
             self.watching = asyncio"""
@@ -124,6 +125,13 @@ WRONG = {
             "json.dumps(titles)",
             '", ".join(titles)',
         ),
+        Wrong(
+            "has a typing error in a file that `manage.py` reads",
+            "myapp/apps.py, line 4: SyntaxError",
+            "myapp/apps.py",
+            "",
+            "from django.apps import AppConfig\n\n\nclass MyappConfig(AppConfig)\n",
+        ),
     ],
     "9.2": [
         Wrong(
@@ -184,6 +192,14 @@ WRONG = {
             IN_A_THREAD,
             'f"{text_data}: {len(text_data)}.50"',
         ),
+        Wrong(
+            "hands over a coroutine function",
+            "first the exception below; then whether carrier.price is called",
+            PRICES,
+            IN_A_THREAD,
+            "await asyncio.to_thread(self.ask, text_data)",
+            ((PRICES, "    async def receive", ASK + "    async def receive"),),
+        ),
     ],
     "9.3": [
         Wrong(
@@ -230,7 +246,7 @@ WRONG = {
         ),
         Wrong(
             "raises another exception",
-            "a KeyError",
+            "KeyError, another exception",
             OVEN,
             "raise ValueError(",
             "raise KeyError(",

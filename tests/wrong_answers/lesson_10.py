@@ -16,7 +16,7 @@ WRONG = {
         ),
         Wrong(
             "leaves the type as it was",
-            "the type of what it sends",
+            "Which types does daphne take",
             BELL,
             '"websocket.send"',
             '"websocket.receive"',
@@ -55,6 +55,13 @@ WRONG = {
             BELL,
             '"text": f"ding dong, {event[\'text\']}"})\n',
             '"text": f"ding dong, {event[\'text\']}"})\n        raise StopConsumer\n',
+        ),
+        Wrong(
+            "names the text as WebsocketConsumer does",
+            "under which key does it look for the text",
+            BELL,
+            '"text": f"ding',
+            '"text_data": f"ding',
         ),
     ],
     "10.2": [
@@ -106,6 +113,14 @@ WRONG = {
             VOTES,
             "    def vote_cast",
             "    async def vote_cast",
+        ),
+        Wrong(
+            "sends JSON",
+            "an event is a dictionary, and this is a text",
+            VOTES,
+            'self.send({"type": "vote.result", "counts": self.counts})',
+            "import json\n\n"
+            '        self.send(json.dumps({"type": "vote.result", "counts": self.counts}))',
         ),
     ],
     "10.3": [
@@ -179,6 +194,13 @@ WRONG = {
             TICKETS,
             "if self.called < self.printed:",
             "if True:",
+        ),
+        Wrong(
+            "wants a scope in __init__",
+            "__init__() missing 1 required positional argument: 'scope'",
+            TICKETS,
+            "    printed = called = 0  # where each instance begins\n",
+            "    def __init__(self, scope):\n        self.printed = self.called = 0\n",
         ),
     ],
 }

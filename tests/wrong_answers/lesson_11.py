@@ -72,6 +72,13 @@ WRONG = {
             "shown = len(scores)",
             "shown = 0",
         ),
+        Wrong(
+            "sends text where bytes belong",
+            "first the exception below",
+            SCORES,
+            'b"data: " + scores[shown] + b"\\n\\n"',
+            'f"data: {scores[shown]}\\n\\n"',
+        ),
     ],
     "11.2": [
         Wrong(
@@ -130,6 +137,13 @@ WRONG = {
             SERVER,
             'writer.write(b"not a number\\n")\n',
             'writer.write(b"not a number\\n")\n                break\n',
+        ),
+        Wrong(
+            "reads one line",
+            "one after the other, until there are no more",
+            SERVER,
+            "        async for line in reader:\n",
+            "        if line := await reader.readline():\n",
         ),
     ],
     "11.3": [
@@ -217,6 +231,13 @@ WRONG = {
             GUESS,
             '        await self.send({"type": "line.send", "text": text})',
             '        self.send({"type": "line.send", "text": text})',
+        ),
+        Wrong(
+            "ends each line itself, too",
+            "an empty line",
+            GUESS,
+            '{"type": "line.send", "text": text}',
+            '{"type": "line.send", "text": text + "\\n"}',
         ),
     ],
 }

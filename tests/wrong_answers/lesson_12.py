@@ -109,6 +109,21 @@ WRONG = {
             "group_send(self.group, event)",
             "send(self.channel_name, event)",
         ),
+        Wrong(
+            "lets each member read the frame",
+            "concerns: only the one who sent it",
+            SHOPPING,
+            '"item": json.loads(text_data)["item"]}',
+            '"frame": text_data}',
+            ((SHOPPING, 'event["item"]', 'json.loads(event["frame"])["item"]'),),
+        ),
+        Wrong(
+            "leaves without the code",
+            "first the exception below",
+            SHOPPING,
+            "    async def connect(self):\n",
+            "    async def disconnect(self):\n        pass\n\n    async def connect(self):\n",
+        ),
     ],
     "12.2": [
         Wrong(
@@ -200,6 +215,13 @@ WRONG = {
             LOOP,
             f"{LOOP}\n        await self.whisper_heard(event)",
         ),
+        Wrong(
+            "looks a name up among the channels",
+            "here it has ended, and left the room",
+            WHISPERS,
+            "[channel for channel, name in self.visitors.items() if name == to]",
+            "[self.visitors[to]]",
+        ),
     ],
     "12.3": [
         Wrong(
@@ -271,7 +293,7 @@ WRONG = {
         ),
         Wrong(
             "lets the client choose the type",
-            "if a frame tells of no goal",
+            "its type must be yours",
             SCORES,
             TOLD,
             'await self.channel_layer.group_send(self.group, {"type": "score.changed", '

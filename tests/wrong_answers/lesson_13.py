@@ -163,6 +163,13 @@ WRONG = {
                 ),
             ),
         ),
+        Wrong(
+            "forgets a colon in the signals",
+            "myapp/signals.py, line 21: SyntaxError",
+            SIGNALS,
+            "    if created and not raw:\n        url",
+            "    if created and not raw\n        url",
+        ),
     ],
     "13.3": [
         Wrong(
@@ -220,6 +227,13 @@ WRONG = {
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 """,
             "        await super().__call__(scope, receive, send)\n",
+        ),
+        Wrong(
+            "misspells the name of the signal",
+            "myapp/signals.py, line 19: NameError",
+            SIGNALS,
+            "@receiver(user_logged_out)",
+            "@receiver(user_logged_outs)",
         ),
     ],
 }

@@ -192,5 +192,19 @@ WRONG = {
             'os.environ.get("SITE_NAME", "asgi")',
             'os.environ.get("SITE_NAME", "asgi") + str(os.getpid())',
         ),
+        Wrong(
+            "forgets a comma",
+            "myproject/settings.py, line",
+            SETTINGS,
+            '"socket_timeout": None}],\n' + PREFIX,
+            '"socket_timeout": None}]\n' + PREFIX,
+        ),
+        Wrong(
+            "takes out an app that the admin needs",
+            "(admin.E406)",
+            SETTINGS,
+            '    "django.contrib.messages",\n',
+            "",
+        ),
     ],
 }
