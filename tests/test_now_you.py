@@ -21,6 +21,7 @@ NEEDED = {
     17: ("lesson-17-11", "lesson-17-40"),
     18: ("lesson-18-24",),
     22: ("lesson-22-11",),
+    23: ("lesson-23-26", "lesson-23-27", "lesson-23-28"),
     27: ("lesson-27-18", "lesson-27-19"),
     28: ("lesson-28-14",),
 }

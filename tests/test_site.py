@@ -597,3 +597,15 @@ def test_member_posts_without_any_script(window):
     page.fill("#id_text", "No script")
     page.click("main button")
     expect(page.locator("#posts li").last).to_contain_text("No script")
+
+
+def test_visitors_of_the_roll_out_say_less_than_a_room_takes():
+    """However slow a machine is: what a room refuses nobody hears, and lesson 27 called it lost."""
+    visitor, rooms = (
+        (SAMPLE / "finished" / path).read_text("utf-8")
+        for path in ("experiments/visitor.py", "myapp/rooms.py")
+    )
+    (pause,) = re.findall(r"^    pause = (\S+)", visitor, re.M)
+    ((rate, period),) = re.findall(r"^    rate, period = (\d+), (\S+)", rooms, re.M)
+    assert "await asyncio.sleep(self.pause)" in visitor
+    assert int(rate) * float(pause) > 1.5 * float(period)  # and what is sent again

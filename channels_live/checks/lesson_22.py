@@ -60,9 +60,18 @@ def _impatience(site: Site) -> float:
     return max((each for each in seconds if each < PING), default=0.0)
 
 
+def _pages_are_there(site: Site) -> None:
+    try:
+        site.page("/chat/", "whether pages are there as before: the `Host` that nginx hands on")
+    except NotYet as problem:
+        if problem.status in (502, 504):  # nginx's own words
+            problem.look = "whether nginx reaches daphne: `proxy_pass`, and how long it waits"
+        raise
+
+
 def check_22_1(site: Site) -> None:
     _serve_behind_nginx(site)
-    site.page("/chat/", "whether pages are there as before: the `Host` that nginx hands on")
+    _pages_are_there(site)
     path, here = "/ws/whoami/", {"address": "127.0.0.1"}
     opens = "what nginx tells daphne of a socket: two headers, not one"
     truth = "the address that nginx hands on: where the client really comes from"
@@ -82,11 +91,11 @@ def check_22_1(site: Site) -> None:
 
 def check_22_2(site: Site) -> None:
     _serve_behind_nginx(site)
-    site.page("/chat/", "whether pages are there as before")
+    _pages_are_there(site)
     name = word()
     path = f"/tea/?name={name}"
     first, last = f"data: {name}, the kettle is on\n\n", "data: tea!\n\n"
-    reaches = "whether `/tea/` reaches daphne, as the other pages do"
+    reaches = "whether `/tea/` reaches daphne, with this path, as the other pages do"
     silent = "how long nginx waits for the next piece: the kettle may take 20 seconds"
     gathers = "what nginx does with a piece of an answer: it gathers, or hands it on"
     sent = f"GET {path}"

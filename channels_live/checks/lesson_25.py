@@ -1,6 +1,7 @@
 """What is right in the exercises of lesson 25, Test all of it."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from channels_live.checks import Fits, NotYet, Site
@@ -129,13 +130,16 @@ def judge(site: Site, module: str, right: str, *faults: Fault) -> None:
     waits = "what your test waits for without a limit: it hangs"
     done, said = tests(right, waits, command)
     if "Ran 0 tests" in said:
-        look = "the names of your methods: Django runs those of the class that begin with `test_`"
+        look = (
+            "what Django runs: the methods of a class such as `SimpleTestCase` whose names begin "
+            "with `test_`. A function by itself is for pytest"
+        )
         raise NotYet(look, sent=command, got="Ran 0 tests", expected="a test")
     if done != 0:
         raise NotYet(
             "your test: here the consumer is as it should be",
             sent=command,
-            got="\n".join(re.findall(r"^(?:FAIL|ERROR|[\w.]*Error)\b.*", said, re.M)) or said,
+            got="\n".join(_failures(said, f"myapp/test_{module}.py")) or said,
             expected="OK",
         )
     for fault in faults:
@@ -144,3 +148,16 @@ def judge(site: Site, module: str, right: str, *faults: Fault) -> None:
         if done == 0:
             look = "a forgotten `await`" if "was never awaited" in said else fault.look
             raise NotYet(look, sent=sent, got="OK", expected="a test that fails")
+
+
+def _failures(said: str, path: str) -> Iterator[str]:
+    """Tell each failure of a run: the test, what it ended with, and the line of this file."""
+    for failure in said.split("=" * 70)[1:] or [said]:  # one that cannot be imported is no test
+        title, *rest = failure.split("-" * 70)
+        if rest:
+            yield title.strip().splitlines()[0]
+        traceback = rest[0] if rest else failure
+        ends = re.findall(r"^\s.*\n(\w\S*?(?:: .*)?)$", traceback, re.M)
+        lines = re.findall(rf'File ".*{path}", line (\d+)', traceback)
+        if ends:
+            yield f"{ends[-1]}, in {path}, line {lines[-1]}" if lines else ends[-1]

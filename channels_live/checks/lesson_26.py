@@ -50,19 +50,22 @@ class Reader:
 
         expected = f"id {at}, data {json.dumps(text)}"
         event: dict[str, str] = {}
-        got = "the end of the stream"
+        is_whole, got = False, "the end of the stream"
         try:
             for line in self._lines:
                 field, _, value = line.partition(":")
                 if field:
                     event[field] = value.removeprefix(" ")
                 elif "data" in event:
-                    got = ", ".join(f"{field} {value}" for field, value in sorted(event.items()))
+                    is_whole = True
                     break
         except httpx.HTTPError:
             got = f"nothing within {WAIT:g} seconds"
+        if event:
+            got = ", ".join(f"{field} {value}" for field, value in sorted(event.items()))
+            got += "" if is_whole else ", and no empty line that ends the event"
         with contextlib.suppress(KeyError, ValueError):
-            if (event["id"], json.loads(event["data"])) == (str(at), text):
+            if is_whole and (event["id"], json.loads(event["data"])) == (str(at), text):
                 return
         raise NotYet(look, sent=self.sent, got=got, expected=expected)
 
@@ -79,7 +82,7 @@ def _read(site: Site, last: int | None = None) -> Iterator[Reader]:
             url = site.server.url("/ticker/")
             answer = stack.enter_context(httpx.stream("GET", url, **options))
         except httpx.HTTPError:
-            look = "whether the stream begins: a GET is answered at once"
+            look = "whether the stream begins at once, with what has been said already"
             raise NotYet(look, sent=sent, got=f"nothing within {WAIT:g} seconds") from None
         if answer.status_code != 200:
             look = "what a GET is answered with"
@@ -179,6 +182,9 @@ def check_26_2(site: Site) -> None:
         give(train, 0, pieces[0])
         compare(train, pieces[1], False, whole)
         have = give(train, 0, pieces[1], broken)
+        train.abort()
+    with site.client(path) as train:
+        train.expect({"have": have}, broken)
         compare(train, pieces[1], True, broken)
         train.expect_close(1000, ends)
     path = f"/ws/film/{word()}/"

@@ -111,6 +111,12 @@ def check_28_1(site: Site) -> None:
             anna.send({"code": f" {CODE.lower()} ", "key": key, "name": name})
             anna.expect({"is": "joined", "name": name}, ONLY)
             _here(screen, name, after=anna.sent)
+            with site.client("/ws/learner/") as stranger:
+                stranger.send({"code": word(), "key": key, "name": name})
+                _refused(stranger, ONLY)
+                stranger.close()
+            screen.sent = "a wrong code, and the end of that connection"
+            screen.expect_nothing("who is gone: who came with a wrong code was never here")
             with site.client("/ws/learner/") as second:
                 _join(second, key, name, name, KNOWN)
                 second.close()
@@ -179,27 +185,32 @@ def check_28_2(site: Site) -> None:
         site.client("/ws/learner/") as anna,
         site.client("/ws/learner/") as ben,
     ):
+
+        def report(client: Client, *fields: Any) -> None:
+            _report(client, *fields)
+            screen.sent = other_screen.sent = f"{shown(client.sent)}, by a learner"
+
         _join(anna, word() * 4, name, name)
         _join(ben, word() * 4, other, other)
         works = {"12.1": ("not attempted", 0)}
-        _report(anna, 1, "12.1", *works["12.1"])
+        report(anna, 1, "12.1", *works["12.1"])
         _row(ROWS, name, works, screen, other_screen)
         works["12.1"] = ("not yet", 1)
-        _report(anna, 2, "12.1", *works["12.1"])
+        report(anna, 2, "12.1", *works["12.1"])
         _row(NEWEST, name, works, screen, other_screen)
         works["112.213"] = ("not yet", 7)
-        _report(anna, 3, "112.213", *works["112.213"])
+        report(anna, 3, "112.213", *works["112.213"])
         _row(ROWS, name, works, screen, other_screen)
-        _report(ben, 1, "12.1", "not yet", 4)
+        report(ben, 1, "12.1", "not yet", 4)
         _row(ROWS, other, {"12.1": ("not yet", 4)}, screen, other_screen)
         works["12.1"] = ("right", 2)
-        _report(anna, 4, "12.1", *works["12.1"])
+        report(anna, 4, "12.1", *works["12.1"])
         _row(NEWEST, name, works, screen, other_screen)
         works["12.1"] = ("right", 3)
-        _report(anna, 5, "12.1", "not yet", 3)
+        report(anna, 5, "12.1", "not yet", 3)
         _row(EARNED, name, works, screen, other_screen)
         works["112.213"] = ("right", 8)
-        _report(anna, 6, "112.213", "right", 8)
+        report(anna, 6, "112.213", "right", 8)
         _row(NEWEST, name, works, screen, other_screen)
         good = {"do": "report", "number": 9, "exercise": "12.2", "state": "right", "tries": 1}
         for change in (
@@ -226,11 +237,11 @@ def check_28_2(site: Site) -> None:
             anna.send({key: value for key, value in good.items() if key != field})
             _refused(anna, TYPES)
         screen.expect_nothing(TYPES)
-        _report(anna, 0, "12.3", "not yet", 0)
+        report(anna, 0, "12.3", "not yet", 0)
         works["12.3"] = ("not yet", 0)
         _row(TYPES, name, works, screen, other_screen)
         works["1.1"] = ("right", MOST)
-        _report(anna, MOST, "1.1", *works["1.1"])
+        report(anna, MOST, "1.1", *works["1.1"])
         _row(TYPES, name, works, screen, other_screen)
 
 
@@ -267,6 +278,7 @@ def check_28_3(site: Site) -> None:
             _join(anna, key, name, name)
             once = {"is": "work", **work("12.1", "not yet", 1)}
             _report(anna, 1, "12.1", "not yet", 1)
+            screen.sent = f"{shown(anna.sent)}, by a learner"
             screen.expect(once, CHANGED)
             for _ in range(2):  # screens may be told again, or not: nothing has changed
                 _report(anna, 1, "12.1", "not yet", 1)
@@ -276,6 +288,7 @@ def check_28_3(site: Site) -> None:
                         raise NotYet(REPEAT, sent=sent, got=told, expected=once)
             tries = number(5, 90)
             _report(anna, 6, "12.1", "right", tries)
+            screen.sent = f"{shown(anna.sent)}, by a learner"
             now = {"is": "work", **work("12.1", "right", tries)}
             for _ in range(3):  # one that is told again may come late
                 if as_json(told := screen.receive(COUNTED, now)) != once:
@@ -295,6 +308,7 @@ def check_28_3(site: Site) -> None:
             _join(anna, key, name, name)
             anna.send(kept)
             anna.expect(saved, PROMISE)
+            screen.sent = f"{shown(anna.sent)}, by a learner"
             screen.expect({"is": "work", **work("12.2", "right", 2)}, CHANGED)
             _open_in_a_busy_minute(site, anna)
 

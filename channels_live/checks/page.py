@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 from channels_live.checks.client import Client
-from channels_live.checks.not_yet import NotYet
+from channels_live.checks.not_yet import NotYet, shown
 from channels_live.checks.site import Site
 
 _VOID = {
@@ -93,8 +93,9 @@ class Page:
             None,
         )
 
-    def take(self, frame: str) -> None:
-        """Swap each element of a frame to its place. One without a place changes nothing."""
+    def take(self, frame: str) -> bool:
+        """Swap each element of a frame to its place. Return whether one had a place."""
+        had_place = False
         for element in parse(frame).elements:
             style = element.attributes.pop("hx-swap-oob", "true")
             style, _, selector = style.partition(":")
@@ -102,6 +103,8 @@ class Page:
             for target, parent in list(self.root.walk()):
                 if name is not None and target.attributes.get("id") == name:
                     _swap(style, target, parent, element)
+                    had_place = True
+        return had_place
 
 
 def _swap(style: str, target: Element, parent: Element, element: Element) -> None:
@@ -134,13 +137,19 @@ class View:
     def __init__(self, site: Site, client: Client, page: str, look: str) -> None:
         self.client = client
         self.page = Page(site.page(page, look).text)
+        self.nowhere = ""  # tells of the newest frame, if none of it had a place in the page
 
-    def element(self, name: str, look: str) -> Element:
-        """Take in all that has come, and return the element with this id."""
+    def take_in(self, look: str) -> None:
+        """Take in all that has come."""
         for frame in self.client.pending(look):
             if not isinstance(frame, str):
                 raise NotYet(look, sent=self.client.sent, got=frame, expected="a frame of text")
-            self.page.take(frame)
+            has_place = self.page.take(frame)
+            self.nowhere = "" if has_place else f"; no `id` in the page is that of {shown(frame)}"
+
+    def element(self, name: str, look: str) -> Element:
+        """Take in all that has come, and return the element with this id."""
+        self.take_in(look)
         if (element := self.page.find(name)) is not None:
             return element
         got = f"the page has lost the element with the id {name}"
@@ -153,6 +162,9 @@ class View:
         if isinstance(expected, list):
             got = [child.text for child in element.elements]
         if got != expected:
-            shown = f"in the page's {name}: {got or 'nothing'}"
+            beside = " ".join("".join(c for c in element.children if isinstance(c, str)).split())
+            if isinstance(got, list) and beside:
+                got = f"{got or 'no element'}, and the text {beside}"
+            seen = f"in the page's {name}: {got or 'nothing'}{self.nowhere}"
             wanted = f"in the page's {name}: {expected or 'nothing'}"
-            raise NotYet(look, sent=self.client.sent, got=shown, expected=wanted)
+            raise NotYet(look, sent=self.client.sent, got=seen, expected=wanted)

@@ -7,6 +7,9 @@ CONNECTION = '            proxy_set_header Connection "upgrade";\n'
 UPGRADE = "            proxy_set_header Upgrade $http_upgrade;\n"
 ADDRESS = "X-Forwarded-For $remote_addr;"
 BUFFERS = "            proxy_buffering off;\n"
+PASSED = """            proxy_pass http://site;
+            proxy_set_header Host $http_host;
+"""
 TRY = """    try:
         ask()
     except Exception:  # whatever it is, it does not work
@@ -62,6 +65,13 @@ WRONG = {
             "            proxy_set_header Host $http_host;\n",
             "            proxy_set_header Host site;\n",
         ),
+        Wrong(
+            "leads to where nobody listens",
+            "whether nginx reaches daphne",
+            CONF,
+            "http://unix:run/one.sock",
+            "http://unix:run/site.sock",
+        ),
     ],
     "22.2": [
         Wrong("goes on gathering", "it gathers, or hands it on", CONF, BUFFERS, ""),
@@ -107,6 +117,13 @@ WRONG = {
             CONF,
             "            proxy_set_header Host $http_host;\n" + BUFFERS,
             BUFFERS,
+        ),
+        Wrong(
+            "hands on another path",
+            "with this path, as the other pages do",
+            CONF,
+            PASSED + BUFFERS,
+            PASSED.replace("//site", "//site/") + BUFFERS,
         ),
     ],
     "22.3": [

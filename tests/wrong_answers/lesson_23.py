@@ -12,6 +12,10 @@ MAY = """        if cache.get(key, 0) >= MOST:
 RIGHT = """        if guess == WORD:
             return {"open": True}
 """
+COUNT = """        if not cache.touch(key, MINUTE):  # else the minute begins anew
+            cache.add(key, 0, timeout=MINUTE)
+        cache.incr(key)
+"""
 
 WRONG = {
     "23.1": [
@@ -40,6 +44,13 @@ WRONG = {
             LOST,
             TEXT,
             TEXT + '\n        content["lost"] = content["lost"].splitlines()[0]',
+        ),
+        Wrong(
+            "keeps the first line only",
+            "that was lost, all of it",
+            LOST,
+            'logger.warning("lost: %r", content["lost"])',
+            'logger.warning("lost: %r", content["lost"].splitlines()[0])',
         ),
     ],
     "23.2": [
@@ -99,6 +110,13 @@ WRONG = {
             "            self.weights.clear()\n",
             "",
         ),
+        Wrong(
+            "counts the bytes of a text",
+            "up to 10,000 characters",
+            SCALES,
+            "len(frame)",
+            "len(frame if isinstance(frame, bytes) else frame.encode())",
+        ),
     ],
     "23.3": [
         Wrong("asks nobody to wait", "on all of their sockets", VAULT, MAY, ""),
@@ -154,7 +172,13 @@ WRONG = {
             'f"guess.{who(self.scope)}"',
             '"guess"',
         ),
-        Wrong("keeps the count for ever", "and no longer", VAULT, "timeout=MINUTE", "timeout=None"),
+        Wrong(
+            "keeps the count for ever",
+            "and no longer",
+            VAULT,
+            "touch(key, MINUTE)",
+            "touch(key, None)",
+        ),
         Wrong(
             "begins the minute anew with each guess",
             "and no longer",
@@ -166,8 +190,24 @@ WRONG = {
             "keeps the count for a moment",
             "how long nobody's guess is heard",
             VAULT,
-            "timeout=MINUTE",
-            "timeout=MINUTE // 3",
+            "touch(key, MINUTE)",
+            "touch(key, MINUTE // 3)",
+        ),
+        Wrong(
+            "counts with aincr, which forgets the time",
+            "and no longer",
+            VAULT,
+            "sync_to_async(self.answer)",
+            "self.answer",
+            (
+                (VAULT, "    def answer", "    async def answer"),
+                (VAULT, "if cache.get(", "if await cache.aget("),
+                (
+                    VAULT,
+                    COUNT,
+                    "        await cache.aadd(key, 0, MINUTE)\n        await cache.aincr(key)\n",
+                ),
+            ),
         ),
     ],
 }

@@ -75,6 +75,37 @@ WRONG = {
             'self.show("beforeend", [event["text"]])',
             'self.show("innerHTML", [event["text"]])',
         ),
+        Wrong(
+            "joins what is marked as safe, and so loses the mark",
+            "no element, and the text <li title=",
+            GUESTS,
+            'entries = format_html_join("", \'<li title="{}">{}</li>\', pairs)',
+            'entries = "".join(format_html(\'<li title="{}">{}</li>\', *pair) for pair in pairs)',
+        ),
+        Wrong(
+            "adds at the beginning", "it is added at the end", GUESTS, '"beforeend"', '"afterbegin"'
+        ),
+        Wrong(
+            "shows whoever comes the newest first",
+            "in the order in which they were written",
+            GUESTS,
+            'filter(room="guests")]',
+            'filter(room="guests").order_by("-pk")]',
+        ),
+        Wrong(
+            "does not say where it belongs",
+            "no `id` in the page is that of <ul hx-swap-oob",
+            GUESTS,
+            '<ul id="guests" hx-swap-oob',
+            "<ul hx-swap-oob",
+        ),
+        Wrong(
+            "sends a fragment as JSON",
+            'no `id` in the page is that of "<ul',
+            GUESTS,
+            "await self.send(text_data=format_html(fragment, swap, entries))",
+            "await self.send_json(format_html(fragment, swap, entries))",
+        ),
     ],
     "24.2": [
         Wrong(
@@ -143,6 +174,20 @@ WRONG = {
                     f"{IMPORT}from django.utils.safestring import mark_safe\n",
                 ),
             ),
+        ),
+        Wrong(
+            "names a method that is not there",
+            "first the exception below; then what all pages show after a bid",
+            AUCTION,
+            '"type": "bid.made"',
+            '"type": "bid.taken"',
+        ),
+        Wrong(
+            "does not say where the refusal belongs",
+            "none; no `id` in the page is that of <p hx-swap-oob",
+            AUCTION,
+            '<p id="refusal" hx',
+            "<p hx",
         ),
     ],
     "24.3": [

@@ -44,6 +44,20 @@ WRONG = {
             "        await bell.disconnect()",
             "        await bell.receive_json_from(timeout=1)",
         ),
+        Wrong(
+            "does not wait at all",
+            "asyncio.queues.QueueEmpty, in myapp/test_bell.py, line 14",
+            BELL,
+            "await bell.receive_json_from(timeout=2)",
+            "bell.output_queue.get_nowait()",
+        ),
+        Wrong(
+            "forgets a colon",
+            "SyntaxError: expected ':', in myapp/test_bell.py, line 12",
+            BELL,
+            "for number in (1, 2, 3):",
+            "for number in (1, 2, 3)",
+        ),
     ],
     "25.2": [
         Wrong(
@@ -94,6 +108,13 @@ WRONG = {
             "def test_three",
             "def three",
             ((GATE, "def test_each", "def each"),),
+        ),
+        Wrong(
+            "writes functions, as for pytest",
+            "A function by itself is for pytest",
+            GATE,
+            "",
+            "async def test_nothing():\n    assert True\n",
         ),
     ],
 }

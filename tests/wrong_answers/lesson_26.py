@@ -51,6 +51,20 @@ WRONG = {
             "READERS.discard(reader)",
             "pass",
         ),
+        Wrong(
+            "does not end an event",
+            "no empty line that ends the event",
+            TICKER,
+            "data: {data}\\n\\n",
+            "data: {data}\\n",
+        ),
+        Wrong(
+            "begins with what is new",
+            "with what has been said already",
+            TICKER,
+            '    READERS.add(reader)\n    try:\n        yield ": welcome\\n\\n"\n',
+            "    READERS.add(reader)\n    last = len(NEWS)\n    try:\n",
+        ),
     ],
     "26.2": [
         Wrong(
@@ -101,6 +115,13 @@ WRONG = {
             "            await self.close(4413)\n            return\n",
         ),
         Wrong("is too strict", "100,000 bytes", FILMS, "> LARGEST", ">= LARGEST"),
+        Wrong(
+            "begins anew, and leaves what was broken",
+            "it is thrown away, and begins anew",
+            FILMS,
+            "self.film.clear()",
+            "self.film = bytearray()",
+        ),
     ],
     "26.3": [
         Wrong(

@@ -7,6 +7,9 @@ DOWN = "            OPEN.dec()\n"
 LABEL = '"client" if self.code >= 3000 else self.code'
 FIRST = "        await asyncio.wait([task], timeout=0.5)\n        await send"
 LAST = "        await asyncio.wait([task], timeout=0.5)\n        task.cancel()\n"
+GATHER = (
+    "        await asyncio.gather(*(self.end(task, send) for task, send in self.serving.items()))"
+)
 GOES_DOWN = "        self.code = code\n        OPEN.dec()\n"
 
 WRONG = {
@@ -85,9 +88,31 @@ WRONG = {
             "does not wait for its coroutines",
             "what was being made",
             KITCHEN,
-            "        await asyncio.gather(*(self.end(task, send) "
-            "for task, send in self.serving.items()))",
+            GATHER,
             "        for task, send in self.serving.items():\n            self.end(task, send)",
+        ),
+        Wrong(
+            "lets one client wait for the other",
+            "within two seconds: all",
+            KITCHEN,
+            GATHER,
+            "        for task, send in list(self.serving.items()):\n"
+            "            await self.end(task, send)",
+        ),
+        Wrong(
+            "changes what it goes through",
+            "dictionary changed size during iteration, in myapp/kitchen.py, line ",
+            KITCHEN,
+            GATHER,
+            "        for task, send in self.serving.items():\n"
+            "            await self.end(task, send)",
+        ),
+        Wrong(
+            "waits with what raises at the end of its time",
+            "TimeoutError, in myapp/kitchen.py, line ",
+            KITCHEN,
+            "        await asyncio.wait([task], timeout=0.5)\n        await send",
+            "        await asyncio.wait_for(task, timeout=0.5)\n        await send",
         ),
     ],
     "27.3": [
@@ -147,6 +172,20 @@ WRONG = {
             LINES,
             "[^&\\s]*",
             "\\w*",
+        ),
+        Wrong(
+            "asks for what a record has later",
+            "no attribute 'message', in myapp/lines.py, line 9",
+            LINES,
+            "record.getMessage()",
+            "record.message",
+        ),
+        Wrong(
+            "hides in the finished line, and its end too",
+            "no object: {",
+            LINES,
+            "return json.dumps(line)",
+            "return hidden(json.dumps(line))",
         ),
     ],
 }

@@ -94,6 +94,13 @@ WRONG = {
             "    if key not in NAMES:\n",
             "    if True:\n",
         ),
+        Wrong(
+            "takes who has come for who is in",
+            "who came with a wrong code was never here",
+            CLASSROOM,
+            "        if not constant_time_compare",
+            '        self.key = content["key"]\n        if not constant_time_compare',
+        ),
     ],
     "28.2": [
         Wrong(

@@ -9,18 +9,20 @@ from websockets import ConnectionClosed, InvalidHandshake
 class Visitor:
     """Talks in a room as the page does: with keys, and it comes back.
 
-    join: returns a connection to a path. name: stands in each message.
+    join: returns a connection to a path. name: stands in each message. room: where it talks.
     """
 
-    def __init__(self, join, name):
-        self.join, self.name = join, name
+    pause = 1.0  # seconds between two messages: a room takes 20 of a connection in 10
+
+    def __init__(self, join, name, room="hall"):
+        self.join, self.name, self.room = join, name, room
         self.said, self.outbox, self.last, self.heard = 0, {}, 0, []
         self.codes, self.refused, self.talks = set(), 0, True
 
     async def stay(self):
         while True:
             try:
-                async with self.join(f"/ws/chat/hall/?after={self.last}") as socket:
+                async with self.join(f"/ws/chat/{self.room}/?after={self.last}") as socket:
                     for key, message in list(self.outbox.items()):
                         await self.send(socket, message, key)
                     talking = asyncio.create_task(self.talk(socket))
@@ -41,7 +43,7 @@ class Visitor:
                 key = f"{self.name}-{self.said}"
                 self.outbox[key] = f"{self.name} says {self.said}"
                 await self.send(socket, self.outbox[key], key)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(self.pause)
 
     async def send(self, socket, message, key):
         await socket.send(json.dumps({"message": message, "key": key}))
