@@ -113,7 +113,7 @@ def check_17_3(site: Site) -> None:
     environment = {"BEAT": str(BEAT), "PATIENCE": str(PATIENCE)}
     at_once(site.migrate, lambda: site.serve(environment=environment))
     site.alone = False  # something comes although nobody has sent anything
-    anna, ben, ghost, room = (word() for _ in range(4))
+    anna, ben, room, *ghosts = (word() for _ in range(5))
     path = f"/ws/hall/{room}/?name="
     lists = "what is shown when somebody comes or goes: as in lesson 13"
     laid = "how long somebody is shown who gives no sign of life: forget them after PATIENCE"
@@ -132,10 +132,11 @@ def check_17_3(site: Site) -> None:
                 frame = in_anna.websocket.recv(timeout=left)
                 if as_json(frame) != both:
                     raise NotYet(lives, sent="nothing for a while", got=frame, expected=both)
-        site.page("/ghost/", "whether myapp/ghosts.py is as it was", 204, "POST",
-                  content=f"{room} {ghost}")  # fmt: skip
-        in_anna.sent = in_ben.sent = f"the hello of {ghost}, who then is silent"
-        read_until({"here": sorted([anna, ben, ghost])}, lists, in_anna, in_ben)
+        for ghost in ghosts:
+            site.page("/ghost/", "whether myapp/ghosts.py is as it was", 204, "POST",
+                      content=f"{room} {ghost}")  # fmt: skip
+        in_anna.sent = in_ben.sent = f"the hello of {' and '.join(ghosts)}, who then are silent"
+        read_until({"here": sorted([anna, ben, *ghosts])}, lists, in_anna, in_ben)
         read_until(both, laid, in_anna, in_ben)
         in_ben.abort()
         in_anna.sent = "the end of another client's connection"
