@@ -119,7 +119,7 @@ def check_16_3(site: Site) -> None:
     others = "which windows read a draft: all others of the same member, with any session"
     itself = "the window that has sent: it has the draft already, and reads nothing"
     private = "who reads a draft: only windows of the same member"
-    own_words = "what goes into the event, and on to a window: only the draft, whatever else the client sends"
+    own_words = "what goes into event and frame: only the draft, whatever else the client sends"
     bad = "what a frame is answered with that has no draft, or one that is no text"
 
     with site.client(path, "what a stranger gets: accept first, and then close") as stranger:
