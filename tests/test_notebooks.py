@@ -230,6 +230,13 @@ def test_something_is_shown_live(page):
 
 
 @every_lesson
+def test_cell_that_runs_twice_starts_no_second_server(page):
+    """Two workers of lesson 15 became three: a report was made three times, and said to be two."""
+    for cell in page.code:
+        assert "fallback=False" not in cell.source or "except ServerError" in cell.source
+
+
+@every_lesson
 def test_code_cells_are_short_and_wait_for_events(page):
     counts = [sum(map(bool, map(str.strip, cell.source.split("\n")))) for cell in page.typed]
     assert statistics.median(counts) <= 4, sorted(counts)
