@@ -18,7 +18,9 @@ from channels_live.progress import NOT_ATTEMPTED, NOT_YET, RIGHT, Progress
 from channels_live.server import ServerError
 from channels_live.workspace import LessonError
 
-ENDED_BY_EXCEPTION = re.compile(r"HTTP 500\b|close 1011\b|nothing\b|no call\b|an exception\b")
+ENDED_BY_EXCEPTION = re.compile(
+    r"HTTP 500\b|close 1011\b|nothing\b|no c(?:all|lose)\b|an exception\b"
+)
 FILES_ARE_WRITTEN = "a cell writes its file only when you run it, and an editor when you save"
 
 
@@ -234,7 +236,8 @@ class Exercise(WorkingCopy):
 def exception_first(details: Mapping[str, str], trouble: Mapping[str, str]) -> dict[str, str]:
     """Return the details of a check, with an exception that has ended it as the first to look at.
 
-    Else they would send to what is right: a text "letter by letter", where none could be sent.
+    Else they would send to what is right: a text "letter by letter", where none could be sent. It
+    is the first also where nothing has come, as from a worker or a task that has raised.
     """
     look = details.get("look at", "")
     ended = "your code raised" in trouble and ENDED_BY_EXCEPTION.match(details.get("got", ""))

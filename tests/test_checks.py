@@ -9,6 +9,7 @@ from channels_live.checks import RAISED, NotYet, Site, at_once
 from channels_live.checks import client as clients
 from channels_live.checks.broker import broker
 from channels_live.checks.lesson_18 import FIRST, doubles
+from channels_live.checks.site import ENDS
 from channels_live.kernel import KERNEL
 from channels_live.server import command as commands
 
@@ -65,6 +66,86 @@ def test_exception_in_any_server_is_told(served, which):
     with pytest.raises(NotYet), served[which].client("/ws/broken/"):
         pass
     assert "out of order" in served[0].trouble()["your code raised"]
+
+
+@pytest.mark.live
+def test_connection_that_ends_where_a_check_reads_by_itself_is_not_yet(served):
+    with pytest.raises(NotYet) as problem, served[0].client("/ws/echo/") as client:
+        client.websocket.close()
+        client.websocket.recv()
+    assert (problem.value.look, problem.value.sent) == (ENDS, "GET /ws/echo/")
+    assert problem.value.got.startswith("close 1000")
+
+
+TASKS = """
+import asyncio
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+
+class TaskConsumer(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        self.task = asyncio.create_task(self.work())
+        await asyncio.wait([self.task])
+        await self.send("done")
+
+    async def work(self):
+        raise LookupError("in a task")
+
+    async def disconnect(self, code):
+        self.task.cancel()  # from now on asyncio says nothing of it
+
+
+websocket_urlpatterns.append(path("ws/task/", TaskConsumer.as_asgi()))
+"""
+
+
+@pytest.mark.live
+def test_exception_that_a_task_holds_is_told(site):
+    with (site / "myapp/routing.py").open("a", encoding="utf-8") as routing:
+        routing.write(TASKS)
+    with Site(site) as served:
+        served.serve()
+        with served.client("/ws/task/") as client:
+            client.send("go")
+            assert client.receive("the task") == "done"
+        served.events()
+        assert not served.errors()
+        raised = served.trouble()["your code raised"]
+        assert raised.startswith("LookupError: in a task, in myapp/routing.py, line ")
+
+
+AT_WORK = """
+from channels.generic.websocket import WebsocketConsumer
+
+
+class AtWorkConsumer(WebsocketConsumer):
+    def receive(self, text_data=None, bytes_data=None):
+        raise RuntimeError(text_data)
+
+
+websocket_urlpatterns.append(path("ws/at-work/", AtWorkConsumer.as_asgi()))
+"""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("said", "is_told"),
+    [
+        ("cannot schedule new futures after interpreter shutdown", False),
+        ("cannot schedule new futures after shutdown", True),  # of a pool that was closed
+    ],
+)
+def test_what_the_end_of_its_server_has_stopped_is_nobodys_fault(site, forked, said, is_told):
+    """A worker in the midst of its work raises when the check has ended it, and seemed to err."""
+    with (site / "myapp/routing.py").open("a", encoding="utf-8") as routing:
+        routing.write(AT_WORK)
+    with Site(site) as served:
+        served.serve()
+        with served.client("/ws/at-work/") as client:
+            client.send(said)
+            client.expect_close(1011, "the end")
+        assert bool(served.trouble()) == is_told
 
 
 FLOOD = """

@@ -240,7 +240,8 @@ def test_who_changed_a_cell_and_did_not_run_it_is_told(exercise):
 def test_exception_that_ended_it_is_what_to_look_at_first():
     raised = {"your code raised": "TypeError: no, in myapp/stops.py, line 9"}
     told = {"sent": "GET /", "look at": "the text, letter by letter"}
-    for got in ("HTTP 500", "close 1011", "nothing within 3 seconds", "no call", "an exception"):
+    raising = ("HTTP 500", "close 1011", "nothing within 3 seconds", "no call", "an exception")
+    for got in (*raising, "no close, and the server"):
         (look,) = (
             exception_first(told | {"got": got}, raised).items() - (told | {"got": got}).items()
         )

@@ -180,6 +180,25 @@ def test_last_fault_of_a_repair_has_its_own_hint_first(number, said, hint):
     assert in_order(task.hints, said)[0].startswith(hint)
 
 
+NAMES = re.compile(r"""\{% url '(\w+)'""")
+SOCKET = re.compile(r'openSocket\("/(\w+/\w+/)"')
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if 15 <= task.lesson <= 21],
+                         ids=lambda task: task.number)  # fmt: skip
+def test_head_of_each_page_has_what_it_needs(task, answer):
+    """Who logged in at 20.2 met a NoReverseMatch: its urls.py had no notifications."""
+    folder = answer(task, task.files(solved=True))
+    base = (folder / "myapp/templates/myapp/base.html").read_text(encoding="utf-8")
+    urls = "".join(path.read_text(encoding="utf-8") for path in folder.glob("my*/urls.py"))
+    for name in NAMES.findall(base):
+        assert f'name="{name}"' in urls or name in ("login", "logout"), name
+    routing = (folder / "myapp/routing.py").read_text(encoding="utf-8")
+    home = (folder / "myapp/templates/myapp/home.html").read_text(encoding="utf-8")
+    for path in SOCKET.findall(base + home):
+        assert f'path("{path}"' in routing, path
+
+
 # Nothing is unlisted
 
 

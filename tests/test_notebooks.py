@@ -27,6 +27,8 @@ NOTES = re.compile(r"<details><summary>For instructors</summary>.*?</details>", 
 MAP = re.compile(r"<!-- made by make build -->.*?<!-- end -->", re.S)  # grows with each lesson
 FOLD = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.S)
 FOR_THE_EYE = "await asyncio.sleep(1)  # so that your eyes can follow"  # waits for nothing
+FIRST_LIVE = 5  # from this lesson on, something is shown beside the notebook
+NOTHING_TO_SEE = {23}  # its attackers are no pages, and its log is read at once
 WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer, besides code
 OFFICIAL = {
     "asgi.readthedocs.io": "/en/latest/",
@@ -219,6 +221,19 @@ def test_links_lead_to_files(page):
 def test_first_code_makes_the_lesson_and_last_stops_the_server(page):
     assert f"Lesson({page.number})" in page.code[0].source
     assert page.code[-1].source == "server.stop()"
+
+
+@every_lesson
+def test_something_is_shown_live(page):
+    shown = any(re.search(r"\.(watch|page|stage)\(", cell.source) for cell in page.typed)
+    assert shown or page.number < FIRST_LIVE or page.number in NOTHING_TO_SEE
+
+
+@every_lesson
+def test_cell_that_runs_twice_starts_no_second_server(page):
+    """Two workers of lesson 15 became three: a report was made three times, and said to be two."""
+    for cell in page.code:
+        assert "fallback=False" not in cell.source or "except ServerError" in cell.source
 
 
 @every_lesson

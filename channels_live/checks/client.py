@@ -46,7 +46,7 @@ class Client:
         except _Silence as silence:
             got = f"nothing{silence}"
         except ConnectionClosed as closed:
-            got = _close(closed)
+            got = told(closed)
         raise NotYet(look, sent=self.sent, got=got, expected=expected)
 
     def expect(
@@ -87,7 +87,7 @@ class Client:
         try:
             frame = self._arrived()
         except ConnectionClosed as closed:
-            frame = _close(closed)
+            frame = told(closed)
         if frame is not None:
             raise NotYet(look, sent=self.sent, got=frame, expected="nothing")
 
@@ -100,7 +100,7 @@ class Client:
             while left() and (frame := self._arrived()) is not None:
                 frames.append(frame)
         except ConnectionClosed as closed:
-            raise NotYet(look, sent=self.sent, got=_close(closed)) from None
+            raise NotYet(look, sent=self.sent, got=told(closed)) from None
         return frames
 
     def expect_close(self, code: int, look: str, *mistakes: tuple[int, str]) -> None:
@@ -120,7 +120,7 @@ class Client:
             if received == code:
                 return
             look = dict(mistakes).get(received, look)
-            got = _close(closed)
+            got = told(closed)
         raise NotYet(look, sent=self.sent, got=got, expected=f"close {code}")
 
     def close(self, code: int = 1000) -> None:
@@ -164,7 +164,8 @@ class _Silence(Exception):
     """No frame has come. Its text says since when."""
 
 
-def _close(closed: ConnectionClosed) -> str:
+def told(closed: ConnectionClosed) -> str:
+    """Return how a connection has ended, as a check tells it."""
     if not closed.rcvd:
         return "the connection was dropped"
     code = closed.rcvd.code

@@ -1,6 +1,6 @@
 """What is right in the exercises of lesson 16, Know your members."""
 
-from channels_live.checks import Fits, Site, at_once, word
+from channels_live.checks import Fits, NotYet, Site, at_once, word
 from channels_live.checks.frames import expect_error, has_left
 from channels_live.checks.sessions import log_out, member, new_sessions
 
@@ -76,6 +76,8 @@ def check_16_2(site: Site) -> None:
     stays = "what a member gets who is not staff: an error, and the connection stays"
     gone = "who gets no key any more: somebody who is gone, and is closed with 4401"
     ended = "whether the session is still there: after a log-out there is none"
+    own = 'what is answered to staff: `{"key": …}`, with the key that was asked for'
+    closed = "what your method does when it has closed: nothing more. `close` does not end it"
 
     def becomes(name: str, role: str) -> None:
         site.page("/office/", "whether myapp/office.py is as it was", 204, "POST",
@@ -86,7 +88,7 @@ def check_16_2(site: Site) -> None:
 
         def gets(key: str) -> None:
             in_anna.send({"key": key})
-            in_anna.expect({"key": key}, now)
+            in_anna.expect({"key": key}, now, (lambda got: _has(got, key=key), own))
 
         in_anna.send({"key": word()})
         expect_error(in_anna, stays)
@@ -104,17 +106,20 @@ def check_16_2(site: Site) -> None:
         log_out(site, "whether the site still works", of_ben)
         in_ben.send({"key": "cellar"})
         in_ben.expect_close(4401, ended)
+    if site.errors():
+        raise NotYet(closed, sent=in_ben.sent, got="an exception")
 
 
 def check_16_3(site: Site) -> None:
-    anna, ben = f"{word()}ö", word()
+    ben = word()
+    anna = f"{ben}中"  # without what a group's name cannot have, they would be one
     (at_home, at_work, of_ben), _ = at_once(lambda: new_sessions(site, anna, anna, ben), site.serve)
     path = "/ws/draft/"
     told = "what a stranger gets: let in, and then closed with a code that says why"
     others = "which windows read a draft: all others of the same member, with any session"
     itself = "the window that has sent: it has the draft already, and reads nothing"
     private = "who reads a draft: only windows of the same member"
-    own_words = "what goes into the event: only the draft, whatever else the client sends"
+    own_words = "what goes into event and frame: only the draft, whatever else the client sends"
     bad = "what a frame is answered with that has no draft, or one that is no text"
 
     with site.client(path, "what a stranger gets: accept first, and then close") as stranger:
@@ -128,11 +133,17 @@ def check_16_3(site: Site) -> None:
         def shares(frame: dict[str, str], look: str) -> None:
             home.send(frame)
             work.sent = in_ben.sent = f"{home.sent!s}, by another window"
-            work.expect({"draft": frame["draft"]}, look)
+            draft = frame["draft"]
+            work.expect({"draft": draft}, look, (lambda got: _has(got, draft=draft), own_words))
             home.expect_nothing(itself)
             in_ben.expect_nothing(private)
 
-        shares({"draft": f"{word()} {word()}"}, others)
+        draft = {"draft": f"{word()} {word()}"}
+        shares(draft, others)
+        work.send(draft)
+        home.sent = f"{work.sent!s}, by another window"
+        home.expect(draft, "which window has sent a draft: two may send the same text")
+        work.expect_nothing(itself)
         for frame in ([word()], {word(): word()}, {"draft": 7}, {"draft": None}):
             home.send(frame)
             expect_error(home, bad)
@@ -144,3 +155,8 @@ def check_16_3(site: Site) -> None:
             gone.abort()
         has_left(site)
         shares({"draft": word()}, others)
+
+
+def _has(got: object, **content: str) -> bool:
+    """Tell whether what a frame says has this, and maybe more."""
+    return isinstance(got, dict) and content.items() <= got.items()

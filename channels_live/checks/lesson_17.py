@@ -36,6 +36,8 @@ HINTS = {
 }
 
 BEAT, PATIENCE = 0.1, 0.5  # seconds
+SLOWER = 3  # times, at the second attempt
+LIVES = "who is forgotten: never somebody who is there. Does each of them send a sign of life?"
 
 
 def check_17_1(site: Site) -> None:
@@ -110,14 +112,23 @@ def check_17_2(site: Site) -> None:
 
 
 def check_17_3(site: Site) -> None:
-    environment = {"BEAT": str(BEAT), "PATIENCE": str(PATIENCE)}
+    try:
+        _meet(site, BEAT, PATIENCE)
+    except NotYet as problem:
+        if problem.look != LIVES:
+            raise
+        # a computer that stands still for a moment looks like that too
+        _meet(site, SLOWER * BEAT, SLOWER * PATIENCE)
+
+
+def _meet(site: Site, beat: float, patience: float) -> None:
+    environment = {"BEAT": str(beat), "PATIENCE": str(patience)}
     at_once(site.migrate, lambda: site.serve(environment=environment))
     site.alone = False  # something comes although nobody has sent anything
-    anna, ben, ghost, room = (word() for _ in range(4))
+    anna, ben, room, *ghosts = (word() for _ in range(5))
     path = f"/ws/hall/{room}/?name="
     lists = "what is shown when somebody comes or goes: as in lesson 13"
     laid = "how long somebody is shown who gives no sign of life: forget them after PATIENCE"
-    lives = "who is forgotten: never somebody who is there. Does each of them send a sign of life?"
     ended = "what goes on when a visitor has left: the task must end"
 
     def beats() -> int:
@@ -126,16 +137,17 @@ def check_17_3(site: Site) -> None:
     with site.client(path + anna) as in_anna, site.client(path + ben) as in_ben:
         both = {"here": sorted([anna, ben])}
         read_until(both, lists, in_anna, in_ben)
-        end = time.monotonic() + 2 * PATIENCE
+        end = time.monotonic() + 2 * patience
         while (left := end - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 frame = in_anna.websocket.recv(timeout=left)
                 if as_json(frame) != both:
-                    raise NotYet(lives, sent="nothing for a while", got=frame, expected=both)
-        site.page("/ghost/", "whether myapp/ghosts.py is as it was", 204, "POST",
-                  content=f"{room} {ghost}")  # fmt: skip
-        in_anna.sent = in_ben.sent = f"the hello of {ghost}, who then is silent"
-        read_until({"here": sorted([anna, ben, ghost])}, lists, in_anna, in_ben)
+                    raise NotYet(LIVES, sent="nothing for a while", got=frame, expected=both)
+        for ghost in ghosts:
+            site.page("/ghost/", "whether myapp/ghosts.py is as it was", 204, "POST",
+                      content=f"{room} {ghost}")  # fmt: skip
+        in_anna.sent = in_ben.sent = f"the hello of {' and '.join(ghosts)}, who then are silent"
+        read_until({"here": sorted([anna, ben, *ghosts])}, lists, in_anna, in_ben)
         read_until(both, laid, in_anna, in_ben)
         in_ben.abort()
         in_anna.sent = "the end of another client's connection"
@@ -143,6 +155,6 @@ def check_17_3(site: Site) -> None:
         in_anna.abort()
     has_left(site)
     before = beats()
-    time.sleep(4 * BEAT)
+    time.sleep(4 * beat)
     if beats() > before:
         raise NotYet(ended, sent="the end of all connections", got="signs of life")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -183,12 +184,13 @@ def check_18_2(site: Site) -> None:
             orders.append({"order": frame["order"]})
 
         def take(kitchen: Client, which: dict[str, Any], look: str) -> None:
-            frame = kitchen.receive(look, which)
+            expected = f'a number and "{which["order"]}"' if "number" not in which else which
+            frame = kitchen.receive(look, expected)
             got = as_json(frame)
             if isinstance(got, dict) and got.keys() == {"number", "order"}:
                 which.setdefault("number", got["number"])
             if got != which:
-                raise NotYet(look, sent=kitchen.sent, got=frame, expected=which)
+                raise NotYet(look, sent=kitchen.sent, got=frame, expected=expected)
 
         for _ in range(3):
             order()
@@ -323,6 +325,11 @@ MUCH = 25 * FIRST
 IN_VAIN = "six attempts in vain, then a message, and a close"
 ANEW = "how long your program waits when it has read something new: as at the beginning"
 TWICE = "how long your program waits: about twice as long after each attempt in vain"
+FRAMES = (
+    "what your program makes of each frame and each end: an exception of its own has ended it. A "
+    'frame may have another shape, as `{"reload": true}`; an end may have no close frame'
+)
+NO_CONNECTION = ("ConnectionRefusedError", "ConnectionResetError", "OSError", "TimeoutError")
 ENDED = "which ends make your program come back: all but 1008 and 4400 to 4499"
 
 
@@ -340,6 +347,14 @@ def check_18_3(site: Site) -> None:
         _come_back(site)  # a computer that stands still for a moment looks like that too
 
 
+def _expect_paths(room: Room, sent: str) -> None:
+    """Raise NotYet unless each connection but the first asks for what comes after the last."""
+    for path, after in list(zip(room.asked, AFTER, strict=False))[1:]:
+        if path != f"/?after={after}":
+            look = "what your program asks for on its return: `?after=` and the last number"
+            raise NotYet(look, sent=sent, got=path, expected=f"/?after={after}") from None
+
+
 def _come_back(site: Site) -> None:
     room = Room()
     sent = "a server that closes, drops, repeats, has nothing to say, and closes for good"
@@ -352,24 +367,27 @@ def _come_back(site: Site) -> None:
             got = f"close {room.FINAL}, and your program came back"
             raise NotYet(look, sent=sent, got=got, expected="the end of the program") from None
         problem.sent = sent
+        _expect_paths(room, sent)
         if len(room.asked) == len(AFTER) - 1 or room.waits()[-1:] > [MUCH]:
             problem.look, problem.sent = ANEW, IN_VAIN
         raise
     if status and "Traceback" in output:
-        raise NotYet(ENDED, sent=sent, got=output.strip().rpartition("\n")[2])
-    asked = [path.lstrip("/") for path in room.asked]
-    if len(asked) < len(AFTER):
-        got = f"{len(asked)} connections, and the end of the program"
-        if refused := Room.REFUSED.get(len(asked)):
+        raised = output.strip().rpartition("\n")[2]
+        own = re.match(r"\w+: ", raised)  # of a library, they have a module's name before theirs
+        if place := re.findall(r'steady\.py", (line \d+)', output):
+            raised += f", in steady.py, {place[-1]}"
+        look = FRAMES if own and not raised.startswith(NO_CONNECTION) else ENDED
+        raise NotYet(look, sent=sent, got=raised)
+    connections = len(room.asked)
+    if connections < len(AFTER):
+        got = f"{connections} connection{'s'[: connections != 1]}, and the end of the program"
+        if refused := Room.REFUSED.get(connections):
             got += f" after HTTP {refused.value}"
         raise NotYet(ENDED, sent=sent, got=got, expected=f"{len(AFTER)} connections")
-    if len(asked) > len(AFTER):
+    if connections > len(AFTER):
         look = "when your program ends: the server has told it to stay away"
-        raise NotYet(look, sent=sent, got=f"{len(asked)} connections")
-    for path, after in list(zip(asked, AFTER, strict=True))[1:]:
-        if path != f"?after={after}":
-            look = "what your program asks for on its return: `?after=` and the last number"
-            raise NotYet(look, sent=sent, got=f"/{path}", expected=f"/?after={after}")
+        raise NotYet(look, sent=sent, got=f"{connections} connections")
+    _expect_paths(room, sent)
     lines = output.split()
     if lines != room.texts:
         look = "what is printed: each message once, in its order"

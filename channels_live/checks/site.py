@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
 from channels_live.checks import client as clients
-from channels_live.checks.client import Client
+from channels_live.checks.client import Client, told
 from channels_live.checks.not_yet import NotYet, shown
 from channels_live.checks.values import at_once
 from channels_live.server import Server, ServerError
@@ -33,6 +33,10 @@ ORIGIN = "http://localhost"
 PAGE_WAIT = 15.0  # seconds: the first page loads all URLs, and one of an error is long
 START_LIMIT = 30.0  # seconds that a server may take to start, also on a very busy machine
 RAISED = re.compile(r"^Traceback.*\n(?:(?:[ \t].*)?\n)*(\S.*)", re.M)  # the last of a traceback
+ENDS = "what ends the connection: its client has not"
+STAYS = "a connection that stays"
+# what a worker raises that is ended in the midst of its work
+ENDED_AT_WORK = "cannot schedule new futures after interpreter shutdown"
 GOES_ON = "whether something in your files goes on for ever"
 _PLACE = re.compile(r'File "(?![/…<]|[A-Za-z]:)(.+)", line (\d+)')  # in the project, once relative
 _CHECKED = re.compile(r"^ERRORS:\n(.+)", re.M)  # by Django, before a command begins
@@ -145,7 +149,12 @@ class Site:
             pass
         else:
             with stack:
-                yield Client(websocket, self, sent)
+                client = Client(websocket, self, sent)
+                try:
+                    yield client
+                except ConnectionClosed as closed:  # where the check itself has read, or asked
+                    got = told(closed)
+                    raise NotYet(ENDS, sent=client.sent, got=got, expected=STAYS) from None
             return
         raise NotYet(look, sent=sent, got=got, expected="101 accepted", status=status)
 
@@ -258,7 +267,10 @@ class Site:
             return {}
         self._server.end()
         complaint = {}
-        if errors := self.errors():
+        at_all = self.errors()
+        errors = [event for event in at_all if ENDED_AT_WORK not in event["message"]]
+        errors = errors or self.events("held")  # a task is silent, if somebody holds it
+        if errors:
             # that somebody is gone is a consequence of another's error
             own = [event for event in errors if event["type"] != "Disconnected"]
             error = (own or errors)[-1]
@@ -268,8 +280,11 @@ class Site:
             complaint["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
             if meaning := _meaning(error):
                 complaint["that means"] = meaning
-        if forgotten := self._server.log(contains="was never awaited", last=1):
-            said = str(forgotten).strip()
+        forgotten = str(self._server.log(contains="was never awaited")).strip().splitlines()
+        if len(errors) < len(at_all):  # it has begun what the end did not let it await
+            forgotten = [line for line in forgotten if "/concurrent/futures/" not in line]
+        if forgotten:
+            said = forgotten[-1].strip()
             if str(ROOT) in said:  # Python has noticed it only in the tap
                 said = said.rpartition("RuntimeWarning: ")[2]
             complaint["the log says"] = shown(said)

@@ -12,6 +12,7 @@ Nothing here imports anything of the course or beyond the standard library: a pr
 its own Python. And little else, because a server pays for it at its start.
 """
 
+import atexit
 import sys
 
 SETTLE_LIMIT = 10.0  # seconds a process may take to have nothing in hand; known to both ends
@@ -33,3 +34,4 @@ def install(address: str) -> None:
     for library in (daphne, channels, django, outside, servers):
         library.install()
     wire.start()
+    atexit.register(outside.tell_tasks)  # before `wire` says goodbye

@@ -121,6 +121,14 @@ def record_error(error: BaseException, call: int | None = None) -> None:
 
 
 @harmless
+def record_held(error: BaseException) -> None:
+    """Record an exception that a task of the project's holds."""
+    file, line = where(error)
+    if file and name_of(type(error)) not in NO_ERRORS:
+        record("held", type=name_of(type(error)), message=message(error), file=file, line=line)
+
+
+@harmless
 def record_crash(error: BaseException, port_taken: bool = False) -> None:
     """Record that the server did not start, or broke down, and tell it at once.
 

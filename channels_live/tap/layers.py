@@ -180,7 +180,8 @@ def _tell_op(op: str, marked: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _recorded(op: str, method: Any, marked: Any) -> Any:
-    @functools.wraps(method)  # a warning of a forgotten await has its name
+    # a warning of a forgotten await has its name; what pub/sub hands out is a partial without one
+    @functools.wraps(getattr(method, "func", method))
     async def recorded(*args: Any, **kwargs: Any) -> Any:
         if state.in_layer.get() is not None:  # the in-memory layer sends to each member of a group
             return await method(*args, **kwargs)

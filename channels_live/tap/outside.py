@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from typing import Any
 
 from channels_live.tap import hooks
-from channels_live.tap.errors import record_error
+from channels_live.tap.errors import record_error, record_held
 from channels_live.tap.hooks import Hooks, before
+from channels_live.tap.wire import harmless
 
 
 def _loop_error(loop: Any, context: Any) -> None:
@@ -45,3 +48,17 @@ def install() -> None:
         return show(arguments)
 
     threading.excepthook = excepthook
+
+
+@harmless
+def tell_tasks() -> None:
+    """Tell, as the process ends, what the tasks hold that have raised in the project's own files.
+
+    asyncio is silent about a task that somebody holds, and for ever once it was to be cancelled.
+    """
+    if asyncio := sys.modules.get("asyncio"):
+        tasks = [thing for thing in gc.get_objects() if issubclass(type(thing), asyncio.Task)]
+        for task in tasks:
+            # `exception()` would be to ask for it, and asyncio would not tell of it any more
+            if task.done() and isinstance(error := task._exception, BaseException):
+                record_held(error)

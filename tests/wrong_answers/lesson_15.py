@@ -190,6 +190,20 @@ WRONG = {
             "                return\n",
         ),
         Wrong(
+            "prints the last name first",
+            "the file that `print_badge` returns, in the order of the names",
+            BADGES,
+            'for name in event["names"]:',
+            'for name in reversed(event["names"]):',
+        ),
+        Wrong(
+            "says too that it is ordered",
+            "what each client reads: the file or an error",
+            BADGES,
+            ORDER,
+            ORDER + '        await self.send_json({"status": "ordered"})\n',
+        ),
+        Wrong(
             "counts this badge too",
             "still to come",
             BADGES,
@@ -242,6 +256,48 @@ WRONG = {
             PAYMENTS,
             KEY,
             '        if Report.objects.create(key=order["key"]):\n',
+        ),
+        Wrong(
+            "asks for the key, and saves it then",
+            "UNIQUE constraint failed: myapp_report.key, in myapp/payments.py",
+            PAYMENTS,
+            KEY,
+            '        if not Report.objects.filter(key=order["key"]).exists():\n'
+            '            Report.objects.create(key=order["key"])\n',
+        ),
+        Wrong(
+            "asks and saves in a transaction, with the bank in it",
+            "database is locked",
+            PAYMENTS,
+            "    def payment_make",
+            "    @transaction.atomic\n    def payment_make",
+            ((PAYMENTS, "from .bank", "from django.db import transaction\n\nfrom .bank"),),
+        ),
+        Wrong(
+            "forgets the key of what the bank refuses",
+            "what becomes of a key that comes again",
+            PAYMENTS,
+            '            answer["error"] = str(error)\n',
+            '            answer["error"] = str(error)\n'
+            '            Report.objects.filter(key=order["key"]).delete()\n',
+        ),
+        Wrong(
+            "tells that the key is known",
+            "that was not the first with a key: nothing",
+            PAYMENTS,
+            "            self.make(order)\n",
+            "            self.make(order)\n"
+            "        else:\n"
+            '            answer = {"key": order["key"], "error": "known"}\n'
+            '            event = {"type": "payment.answer", "answer": answer}\n'
+            '            async_to_sync(self.channel_layer.send)(order["answer_to"], event)\n',
+        ),
+        Wrong(
+            "forgets async_to_sync",
+            "coroutine '_async_proxy' was never awaited",
+            PAYMENTS,
+            "async_to_sync(self.channel_layer.send)(",
+            "self.channel_layer.send(",
         ),
         Wrong(
             "takes a pair for an answer",

@@ -99,6 +99,20 @@ WRONG = {
             "elif user.is_active",
         ),
         Wrong(
+            "goes on when it has closed",
+            "`close` does not end it",
+            KEYS,
+            "        elif user.is_staff",
+            "        if user.is_staff",
+        ),
+        Wrong(
+            "says more than the key",
+            "with the key that was asked for",
+            KEYS,
+            '{"key": content["key"]}',
+            '{"key": content["key"], "ok": True}',
+        ),
+        Wrong(
             "forgets await",
             "'coroutine' object has no attribute 'is_authenticated'",
             KEYS,
@@ -107,6 +121,28 @@ WRONG = {
         ),
     ],
     "16.3": [
+        Wrong(
+            "knows its own draft by the text",
+            "two may send the same text",
+            DRAFTS,
+            'if event["sender"] != self.channel_name:',
+            'if event["draft"] != getattr(self, "mine", None):',
+            ((DRAFTS, "        event = {", "        self.mine = draft\n        event = {"),),
+        ),
+        Wrong(
+            "leaves out what a group's name cannot have",
+            "only windows of the same member",
+            DRAFTS,
+            'f"draft.{user.pk}"',
+            '"draft." + user.username.encode("ascii", "ignore").decode()',
+        ),
+        Wrong(
+            "hands on the whole event",
+            "only the draft, whatever else the client sends",
+            DRAFTS,
+            'self.send_json({"draft": event["draft"]})',
+            "self.send_json(event)",
+        ),
         Wrong(
             "sends it back to the window too",
             "it has the draft already",

@@ -177,5 +177,26 @@ WRONG = {
             '                await self.visitor_left({"channel": channel})\n',
             "            if silent:\n                await self.show_visitors()\n",
         ),
+        Wrong(
+            "takes out of what it goes through",
+            "dictionary changed size during iteration, in myapp/hall.py",
+            HALL,
+            "silent = [channel for channel, at in self.heard.items() if now - at > PATIENCE]",
+            "silent = (channel for channel, at in self.heard.items() if now - at > PATIENCE)",
+        ),
+        Wrong(
+            "beats in a group that it does not know",
+            "has no attribute 'here', in myapp/hall.py",
+            HALL,
+            'self.tell_visitors("visitor.here")',
+            'self.channel_layer.group_send(self.here, self.card("visitor.here"))',
+        ),
+        Wrong(
+            "sends a card without a channel",
+            "KeyError: 'channel'",
+            HALL,
+            'self.tell_visitors("visitor.here")',
+            'self.channel_layer.group_send(f"here.{self.group}", {"type": "visitor.here"})',
+        ),
     ],
 }

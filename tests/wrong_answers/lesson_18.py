@@ -154,6 +154,13 @@ WRONG = {
             "        await order.adelete()\n",
         ),
         Wrong(
+            "gives the number another name",
+            'a number and "',
+            ORDERS,
+            'self.send_json({"number": event["number"], "order"',
+            'self.send_json({"id": event["number"], "order"',
+        ),
+        Wrong(
             "takes every message for an order",
             "those of the room `orders`",
             ORDERS,
@@ -245,6 +252,36 @@ WRONG = {
             STEADY,
             'if message.get("id", 0) > self.last:',
             'if "id" in message:',
+        ),
+        Wrong(
+            "forgets what it has read",
+            "`?after=` and the last number",
+            STEADY,
+            '            self.last = message["id"]\n',
+            "",
+        ),
+        Wrong(
+            "expects a number in each frame",
+            "KeyError: 'id', in steady.py",
+            STEADY,
+            'message.get("id", 0)',
+            'message["id"]',
+        ),
+        Wrong(
+            "expects a close frame at each end",
+            "an exception of its own has ended it",
+            STEADY,
+            "                except ConnectionClosed:\n"
+            "                    code = websocket.close_code",
+            "                except ConnectionClosed as closed:\n"
+            "                    code = closed.rcvd.code",
+        ),
+        Wrong(
+            "takes an accident for an end",
+            "1 connection, and the end",
+            STEADY,
+            "if code == 1008 or",
+            "if code in (1008, 1011) or",
         ),
         Wrong(
             "knocks again at once",

@@ -52,6 +52,21 @@ WRONG = {
 """,
         ),
         Wrong(
+            "takes an answer for a map that was sent",
+            "every new map, when it has seen the last one",
+            WEATHER,
+            "if self.ready and self.newest is not None:",
+            "if self.ready:",
+            (
+                (
+                    WEATHER,
+                    '            await self.send_json({"map": weather_map})',
+                    "            if weather_map is not None:\n"
+                    '                await self.send_json({"map": weather_map})',
+                ),
+            ),
+        ),
+        Wrong(
             "shares the answer among all watchers",
             "once, and only when it has answered",
             WEATHER,

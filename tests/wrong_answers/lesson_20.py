@@ -174,6 +174,20 @@ WRONG = {
             'tag_field="kind"',
         ),
         Wrong(
+            "names the error by another word",
+            "their tags, fields and defaults",
+            LIFT,
+            "class Error(Answer):",
+            'class Error(Answer, tag="refused"):',
+        ),
+        Wrong(
+            "gives the reason another name",
+            "their tags, fields and defaults",
+            LIFT,
+            "    reason: str",
+            "    words: str",
+        ),
+        Wrong(
             "takes what is misspelt",
             "other words, other fields",
             LIFT,
@@ -259,6 +273,20 @@ WRONG = {
             PAPERS,
             r"$(?!\n)",
             "$",
+        ),
+        Wrong(
+            "stays in the group of a paper that was cancelled",
+            "still in the group paper.",
+            PAPERS,
+            f"{LEAVE.splitlines()[1]}\n        await self.tell",
+            "        await self.tell",
+        ),
+        Wrong(
+            "names an error by another word",
+            '`{"is": "error", "reason": "…"}`',
+            PAPERS,
+            'self.tell("error", reason=f"no more',
+            'self.tell("refused", reason=f"no more',
         ),
         Wrong(
             "hands on the articles of a paper that was cancelled",
