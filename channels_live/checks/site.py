@@ -313,7 +313,8 @@ def _meaning(error: Mapping[str, Any]) -> str | None:
 
 def _environment() -> dict[str, str]:
     """Return the variables for what a check runs, without those that name a broker."""
-    return {name: value for name, value in os.environ.items() if name not in NAME_A_BROKER}
+    inherited = {name: value for name, value in os.environ.items() if name not in NAME_A_BROKER}
+    return inherited | {"CHANNELS_LIVE_HELD": "1"}  # at the end, the tap tells what tasks hold
 
 
 def _handshake(path: str, options: Mapping[str, Any]) -> str:

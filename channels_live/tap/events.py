@@ -142,7 +142,11 @@ EVENTS = (
         "an exception left a consumer or the application",
         {"conn": _ANY_CONN, "call": Field(int | None, "the call that it left"), **_ERROR},
     ),
-    Event("held", "the process ends, and a task holds an exception, asked for it or not", _ERROR),
+    Event(
+        "held",
+        "the process ends, and a task holds an exception, asked for it or not; for checks only",
+        _ERROR,
+    ),
     Event(
         "layer",
         "the channel layer is used",
