@@ -233,6 +233,15 @@ def test_working_copy_makes_and_ends_it(site, capsys):
     assert "A network leads to: daphne -p 8000" in capsys.readouterr().out
 
 
+def test_nothing_is_pending_once_it_has_ended(network, visit):
+    """Python said so in the next cell, now and then: "Task was destroyed but it is pending!"."""
+    visit().send("hello")
+    visit()
+    network.hold()
+    network.end()
+    assert not asyncio.all_tasks(network._loop)
+
+
 def test_it_ends_with_its_process_and_leaves_no_thread(daphne):
     before = threading.active_count()
     network = Network(daphne)

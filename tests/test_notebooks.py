@@ -28,7 +28,6 @@ MAP = re.compile(r"<!-- made by make build -->.*?<!-- end -->", re.S)  # grows w
 FOLD = re.compile(r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", re.S)
 FOR_THE_EYE = "await asyncio.sleep(1)  # so that your eyes can follow"  # waits for nothing
 FIRST_LIVE = 5  # from this lesson on, something is shown beside the notebook
-NOTHING_TO_SEE = {23}  # its attackers are no pages, and its log is read at once
 WORDS_BEFORE_AN_ANSWER = 40  # between a prediction and the fold with its answer, besides code
 OFFICIAL = {
     "asgi.readthedocs.io": "/en/latest/",
@@ -226,7 +225,7 @@ def test_first_code_makes_the_lesson_and_last_stops_the_server(page):
 @every_lesson
 def test_something_is_shown_live(page):
     shown = any(re.search(r"\.(watch|page|stage)\(", cell.source) for cell in page.typed)
-    assert shown or page.number < FIRST_LIVE or page.number in NOTHING_TO_SEE
+    assert shown or page.number < FIRST_LIVE
 
 
 @every_lesson

@@ -277,7 +277,8 @@ class Site:
             place = f", in {error['file']}, line {error['line']}" if error.get("file") else ""
             if lack := lack_in(error["message"]):
                 raise lack
-            complaint["your code raised"] = shown(f"{error['type']}: {error['message']}{place}")
+            said = f": {error['message']}" if error["message"] else ""
+            complaint["your code raised"] = shown(f"{error['type']}{said}{place}")
             if meaning := _meaning(error):
                 complaint["that means"] = meaning
         forgotten = str(self._server.log(contains="was never awaited")).strip().splitlines()

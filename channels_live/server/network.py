@@ -84,8 +84,18 @@ class Network:
         """End it, and all connections through it."""
         if self.running:
             self.running = False
-            self._do(self._listener.close, *(way.cut for way in self._ways))
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _end(self) -> None:
+        self._listener.close()
+        for way in self._ways:
+            way.cut()
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            # or Python would say of each that it was destroyed, whenever it notices
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
