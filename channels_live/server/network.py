@@ -91,17 +91,19 @@ class Network:
         self._listener.close()
         for way in self._ways:
             way.cut()
+        # or Python would say of each task that it was destroyed, whenever it notices
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            # or Python would say of each that it was destroyed, whenever it notices
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there = await asyncio.open_connection(LOOPBACK, self.server.port)
         except OSError:
             writer.transport.abort()
+            return
+        if not self.running:
+            writer.transport.abort()
+            there[1].transport.abort()
             return
         way = _Way((reader, writer), there)
         way.treat(self._held, self._delays)
