@@ -166,8 +166,10 @@ class Record:
 
     def wait_for_end(self, timeout: float) -> None:
         """Wait until every process has disconnected, for `timeout` seconds at the most."""
+        left = deadline(timeout)
+        self._let_in(timeout / 2)
         with self.changed:
-            self.changed.wait_for(lambda: not self._processes, timeout=timeout)
+            self.changed.wait_for(lambda: not self._processes, timeout=left())
 
     def expect_end(self) -> None:
         """Take it as meant that a process may be killed from now on."""

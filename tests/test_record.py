@@ -272,8 +272,10 @@ def test_settle_does_not_wait_for_a_process_that_it_has_not_asked(settle, proces
     assert answer.result(1).answered
 
 
-@pytest.mark.parametrize("slow", ["who lets in", "who asks for the token"])
-def test_settle_asks_also_who_has_connected_just_before(record, connect, settle, monkeypatch, slow):
+@pytest.fixture(params=["who lets in", "who reads"])
+def slow_arrival(request, record, monkeypatch):
+    """Let those who connect wait in the queue of the port, or for somebody who reads."""
+
     class SlowQueue(deque):
         def append(self, stranger):
             time.sleep(0.2)
@@ -283,15 +285,29 @@ def test_settle_asks_also_who_has_connected_just_before(record, connect, settle,
         time.sleep(0.2)
         Record._read(record, process)
 
-    if slow == "who lets in":
+    if request.param == "who lets in":
         monkeypatch.setattr(record, "_strangers", SlowQueue())
     else:
         monkeypatch.setattr(record, "_read", slow_read)
+
+
+@pytest.mark.usefixtures("slow_arrival")
+def test_settle_asks_also_who_has_connected_just_before(record, connect, settle):
     connection = connect(record)
     answer = settle()
     assert connection.makefile().readline() == "1 10.0\n"
     say(connection, "settled", number=1, quiet=True, pending=True)
     assert answer.result(5) == Settled(answered=True, quiet=True, pending=True)
+
+
+@pytest.mark.usefixtures("slow_arrival")
+def test_end_is_waited_for_also_of_who_has_connected_just_before(record, connect):
+    """What a forked server said of its crash was missed, and so what to look at."""
+    connection = connect(record)
+    say(connection, "ready")
+    connection.close()
+    record.wait_for_end(5)
+    assert [event["kind"] for event in record.events] == ["ready", "gap"]
 
 
 def test_settle_waits_only_as_long_as_a_process_shows_that_it_is_alive(

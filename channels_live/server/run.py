@@ -15,6 +15,7 @@ from channels_live.server.log import Follower, LogFile, plain
 from channels_live.server.process import Process
 
 _TAP = Path(__file__).parent.parent / "tap" / "site"
+LAST_WORDS = 3.0  # seconds that those of a process that has ended may be on their way
 LOOK = 0.05  # seconds between two looks at a log, which does not announce itself
 
 
@@ -110,7 +111,7 @@ class Run:
                     timeout=left() if self._ready_text is None else min(left(), LOOK),
                 )
             if not self.running:
-                self.record.wait_for_end(1.0)  # the last words of the process may be on their way
+                self.record.wait_for_end(LAST_WORDS)
             if crash := self._happened("crash"):
                 self._look_from_here()
                 # runserver may not have printed this yet: it lives on and waits for a better file
@@ -164,7 +165,7 @@ class Run:
         """End the program and all that it has started, as Control-C would."""
         self.record.expect_end()
         self.process.stop()
-        self.record.wait_for_end(1.0)  # its last words may be on their way
+        self.record.wait_for_end(LAST_WORDS)
         self.record.close()
 
     def _other_python(self) -> Path | None:
