@@ -177,6 +177,7 @@ def test_end_by_a_server_that_stops_is_told_as_the_client_hears_it(kind, tmp_pat
         told = [texts.get(websocket.close_code)]
         if kind == "granian":  # which now and then ends before its application hears of it
             told = ["closed", "x"]
+        assert eventually(lambda: not server.running, within=20)  # or more might come
         assert is_told(server, "waiting", *told), server.timeline()
 
 

@@ -277,8 +277,8 @@ class Site:
             place = f", in {error['file']}, line {error['line']}" if error.get("file") else ""
             if lack := lack_in(error["message"]):
                 raise lack
-            said = f": {error['message']}" if error["message"] else ""
-            complaint["your code raised"] = shown(f"{error['type']}{said}{place}")
+            raised = ": ".join(filter(None, (error["type"], error["message"])))
+            complaint["your code raised"] = shown(f"{raised}{place}")
             if meaning := _meaning(error):
                 complaint["that means"] = meaning
         forgotten = str(self._server.log(contains="was never awaited")).strip().splitlines()
