@@ -252,10 +252,11 @@ def test_nothing_is_pending_once_it_has_ended(network, visit, monkeypatch):
 
 
 def test_it_ends_with_its_process_and_leaves_no_thread(daphne):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     network = Network(daphne)
+    (new,) = {thread for thread in threading.enumerate() if thread.name == "network"} - before
     network.end()
-    assert eventually(lambda: threading.active_count() == before)
+    assert eventually(lambda: not new.is_alive())
     code = (
         "from pathlib import Path; from channels_live.kernel import WorkingCopy\n"
         f"copy = WorkingCopy(Path({str(daphne.folder)!r}))\n"
