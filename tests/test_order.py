@@ -10,6 +10,7 @@ from test_timeline import (
     answered,
     call,
     came,
+    closed,
     layer,
     leaves,
     opened,
@@ -214,6 +215,26 @@ def test_task_that_sends_after_its_call_is_told_below_what_started_it():
     server.add(ANNA, went(text="now") | {"call": begins["call"]})
     texts = lines(server.events)
     assert texts.index("client 1 ◀── now") == texts.index("client 1 ──▶ later Room.receive") + 1
+
+
+def test_what_happens_as_the_server_ends_is_told_last_and_in_one_order():
+    server, calls = Server(), {}
+    for conn in (ANNA, BEN):
+        server.add(conn, opened("/"), order=next(server.sent))
+        begins, *rest = call("Room", "connect", answered(101))
+        server.add(conn, begins, *rest)
+        calls[conn] = begins["call"]
+    server.comes(CLEO, "/")
+    server.events.append({"kind": "stopping", "process": 1, "at": float(len(server.events))})
+    for conn in (BEN, ANNA):  # chance
+        server.add(conn, closed("server", None))
+        server.add(conn, layer("group_discard", "room") | {"call": calls[conn]})
+    assert lines(server.events)[-4:] == [
+        "client 1 ◀── connection dropped (1006)",
+        "client 2 ◀── connection dropped (1006)",
+        "client 1 leaves group room",
+        "client 2 leaves group room",
+    ]
 
 
 def test_what_happens_outside_of_connections_is_told_too():

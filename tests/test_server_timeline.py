@@ -72,6 +72,21 @@ def test_call_that_never_ends_is_still_running(start, project, monkeypatch, tmp_
         )
 
 
+def test_what_a_task_does_as_the_server_ends_is_told_last(start, project):
+    """It stood where the task was begun, above all that came later."""
+    server = start("uvicorn --port 8000 myproject.asgi:application", project)
+    with client(server, "/ws/guest/"), client(server, "/ws/guest/"):
+        server.http("/nowhere")
+        server.stop()
+    assert str(server.timeline()).splitlines()[4:] == [
+        "request 1  ──▶  GET /nowhere",
+        "request 1  ◀──  404 not found",
+        "client 1   ◀──  close 1012                                   Guest.disconnect(1012)",
+        "client 2   ◀──  close 1012                                   Guest.disconnect(1012)",
+        "client 1        leaves group guests",
+    ]
+
+
 # Waiting for events, not for time
 
 

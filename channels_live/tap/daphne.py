@@ -49,6 +49,7 @@ def _create_application(method: Any) -> Any:
 
 def _kill_all(*_: Any) -> None:
     state.stopping = True
+    record("stopping")
 
 
 def _application_checker(*_: Any) -> None:

@@ -191,6 +191,7 @@ EVENTS = (
             "detail": Field(str | None, "where the tap has failed"),
         },
     ),
+    Event("stopping", "its server is asked to end", {}),
     Event("exit", "the process ends by itself, and has told all", {}),
     Event(
         "asked",

@@ -46,6 +46,7 @@ def _startup(method: Any) -> Any:
 
 def _shutdown(*_: Any, **__: Any) -> None:
     state.stopping = True
+    record("stopping")
 
 
 # --- hypercorn

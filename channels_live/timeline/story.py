@@ -64,9 +64,14 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     """
     connections: dict[tuple[int, int | None], list[Event]] = {}
     ended = set()
+    stops: dict[int, tuple[Event, dict[str, Any]]] = {}  # process → when it stops, and has stopped
     for event in events:
         if event["kind"] == "exit" or event.get("why") == "killed":
             ended.add(event["process"])
+        if event["kind"] == "stopping" or event["process"] in stops:
+            stop, stopped = stops.setdefault(event["process"], (event, dict(event)))
+            stopped["at"] = event["at"]
+            event = {**event, "stop": stop, "stopped": stopped}
         if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
     background = [key for key in connections if key[1] is None]
@@ -104,17 +109,6 @@ def in_turn(things: Iterable[T], event_of: Callable[[T], Event]) -> list[T]:
     ours = [thing for thing in arrived if "order" in event_of(thing)]
     sent = iter(sorted(ours, key=lambda thing: event_of(thing)["order"]))
     return [next(sent) if "order" in event_of(thing) else thing for thing in arrived]
-
-
-def rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
-    """Return the rows of one consumer: those that it handled and what it sent meanwhile."""
-    kept, inside = [], False
-    for row in rows:
-        if row.consumer or row.direction == "in":
-            inside = row.consumer == consumer
-        if inside:
-            kept.append(row)
-    return kept
 
 
 class Story:
@@ -175,14 +169,18 @@ class Story:
             text = "closed" if code is None else f"closed with {code}"
             self._arrived.append(Row("", text, notes=[event["reason"]], begins=event))
         elif code is not None:
-            self.rows.append(Row("out", f"close {code}", by_server=code == 1011))
-            self._ends.append(self.rows[-1])
+            row = Row("out", f"close {code}", by_server=code == 1011, begins=event.get("stop"))
+            self._end_with(row)
         else:
             self._show_arrived()
             text = "connection dropped (1006)" if self._accepted else NO_ANSWER
             notes = [event["reason"]] if event["reason"] and self._accepted else []
-            self.rows.append(Row("out", text, by_server=True, notes=notes, begins=event))
-            self._ends.append(self.rows[-1])
+            row = Row("out", text, by_server=True, notes=notes, begins=event.get("stop", event))
+            self._end_with(row)
+
+    def _end_with(self, row: Row) -> None:
+        self.rows.append(row)
+        self._ends.append(row)
 
     def _on_answer(self, event: Event) -> None:
         status = event["status"]
@@ -262,22 +260,19 @@ class Story:
         does = text.split()[0]
         if event["type"] and event["op"] in ("send", "group_send"):
             text, does = f"{text}: {event['type']}", event["type"]
-        self.rows.append(
-            Row(
-                "",
-                text,
-                begins=self._if_late(event),
-                sends=event if event.get("message") else None,
-                group=target if event["op"].startswith("group_") else None,
-                does=does,
-            )
-        )
+        row = Row("", text, begins=self._if_late(event), does=does)
+        row.sends = event if event.get("message") else None
+        row.group = target if event["op"].startswith("group_") else None
+        self.rows.append(row)
 
     def _if_late(self, event: Event) -> Event | None:
-        """Return what is sent by no call that runs: a task may do so after the call's end."""
+        """Return from what follows what a task sends: from itself, or from the server's stop.
+
+        None: it is sent by a call that runs.
+        """
         call = event.get("call")
         late = not self._running if call is None else call not in self._running
-        return event if self._has_consumer and late else None
+        return event.get("stopped", event) if self._has_consumer and late else None
 
     def _on_end(self, event: Event) -> None:
         if event["stream"]:

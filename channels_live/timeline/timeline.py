@@ -5,7 +5,7 @@ from typing import Any
 
 from channels_live.timeline.diagram import count_lanes, mermaid
 from channels_live.timeline.order import Bracket, Step, brackets, in_order
-from channels_live.timeline.story import Client, Event, Row, clients_of, rows_of
+from channels_live.timeline.story import Client, Event, Row, clients_of
 
 TEXT_WIDTH = 44  # characters of a frame, before the method it was handed to
 MOST_LANES = 9  # a wider diagram is hard to read
@@ -61,7 +61,7 @@ class Timeline:
             self.clients = _chosen(self.clients, client)
         if consumer is not None:
             for client_told in self.clients:
-                client_told.rows = rows_of(consumer, client_told.rows)
+                client_told.rows = _rows_of(consumer, client_told.rows)
             self.clients = [client_told for client_told in self.clients if client_told.rows]
         told = {id(row) for client_told in self.clients for row in client_told.rows}
         self.steps = [step for step in steps if id(step.row) in told]
@@ -137,3 +137,14 @@ def _chosen(clients: list[Client], wanted: int | str | Sequence[int | str]) -> l
         elif which and -len(sockets) <= which <= len(sockets):
             chosen.append(sockets[which - 1 if which > 0 else which])
     return [client for client in clients if client in chosen]
+
+
+def _rows_of(consumer: str, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of one consumer: those that it handled and what it sent meanwhile."""
+    kept, inside = [], False
+    for row in rows:
+        if row.consumer or row.direction == "in":
+            inside = row.consumer == consumer
+        if inside:
+            kept.append(row)
+    return kept

@@ -61,6 +61,28 @@ class Room(AsyncWebsocketConsumer):
         await self.send(event["text"])
 
 
+class Guest(AsyncWebsocketConsumer):
+    """Once the last of them has left, the task of the first leaves their group."""
+
+    guests = 0
+    empty = asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        Guest.guests += 1
+        if Guest.guests == 1:
+            self.leaving = asyncio.create_task(self.leave())
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            Guest.guests -= 1
+            if Guest.guests == 0:
+                self.empty.set()
+
+    async def leave(self):
+        await self.empty.wait()
+        await self.channel_layer.group_discard("guests", self.channel_name)
+
+
 class Endless(AsyncWebsocketConsumer):
     async def receive(self, text_data=None, bytes_data=None):
         await asyncio.Event().wait()

@@ -12,6 +12,7 @@ websocket_urlpatterns = [
     path("ws/deaf/", consumers.Deaf.as_asgi()),
     path("ws/closing/", consumers.Closing.as_asgi()),
     path("ws/room/", consumers.Room.as_asgi()),
+    path("ws/guest/", consumers.Guest.as_asgi()),
     path("ws/endless/", consumers.Endless.as_asgi()),
     path("ws/blocking/", consumers.Blocking.as_asgi()),
 ]
