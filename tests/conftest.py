@@ -72,10 +72,7 @@ def start(site):
 @pytest.fixture(scope="session")
 def zygote():
     """Return what forks servers, or None where nothing can fork."""
-    zygote = prefork.Zygote() if hasattr(os, "fork") else None
-    yield zygote
-    if zygote:
-        zygote.close()
+    return prefork.shared()
 
 
 @pytest.fixture

@@ -3,16 +3,21 @@
 Each test worker has one process that has imported Django, Channels and Twisted (see `zygote.py`);
 a server is a fork of it, there in a fraction of the time. `test_plain_way_has_the_same_outcome` in
 test_exercises.py proves on a sample of each lesson that nothing else differs.
+
+Notebooks that such a worker runs use its process, too: a variable tells them of it.
 """
 
 import atexit
 import contextlib
+import functools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from unittest.mock import patch
@@ -22,22 +27,42 @@ from channels_live.server.process import Process
 ZYGOTE = Path(__file__).with_name("zygote.py")
 
 
-class Zygote:
-    """The process that forks, of this test worker."""
+# Python with a file or a module, at the beginning of a command, perhaps behind variables
+PYTHON = re.compile(r"^((?:\w+=\S* )*)python( -m| [\w./]+\.py\b)")
+ADDRESS = "CHANNELS_LIVE_ZYGOTE"  # the variable
 
-    def __init__(self):
-        self._requests, theirs = socket.socketpair()
-        # in a session of its own: who kills a whole group leaves it there to end the servers
-        self._process = subprocess.Popen(
-            [sys.executable, str(ZYGOTE)], stdin=theirs, start_new_session=True
-        )
-        theirs.close()
+
+class Zygote:
+    """The process that forks.
+
+    address: of one that runs; without it, one is started, and ended with this process.
+    """
+
+    def __init__(self, address=None):
+        self._process = None
+        if address is None:
+            address = self._start()
+        self.address = address
+        self._requests = socket.socket(socket.AF_UNIX)
+        self._requests.connect(address)
         self._asking = threading.Lock()
         self._pids = []  # answers
         self._known = {}  # pid → exit status, or the process that waits for it
         self._changed = threading.Condition()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+
+    def _start(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="zygote_")
+        address = f"{self._folder.name}/socket"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(address)
+            listener.listen()
+            # in a session of its own: who kills a whole group leaves it there to end the servers
+            self._process = subprocess.Popen(
+                [sys.executable, str(ZYGOTE)], stdin=listener, start_new_session=True
+            )
+        return address
 
     def fork(self, process, argv, folder, environment, log):
         request = {"argv": argv, "folder": str(folder), "environment": dict(environment)}
@@ -73,7 +98,20 @@ class Zygote:
         self._requests.shutdown(socket.SHUT_RDWR)
         self._listener.join(10)
         self._requests.close()
-        self._process.wait(10)
+        if self._process:
+            self._process.wait(10)
+            self._folder.cleanup()
+
+
+@functools.cache
+def shared():
+    """Return the zygote of this process, which kernels that it starts share; None: none can be."""
+    if not hasattr(os, "fork"):
+        return None
+    zygote = Zygote()
+    os.environ[ADDRESS] = zygote.address
+    atexit.register(zygote.close)
+    return zygote
 
 
 class Forked:
@@ -122,11 +160,19 @@ def forking(zygote):
 
 
 def fork_to_the_end():
-    """Let them be forked for as long as this process lives: a kernel."""
-    if hasattr(os, "fork"):
-        stack = contextlib.ExitStack()
-        stack.enter_context(forking(Zygote()))
-        atexit.register(stack.close)
+    """Let them be forked for as long as this process lives, a kernel; and Python in `!` cells."""
+    stack = contextlib.ExitStack()
+    stack.enter_context(forking(Zygote(os.environ[ADDRESS])))
+    for name in ("IPython.core.interactiveshell", "ipykernel.zmqshell"):
+        shell = sys.modules[name]  # with what runs commands, in both
+        for run in {"system", "getoutput"} & vars(shell).keys():
+            stack.enter_context(patch.object(shell, run, _with_forks(getattr(shell, run))))
+    atexit.register(stack.close)
+
+
+def _with_forks(run):
+    forked = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"
+    return lambda command: run(PYTHON.sub(rf"\1{forked}\2", command))
 
 
 def process(argv, **options):

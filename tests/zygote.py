@@ -53,7 +53,12 @@ wrapt zoneinfo
 
 
 def main():
-    """Fork a server for each request: a line of JSON, with the descriptor of its log."""
+    """Fork a program for each request: a line of JSON, with the descriptor of its log.
+
+    Or with those of its stdin, stdout and stderr.
+
+    The first connection is that of who has started this, and ends it.
+    """
     for name in LIBRARIES.split():
         with contextlib.suppress(ImportError):
             __import__(name)
@@ -61,36 +66,45 @@ def main():
     assert not {"twisted.internet.reactor", "daphne.server", "channels_live"} & set(sys.modules)
     gc.collect()
     gc.freeze()  # or each fork looks through, and so copies, all of it, again and again
-    requests = socket.socket(fileno=0)
+    listener = socket.socket(fileno=0)
     ended, write = os.pipe()
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    living = set()
+    owner, living = listener.accept()[0], {}  # pid → the connection that has asked for it
+    connections = [owner]
     while True:
-        ready, *_ = select.select([requests, ended], [], [])
+        ready, *_ = select.select([listener, ended, *connections], [], [])
         if ended in ready:
             os.read(ended, 512)
-        if requests in ready:
-            content, descriptors, *_ = socket.recv_fds(requests, 2**20, 1)
-            if not content:  # the tests have ended, or were killed
-                return end(living)
-            pid = os.fork()
-            if pid == 0:
-                requests.close()
-                become(json.loads(content), *descriptors)
-            living.add(pid)
-            os.close(descriptors[0])
-            tell(requests, "pid", pid)
+        if listener in ready:
+            connections.append(listener.accept()[0])
+        for connection in set(ready) & set(connections):
+            content, descriptors = b"", []
+            with contextlib.suppress(ConnectionError):
+                content, descriptors, *_ = socket.recv_fds(connection, 2**20, 3)
+            if content:
+                pid = os.fork()
+                if pid == 0:
+                    become(json.loads(content), descriptors)
+                living[pid] = connection
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                tell(connection, "pid", pid)
+                continue
+            end(pid for pid in living if connection in (owner, living[pid]))
+            if connection is owner:  # the tests have ended, or were killed
+                return
+            connections.remove(connection)
+            connection.close()
         with contextlib.suppress(ChildProcessError):
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
-                living.discard(dead[0])
-                tell(requests, dead[0], os.waitstatus_to_exitcode(dead[1]))
+                tell(living.pop(dead[0]), dead[0], os.waitstatus_to_exitcode(dead[1]))
 
 
-def end(living):
+def end(pids):
     """End the forks that nobody has ended, and what they have started."""
-    for pid in living:
+    for pid in pids:
         for kill in (os.kill, os.killpg):  # one that was just forked leads no group yet
             with contextlib.suppress(ProcessLookupError):
                 kill(pid, signal.SIGKILL)
@@ -101,7 +115,7 @@ def tell(requests, *words):
         requests.sendall(f"{json.dumps(words)}\n".encode())
 
 
-def become(request, log):
+def become(request, descriptors):
     """Be the server, to its end."""
     status = 1
     try:
@@ -110,9 +124,13 @@ def become(request, log):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        for descriptor in (1, 2):
-            os.dup2(log, descriptor)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        stdin, stdout, stderr = (
+            [nothing, *2 * descriptors] if len(descriptors) == 1 else descriptors
+        )
+        for number, descriptor in enumerate((stdin, stdout, stderr)):
+            os.dup2(descriptor, number)
+        os.closerange(3, 256)
         sys.stdin = open(0)
         sys.stdout, sys.stderr = (
             open(number, "w", encoding="utf-8", errors=errors, buffering=1, closefd=False)
@@ -134,11 +152,12 @@ def run(words):
             from channels_live import tap
 
             tap.install(address)
-        sys.path.insert(0, os.getcwd())
         if words[0] == "-m":
+            sys.path.insert(0, os.getcwd())
             sys.argv = words[1:]
             runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         else:
+            sys.path.insert(0, os.path.dirname(os.path.abspath(words[0])))
             sys.argv = words
             runpy.run_path(words[0], run_name="__main__")
         status = 0
