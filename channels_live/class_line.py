@@ -132,13 +132,11 @@ class Line:
                     self.connected.set()
                     self.answered.set()
                     sender = asyncio.create_task(self._send(websocket, state["key"]))
-                elif kind in ("saved", "hint") and not _is_of(state["key"]):
-                    pass  # of a class that waits
                 elif kind == "saved":
-                    membership.saved(answer["number"])
+                    membership.saved(answer["number"], state["key"])
                     self.wake()
                 elif kind == "hint":
-                    self._take(answer)
+                    self._take(answer, state["key"])
                 elif kind == "left":
                     self.refused = "you have left the class"
                     self.left.set()
@@ -155,13 +153,14 @@ class Line:
         sent = 0  # the greatest number on this connection; what was cut off is sent on the next
         while True:
             self._wake.clear()
-            if not _is_of(key):  # another class, meanwhile: nothing of it goes here
+            state = membership.read()
+            if state and state["key"] != key:  # another class, meanwhile: nothing of it goes here
                 await websocket.close()
                 return
             while self._said:
                 await websocket.send(json.dumps(self._said[0]))
                 del self._said[0]
-            waiting = membership.reports(membership.read() or {"works": {}})
+            waiting = membership.reports(state or {"works": {}})
             for report in waiting:
                 if report["number"] > sent:
                     await websocket.send(json.dumps(report))
@@ -172,8 +171,8 @@ class Line:
             if self._ended:
                 await websocket.close()
 
-    def _take(self, push: dict[str, Any]) -> None:
-        text = membership.take(push)
+    def _take(self, push: dict[str, Any], key: str) -> None:
+        text = membership.take(push, key)
         place = self.exercises.get(push["exercise"])
         if text and place:
             words = f"From your instructor, for {push['exercise']}: {text}"

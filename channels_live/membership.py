@@ -107,12 +107,12 @@ def note(exercise: str, *, tried: bool = False, **fields: Any) -> None:
     _change(change)
 
 
-def saved(number: int) -> None:
-    """Note that the board has written down a report."""
+def saved(number: int, key: str) -> None:
+    """Note that the board of the class with this key has written down a report."""
 
     def change(state: State) -> None:
         for work in state["works"].values():
-            if work["number"] == number:
+            if work["number"] == number and state["key"] == key:
                 work["saved"] = True
 
     _change(change)
@@ -137,14 +137,16 @@ def reports(state: State) -> list[dict[str, Any]]:
     ]
 
 
-def take(push: dict[str, Any]) -> str | None:
+def take(push: dict[str, Any], key: str) -> str | None:
     """Keep what an instructor has sent. Return it in words, or None where it was known.
 
-    A file is put into `from_instructor/` in the workspace. Nothing that is there is overwritten.
+    key: of the class from which it comes; what comes from one that waits is not kept. A file is put into `from_instructor/` in the workspace. Nothing that is there is overwritten.
     """
     words: list[str] = []
 
     def change(state: State) -> None:
+        if state["key"] != key:
+            return
         known = {number for number, *_ in state["pushes"]}
         if push["number"] not in known:
             words.append(push["text"])

@@ -226,8 +226,8 @@ def test_reports_wait_until_they_are_acknowledged_and_the_newest_replaces_the_ot
         ("5.1", 2),
     ]
     assert {len(report["message"]) for report in membership.reports(state())} == {600}
-    membership.saved(1)  # of the report that was replaced
-    membership.saved(2)
+    membership.saved(1, state()["key"])  # of the report that was replaced
+    membership.saved(2, state()["key"])
     assert [report["number"] for report in membership.reports(state())] == [3]
 
 
@@ -262,21 +262,31 @@ def test_a_spoilt_file_harms_no_check(joined, workspace, spoilt):
     ],
 )
 def test_files_stay_where_they_belong(joined, workspace, name, put):
-    membership.take({**PUSH, "name": name, "content": "print()\r\n"})
+    membership.take({**PUSH, "name": name, "content": "print()\r\n"}, state()["key"])
     (file,) = (workspace / "from_instructor").iterdir()
     assert (file.name, file.read_bytes()) == (put, b"print()\r\n")
 
 
 def test_files_replace_nothing(joined, workspace):
     for number in (1, 2):
-        said = membership.take({**PUSH, "number": number, "name": "a.py", "content": str(number)})
+        push = {**PUSH, "number": number, "name": "a.py", "content": str(number)}
+        said = membership.take(push, state()["key"])
     assert said == "Look again.\nA file: from_instructor/a-2.py in your workspace"
     assert (workspace / "from_instructor/a.py").read_text() == "1"
 
 
+def test_what_a_class_says_that_waits_counts_for_no_other(joined):
+    """Another notebook may have gone on to that a moment before."""
+    membership.note("5.1", tried=True)
+    before, of_another = state(), "0" * 40
+    membership.saved(1, of_another)
+    assert membership.take(PUSH, of_another) is None
+    assert state() == before
+
+
 def test_what_was_sent_is_told_once_and_stays_with_its_exercise(joined):
-    assert membership.take(PUSH) == "Look again."
-    assert membership.take(PUSH) is None
+    assert membership.take(PUSH, state()["key"]) == "Look again."
+    assert membership.take(PUSH, state()["key"]) is None
     assert state()["after"] == 1
     outcome = Outcome("5.1", NOT_YET, {}, {})
     class_line.checked(outcome, 0)
