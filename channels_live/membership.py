@@ -140,7 +140,9 @@ def reports(state: State) -> list[dict[str, Any]]:
 def take(push: dict[str, Any], key: str) -> str | None:
     """Keep what an instructor has sent. Return it in words, or None where it was known.
 
-    key: of the class from which it comes; what comes from one that waits is not kept. A file is put into `from_instructor/` in the workspace. Nothing that is there is overwritten.
+    key: of the class from which it comes; what comes from one that waits is not kept.
+
+    A file is put into `from_instructor/` in the workspace. Nothing that is there is overwritten.
     """
     words: list[str] = []
 
