@@ -55,15 +55,6 @@ def pytest_configure(config):
     keep_ports_for_kernels()
 
 
-# For notebooks: test_exercises.py proves that checks say the same of servers that are forked
-FORK = f"""
-import sys
-sys.path.append({str(Path(__file__).with_name("tests"))!r})
-import prefork
-prefork.fork_to_the_end()
-sys.path.pop()
-del prefork, sys
-"""
 _start_kernel = IPyNbFile.setup
 
 
@@ -77,7 +68,7 @@ def _start_kernel_that_forks(notebook):
 
     prefork.shared()  # before the kernel, which is told of it
     _start_kernel(notebook)
-    answer = notebook.kernel.kc.execute(FORK, silent=True, reply=True, timeout=60)
+    answer = notebook.kernel.kc.execute(prefork.IN_KERNEL, silent=True, reply=True, timeout=60)
     assert answer["content"]["status"] == "ok", answer["content"]
 
 

@@ -29,6 +29,14 @@ ZYGOTE = Path(__file__).with_name("zygote.py")
 
 # Python with a file or a module, at the beginning of a command, perhaps behind variables
 PYTHON = re.compile(r"^((?:\w+=\S* )*)python( -m| [\w./]+\.py\b)")
+IN_KERNEL = f"""\
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+import prefork
+prefork.fork_to_the_end()
+sys.path.pop()
+del prefork, sys
+"""
 ADDRESS = "CHANNELS_LIVE_ZYGOTE"  # the variable
 
 
@@ -180,6 +188,4 @@ def process(argv, **options):
     if argv[1] == "-P":  # a fork has imported the libraries before
         argv = [argv[0], *argv[2:]]
     python = argv[0] == sys.executable and (argv[1] == "-m" or argv[1].endswith(".py"))
-    if "runserver" in argv and "--noreload" not in argv:
-        python = False  # it starts a process of its own
     return (Forked if python else Process)(argv, **options)

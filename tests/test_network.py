@@ -19,7 +19,7 @@ from channels_live.sends import SENDS
 from channels_live.server import ServerError
 from channels_live.server.network import Network, _Pipe
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("forked_servers")]
 ECHO = "/ws/echo/"
 
 

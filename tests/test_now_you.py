@@ -83,6 +83,8 @@ def cells_of(lesson, filled):
         for path, file in files.items()
         if file.suffix in (".py", ".html", ".conf")
     }
+    if prefork.shared():
+        yield prefork.IN_KERNEL, None
     copied = f"import shutil; _ = shutil.copy({str(filled)!r}, 'db.sqlite3')"
     for source in first_cells(lesson):
         yield source.replace(FILL, copied), None
