@@ -27,6 +27,7 @@ from channels_live.server.process import Process
 ZYGOTE = Path(__file__).with_name("zygote.py")
 
 
+FORKED = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"
 # Python with a file or a module, at the beginning of a command, perhaps behind variables
 PYTHON = re.compile(r"^((?:\w+=\S* )*)python( -m| [\w./]+\.py\b)")
 IN_KERNEL = f"""\
@@ -174,13 +175,13 @@ def fork_to_the_end():
     for name in ("IPython.core.interactiveshell", "ipykernel.zmqshell"):
         shell = sys.modules[name]  # with what runs commands, in both
         for run in {"system", "getoutput"} & vars(shell).keys():
-            stack.enter_context(patch.object(shell, run, _with_forks(getattr(shell, run))))
+            stack.enter_context(patch.object(shell, run, with_forks(getattr(shell, run))))
     atexit.register(stack.close)
 
 
-def _with_forks(run):
-    forked = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"
-    return lambda command: run(PYTHON.sub(rf"\1{forked}\2", command))
+def with_forks(run):
+    """Return a function that runs a command, in which Python is forked, by another that does."""
+    return lambda command, **options: run(PYTHON.sub(rf"\1{FORKED}\2", command), **options)
 
 
 def process(argv, **options):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import prefork
 import psutil
 import pytest
 from clients import eventually, gone
@@ -53,3 +54,50 @@ def test_forks_end_with_tests_that_are_killed(kill, tmp_path):
         getattr(os, kill)(tests.pid, signal.SIGKILL)
         tests.wait()
     assert gone(left, within=30)
+
+
+# What Python is in a `!` cell
+
+SHOWN = """\
+import os, sys
+
+print(__name__, sys.argv, os.path.basename(sys.path[0]), os.environ.get("FIRST"))
+print(sys.stdin.read(), "django" in sys.modules)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can fork here")
+def test_python_in_a_cell_is_forked_and_does_what_python_does(tmp_path, zygote):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/shown.py").write_text(SHOWN)
+    said = {}
+    for forks in (False, True):
+        run = prefork.with_forks(subprocess.run) if forks else subprocess.run
+        command = "FIRST=1 python inner/shown.py 3 < inner/shown.py"
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        done = run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        said[forks] = (done.returncode, done.stdout.replace(f"{forks}\n", "…\n"), done.stderr)
+    assert said[True] == said[False]
+    assert said[True][0] == 3 and "shown.py', '3'] inner 1" in said[True][1]
+
+
+@pytest.mark.parametrize(
+    ("command", "forks"),
+    [
+        ("python manage.py migrate", True),
+        ("python board/manage.py migrate --verbosity 0", True),
+        ("DJANGO_DEBUG=0 A= python -m django check", True),
+        ("python -c 'print(1)'", False),
+        ("python --version", False),
+        ("cat manage.py && python manage.py check", False),
+        ("coverage run manage.py test", False),
+    ],
+)
+def test_which_commands_are_forked(command, forks):
+    changed = prefork.with_forks(str)(command)
+    assert (changed != command) == forks
+    assert changed.replace(prefork.FORKED, "python") == command
