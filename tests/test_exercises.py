@@ -173,6 +173,9 @@ def test_hint_for_a_finding_is_for_one_that_can_be_made(task):
         ("11.1", "look at who is woken: one of those who wait, or all?", "Two readers"),
         ("13.1", "look at what runs: disconnect does not, a finally does", "`disconnect` does not"),
         ("14.1", "your code raised TypeError: unhashable type: 'list'", "The same once more"),
+        ("18.1", "look at what a key belongs to: another station may have used it", "`aget_or"),
+        ("22.1", "look at who may write X-Forwarded-For: nginx", "Only what the proxy itself"),
+        ("27.3", "look at tokens: they stand in messages, with all arguments", "`re.sub(r"),
     ],
 )
 def test_last_fault_of_a_repair_has_its_own_hint_first(number, said, hint):

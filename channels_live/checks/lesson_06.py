@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from channels_live.checks import NotYet, Site, number, word
+from channels_live.checks import Fits, NotYet, Site, number, word
 
 HINTS = {
     "6.1": [
@@ -16,21 +16,37 @@ HINTS = {
     "6.2": [
         "Begin with the page: a line in `myapp/urls.py`, with a `TemplateView` as for the chat, "
         "and with a converter that takes letters, digits, hyphens and underscores.",
-        "The template asks for `{{ room }}`. `TemplateView` hands over what the address has "
-        "captured, by the name that it has there.",
-        "The script puts scheme and host before the value of `data-socket`. "
-        "What is left of `ws://127.0.0.1:8000/ws/rooms/kitchen/`?",
+        Fits(
+            "how your address names what it captures",
+            "The template asks for `{{ room }}`. `TemplateView` hands over what the address has "
+            "captured, by the name that it has there.",
+        ),
+        Fits(
+            "what the script puts before data-socket|how it must begin|slash by slash",
+            "The script puts scheme and host before the value of `data-socket`. What is left of "
+            "`ws://127.0.0.1:8000/ws/rooms/kitchen/`?",
+        ),
         '`<ul id="log" data-socket="/ws/rooms/…/"></ul>`, with `{{ room }}` in the middle.',
     ],
     "6.3": [
-        "`myapp/test_chat.py` is your model: a method whose name begins with `test_`, "
-        "a `WebsocketCommunicator` with the header `origin`, and `await` before each call of it.",
+        Fits(
+            "here the consumer is as it should be|a forgotten await|that begin with test_",
+            "`myapp/test_chat.py` is your model: a method whose name begins with `test_`, a "
+            "`WebsocketCommunicator` with the header `origin`, and `await` before each call of "
+            "it.",
+        ),
         "A client comes with `await socket.connect()`, asks with "
         '`await socket.send_to(text_data="coffee")`, and reads with `await socket.receive_from()`.',
-        "For the first mistake, five coffees for one client, and every answer compared. "
-        "For the second, two clients, connected at the same time.",
-        "The second mistake: `anna` and `ben` connect. Anna has a coffee and gets `stamp 1`. "
-        "Then Ben has one: what must he get?",
+        Fits(
+            "the answer to the fifth coffee",
+            "For the first mistake, five coffees for one client, and every answer compared. For "
+            "the second, two clients, connected at the same time.",
+        ),
+        Fits(
+            "how many clients your test has",
+            "The second mistake: `anna` and `ben` connect. Anna has a coffee and gets `stamp 1`. "
+            "Then Ben has one: what must he get?",
+        ),
     ],
 }
 TESTS = "python manage.py test myapp.test_stamps"

@@ -13,33 +13,58 @@ from channels_live.record import deadline
 
 HINTS = {
     "15.1": [
-        "The worker gets the order, and nobody hears of it. What does a sync method have to do "
-        "before it calls a layer? (Once you have changed any line, the check says below its answer "
-        "what the log says.)",
-        "Who reads what is sent to a group? The order can carry a return address, as in the "
-        "lesson's `ReportConsumer`.",
-        "An exception ends the worker's consumer, and takes along what it has fetched. Catch the "
-        "`ValueError` where it comes up, and make an answer of it.",
+        Fits(
+            "was never awaited",
+            "The worker gets the order, and nobody hears of it. What does a sync method have to "
+            "do before it calls a layer? (Once you have changed any line, the check says below "
+            "its answer what the log says.)",
+        ),
+        Fits(
+            "only the client that has ordered|KeyError: 'answer_to'|the way back",
+            "Who reads what is sent to a group? The order can carry a return address, as in the "
+            "lesson's `ReportConsumer`.",
+        ),
+        Fits(
+            "the text, and an error|the wire cannot carry",
+            "An exception ends the worker's consumer, and takes along what it has fetched. Catch "
+            "the `ValueError` where it comes up, and make an answer of it.",
+        ),
     ],
     "15.2": [
         "`ReportConsumer` and `ReportWorker` of the lesson do nearly the same. What does your "
         "order need that theirs had not?",
-        "The names, and the return address: `self.channel_name`. The type of the order is the name "
-        "of a method in `BadgeWorker`, the type of an answer that of one in `BadgeConsumer`.",
-        "In the loop: `try` to print, `except ValueError as error`, and an answer in both cases, "
-        "before the next name.",
-        "The worker is sync: `async_to_sync(self.channel_layer.send)(channel, event)`. The "
-        "consumer is async: `await self.channel_layer.send(…)`.",
+        Fits(
+            "KeyError: 'answer_to'|only the client that has ordered|The worker got nothing",
+            "The names, and the return address: `self.channel_name`. The type of the order is "
+            "the name of a method in `BadgeWorker`, the type of an answer that of one in "
+            "`BadgeConsumer`.",
+        ),
+        Fits(
+            "has no letters|the next one is printed",
+            "In the loop: `try` to print, `except ValueError as error`, and an answer in both "
+            "cases, before the next name.",
+        ),
+        Fits(
+            "was never awaited",
+            "The worker is sync: `async_to_sync(self.channel_layer.send)(channel, event)`. The "
+            "consumer is async: `await self.channel_layer.send(…)`.",
+        ),
         "One order with all names, on the one channel `badges`, and one worker: if two workers "
         "read a channel, an order may reach both, and a badge is printed twice.",
     ],
     "15.3": [
         "What do two workers share, so that one can know what the other has begun? A set in the "
         "consumer they do not.",
-        "`Report.objects.get_or_create(key=…)` returns a pair. Its second part says whether the "
-        "key is new. When must it be asked: before the bank or after it?",
-        "`except ValueError as error` around `charge`, and an answer in both cases: "
-        '`{"type": "payment.answer", "answer": {…}}`, to the channel `order["answer_to"]`.',
+        Fits(
+            "how often the bank is asked for one order|what becomes of a key that comes again",
+            "`Report.objects.get_or_create(key=…)` returns a pair. Its second part says whether "
+            "the key is new. When must it be asked: before the bank or after it?",
+        ),
+        Fits(
+            "is no amount|the key, and an error",
+            "`except ValueError as error` around `charge`, and an answer in both cases: "
+            '`{"type": "payment.answer", "answer": {…}}`, to the channel `order["answer_to"]`.',
+        ),
         Fits(
             "UNIQUE constraint failed|database is locked",
             "Between asking for a key and saving it, the other worker may do the same. Save first, "

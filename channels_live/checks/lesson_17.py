@@ -4,34 +4,64 @@ import contextlib
 import time
 from urllib.parse import quote
 
-from channels_live.checks import NotYet, Site, at_once, word
+from channels_live.checks import Fits, NotYet, Site, at_once, word
 from channels_live.checks.frames import as_json, has_left, read_until
 from channels_live.checks.sessions import member, new_sessions
 
 HINTS = {
     "17.1": [
-        'What does `query.split("&")` give for an empty query, and `split("=")` for `token=ab==`? '
-        "`urllib.parse.parse_qs` reads a query.",
-        "A query to the database in an async method: `afirst`, and `await`.",
-        "For nobody, Django has `AnonymousUser()`. It stands in `django.contrib.auth.models`.",
-        "Who shows no token has a user already. Then hand on the scope as it came.",
+        Fits(
+            "a handshake without a query|a token may end in =|%3D|'list' object has no attribute",
+            'What does `query.split("&")` give for an empty query, and `split("=")` for '
+            "`token=ab==`? `urllib.parse.parse_qs` reads a query.",
+        ),
+        Fits(
+            "You cannot call this from an async context",
+            "A query to the database in an async method: `afirst`, and `await`.",
+        ),
+        Fits(
+            "'NoneType' object has no attribute",
+            "For nobody, Django has `AnonymousUser()`. It stands in `django.contrib.auth.models`.",
+        ),
+        Fits(
+            "the cookie has said who it is",
+            "Who shows no token has a user already. Then hand on the scope as it came.",
+        ),
     ],
     "17.2": [
-        "`self.user = None` before somebody has shown a token: by that `receive_json` knows which "
-        "message it reads.",
-        "`asyncio.create_task(self.close_in_time())` begins to wait, and returns at once. In it: "
-        "`await asyncio.sleep(LIMIT)`, and then close.",
-        "`task.cancel()` ends the task. Who has shown a token needs none, nor who has left, "
-        "however that happened: a `finally` in `__call__`.",
+        Fits(
+            "what is said afterwards",
+            "`self.user = None` before somebody has shown a token: by that `receive_json` knows "
+            "which message it reads.",
+        ),
+        Fits(
+            "closed with 4401, after LIMIT seconds|a close, at once",
+            "`asyncio.create_task(self.close_in_time())` begins to wait, and returns at once. In "
+            "it: `await asyncio.sleep(LIMIT)`, and then close.",
+        ),
+        Fits(
+            "only those who have shown no token",
+            "`task.cancel()` ends the task. Who has shown a token needs none, nor who has left, "
+            "however that happened: a `finally` in `__call__`.",
+        ),
     ],
     "17.3": [
         'In `beat`, for ever: sleep, `await self.tell_visitors("visitor.here")`, forget who has '
         "been silent.",
-        "When does a card come? `visitor_here` hears of each. Note `time.monotonic()` there, in "
-        "`self.heard`.",
-        'Who has been silent for too long has left: `await self.visitor_left({"channel": …})` '
-        "does the rest. Take it out of `self.heard`, too.",
-        "`leave` runs at the end of each consumer. `self.heart.cancel()` ends the task.",
+        Fits(
+            "never somebody who is there",
+            "When does a card come? `visitor_here` hears of each. Note `time.monotonic()` there, "
+            "in `self.heard`.",
+        ),
+        Fits(
+            "forget them after PATIENCE",
+            'Who has been silent for too long has left: `await self.visitor_left({"channel": '
+            "…})` does the rest. Take it out of `self.heard`, too.",
+        ),
+        Fits(
+            "the task must end",
+            "`leave` runs at the end of each consumer. `self.heart.cancel()` ends the task.",
+        ),
     ],
 }
 

@@ -18,6 +18,7 @@ from websockets.sync.server import ServerConnection, serve
 from channels_live.checks import (
     WAIT,
     Client,
+    Fits,
     NotYet,
     Site,
     at_once,
@@ -31,27 +32,52 @@ HINTS = {
     "18.1": [
         "Three ways: one is in the query, one in what happens between `group_add` and the query, "
         "one in what becomes of a key.",
-        "`after` names what a board has read. And each board needs to know which number it was "
-        "shown last, so that an event with one that is not higher can be left out.",
-        "The model has a field `key` since the lesson, and `save` in `myapp/rooms.py` shows how "
-        "to find the message that came with it before.",
-        "`aget_or_create(room=self.station, key=key, defaults={…})`, and `self.last`, which "
-        "`show` sets.",
+        Fits(
+            "the last number that was read|it comes by both ways|also what is sent again",
+            "`after` names what a board has read. And each board needs to know which number it "
+            "was shown last, so that an event with one that is not higher can be left out.",
+        ),
+        Fits(
+            "with the same key|also for a key that is known|IntegrityError",
+            "The model has a field `key` since the lesson, and `save` in `myapp/rooms.py` shows "
+            "how to find the message that came with it before.",
+        ),
+        Fits(
+            "another station may have used it",
+            "`aget_or_create(room=self.station, key=key, defaults={…})`, and `self.last`, which "
+            "`show` sets.",
+        ),
     ],
     "18.2": [
         "Three methods: `connect`, one for the event `order.taken`, and `receive_json` for `done`. "
         "And an event of your own, so that all kitchens learn what is done.",
-        "Join the group first, then read the table: what is ordered in between comes by both "
-        "ways, so keep the highest number that you have sent.",
-        '`Message.objects.filter(room="orders", pk=content["done"]).adelete()` deletes it, and '
-        "minds nothing if it is gone.",
+        Fits(
+            "it comes by both ways|when an order is taken",
+            "Join the group first, then read the table: what is ordered in between comes by both "
+            "ways, so keep the highest number that you have sent.",
+        ),
+        Fits(
+            "DoesNotExist|nobody reads of it any more|an order, and no other message",
+            '`Message.objects.filter(room="orders", pk=content["done"]).adelete()` deletes it, '
+            "and minds nothing if it is gone.",
+        ),
     ],
     "18.3": [
-        "One method for one connection, and one with a loop around it. What has to outlive a "
-        "connection is `self.last`.",
-        "Find out how a connection can end: look at `ConnectionClosed` and `InvalidHandshake` of "
-        "websockets, and at `OSError`. `websocket.close_code` is known when it has ended.",
-        "The wait doubles where nothing new was read, and begins anew where something was.",
+        Fits(
+            "after= and the last number|each message once",
+            "One method for one connection, and one with a loop around it. What has to outlive a "
+            "connection is `self.last`.",
+        ),
+        Fits(
+            "InvalidStatus|ConnectionClosedError|of its own has ended|to stay away|all but 1008",
+            "Find out how a connection can end: look at `ConnectionClosed` and "
+            "`InvalidHandshake` of websockets, and at `OSError`. `websocket.close_code` is known "
+            "when it has ended.",
+        ),
+        Fits(
+            "how long your program waits|as at the beginning|about twice as long",
+            "The wait doubles where nothing new was read, and begins anew where something was.",
+        ),
         "`connect` must be called once for each attempt, because the address changes with `after`.",
     ],
 }

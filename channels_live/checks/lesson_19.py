@@ -4,7 +4,7 @@ from typing import Any
 
 import psutil
 
-from channels_live.checks import Client, NotYet, Site, at_once, number, word
+from channels_live.checks import Client, Fits, NotYet, Site, at_once, number, word
 from channels_live.checks.frames import as_json, send
 from channels_live.checks.site import DAPHNE
 
@@ -12,22 +12,41 @@ HINTS = {
     "19.1": [
         "Count what one watcher is sent when two maps are drawn: one and then one, or one and then "
         "two? And what empties the list?",
-        "`ready` says whether the watcher has seen the last map. Who sets it to `False`? Who asks?",
-        "In the end there is one value, the newest map that was not sent, or `None`. Both methods "
-        "that may send it, `map_drawn` and `receive_json`, do so in the same way.",
+        Fits(
+            "once, and only when it has answered|nothing, until the next map|every new map",
+            "`ready` says whether the watcher has seen the last map. Who sets it to `False`? Who "
+            "asks?",
+        ),
+        Fits(
+            "the newest that has come meanwhile|the server's memory",
+            "In the end there is one value, the newest map that was not sent, or `None`. Both "
+            "methods that may send it, `map_drawn` and `receive_json`, do so in the same way.",
+        ),
     ],
     "19.2": [
         "`self.unread` holds the numbers that were sent and not acknowledged, the oldest on the "
         "left. When does one come in, when do some go out, and when is it full?",
-        "An acknowledgement is for all up to its number: `while`, not `if`, and `<=`.",
-        "Before sending: if there are `most_unread` already, `await self.close(4503)`, and then "
-        "`raise StopConsumer`, which the file imports.",
+        Fits(
+            "all numbers up to it",
+            "An acknowledgement is for all up to its number: `while`, not `if`, and `<=`.",
+        ),
+        Fits(
+            "with StopConsumer|invalid close code|no eleventh",
+            "Before sending: if there are `most_unread` already, `await self.close(4503)`, and "
+            "then `raise StopConsumer`, which the file imports.",
+        ),
     ],
     "19.3": [
-        "Where does a consumer begin, and where does it end, whatever happens? `__call__` runs it "
-        "from its first event to its last.",
-        'The address is the first of the pair in `scope["client"]`. Count up before `super()`, '
-        "and down in a `finally`.",
+        Fits(
+            "what becomes of a place",
+            "Where does a consumer begin, and where does it end, whatever happens? `__call__` "
+            "runs it from its first event to its last.",
+        ),
+        Fits(
+            "how many of its address are open|those of one address, and not of all",
+            'The address is the first of the pair in `scope["client"]`. Count up before '
+            "`super()`, and down in a `finally`.",
+        ),
         "In `connect`: `raise DenyConnection` if there are too many. It passes through the "
         "`finally` too.",
     ],

@@ -3,36 +3,64 @@
 import json
 from typing import Any
 
-from channels_live.checks import Client, NotYet, Site, number, word
+from channels_live.checks import Client, Fits, NotYet, Site, number, word
 from channels_live.checks.frames import ENDED, as_json, has_left, send
 
 HINTS = {
     "20.1": [
         'In `{"type": "shape.drawn", **content}`, which of the two wins if `content` has a `type`?',
-        "Where does a frame without `at` raise: in the consumer of who sent it, or of who reads "
-        "it? Look at all of a frame before it goes to the group.",
-        'Two structs, `Dot` and `Line`, with `tag_field="tool"` and `forbid_unknown_fields=True`; '
-        "a point is a `tuple[int, int]`. `msgspec.json.Decoder(Dot | Line).decode` does the rest.",
-        "The consumer is an `AsyncWebsocketConsumer`. What comes out of the decoder can be encoded "
-        'again, and the event brings that: `{"type": "shape.drawn", "frame": …}`.',
+        Fits(
+            "who sent it, and nobody else",
+            "Where does a frame without `at` raise: in the consumer of who sent it, or of who "
+            "reads it? Look at all of a frame before it goes to the group.",
+        ),
+        Fits(
+            "with exactly their fields|all but dots and lines",
+            'Two structs, `Dot` and `Line`, with `tag_field="tool"` and '
+            "`forbid_unknown_fields=True`; a point is a `tuple[int, int]`. "
+            "`msgspec.json.Decoder(Dot | Line).decode` does the rest.",
+        ),
+        Fits(
+            "a frame with the same content",
+            "The consumer is an `AsyncWebsocketConsumer`. What comes out of the decoder can be "
+            'encoded again, and the event brings that: `{"type": "shape.drawn", "frame": …}`.',
+        ),
     ],
     "20.2": [
         "`lift.py` says which names it imports, and with which values it makes the answers. The "
         "lesson's `protocol.py` has the same parts.",
-        "`tag=str.lower` makes `call` of `Call`. What a class has no fields for is `pass`.",
-        "`Annotated[int, Meta(ge=-1, le=9)]` is a whole number from -1 to 9. A field with a "
-        "default, as in `express: bool = False`, may be left out.",
-        "`schema = json.schema(Call | Stop)`, and `decode = json.Decoder(Call | Stop).decode`.",
+        Fits(
+            "their tags, fields and defaults|other words, other fields",
+            "`tag=str.lower` makes `call` of `Call`. What a class has no fields for is `pass`.",
+        ),
+        Fits(
+            "whole numbers from -1 to 9|values of another type",
+            "`Annotated[int, Meta(ge=-1, le=9)]` is a whole number from -1 to 9. A field with a "
+            "default, as in `express: bool = False`, may be left out.",
+        ),
+        Fits(
+            "the schema of all requests",
+            "`schema = json.schema(Call | Stop)`, and `decode = json.Decoder(Call | Stop).decode`.",
+        ),
     ],
     "20.3": [
         "One struct for each request, both with a `paper`. What must a consumer remember of its "
         "client?",
-        "A set of papers. At `take`, into the set and into the group; at `cancel`, out of both. "
-        "Then answer with `sorted(self.papers)`.",
-        "`len(self.papers | {paper}) > self.most` is true if this one would be too many, and "
-        "false if it is taken already.",
-        "All groups are left in a `finally` around `await super().__call__(scope, receive, "
-        "send)`, as in the lesson's `LiveConsumer`.",
+        Fits(
+            "all papers that this client takes|still in the group|papers that it does not take",
+            "A set of papers. At `take`, into the set and into the group; at `cancel`, out of "
+            "both. Then answer with `sorted(self.papers)`.",
+        ),
+        Fits(
+            "three at most",
+            "`len(self.papers | {paper}) > self.most` is true if this one would be too many, and "
+            "false if it is taken already.",
+        ),
+        Fits(
+            "must be taken out of the group|a finally does",
+            "All groups are left in a `finally` around `await super().__call__(scope, receive, "
+            "send)`, as in the lesson's `LiveConsumer`.",
+        ),
     ],
 }
 

@@ -2,33 +2,54 @@
 
 import time
 
-from channels_live.checks import Client, NotYet, Site, number, word
+from channels_live.checks import Client, Fits, NotYet, Site, number, word
 from channels_live.checks.frames import as_json, send
 from channels_live.record import deadline
 
 HINTS = {
     "21.1": [
-        "Let two readers come, and the first one leave. Who has the task that listens, and what "
-        "becomes of it?",
+        Fits(
+            "when the reader who came first has left",
+            "Let two readers come, and the first one leave. Who has the task that listens, and "
+            "what becomes of it?",
+        ),
         "The task belongs to all of them. `TASKS` has room for it: whoever comes and finds it "
         "empty starts it.",
-        "It ends when the last one goes. Where does Python pass whatever ends a consumer? In a "
-        "`finally` around `super().__call__(scope, receive, send)`.",
+        Fits(
+            "one while there are readers, and then none|who comes when all have left",
+            "It ends when the last one goes. Where does Python pass whatever ends a consumer? In "
+            "a `finally` around `super().__call__(scope, receive, send)`.",
+        ),
     ],
     "21.2": [
-        "`search` is sync and slow: called as it is, it stops the event loop, and with "
-        "`database_sync_to_async(search)` it waits for all other sync code.",
+        Fits(
+            "run beside each other",
+            "`search` is sync and slow: called as it is, it stops the event loop, and with "
+            "`database_sync_to_async(search)` it waits for all other sync code.",
+        ),
         "`database_sync_to_async` takes `thread_sensitive=False`, and then an `executor`: the pool "
         "of threads that it may take one from.",
-        "`ThreadPoolExecutor(3)` is a pool of three. Where must it stand, so that all consumers "
-        "share it?",
+        Fits(
+            "three, and never more",
+            "`ThreadPoolExecutor(3)` is a pool of three. Where must it stand, so that all "
+            "consumers share it?",
+        ),
     ],
     "21.3": [
-        "`price_changed` may not wait, or the next event waits behind it. Who can wait for it?",
-        "`asyncio.create_task`, if there is no such task yet. What comes while there is one only "
-        "replaces the price.",
-        "The task sleeps, says that it is done, and sends the price that is the newest *then*. "
-        "Which of the last two must come first?",
+        Fits(
+            "changes at once make",
+            "`price_changed` may not wait, or the next event waits behind it. Who can wait for it?",
+        ),
+        Fits(
+            "the newest, all the while|after the newest price: nothing",
+            "`asyncio.create_task`, if there is no such task yet. What comes while there is one "
+            "only replaces the price.",
+        ),
+        Fits(
+            "the newest price",
+            "The task sleeps, says that it is done, and sends the price that is the newest "
+            "*then*. Which of the last two must come first?",
+        ),
     ],
 }
 SOON = 1.0  # seconds that it may take until the last one's channel is out of the group

@@ -8,25 +8,41 @@ from typing import Any
 
 import httpx
 
-from channels_live.checks import NotYet, Site, number, word
+from channels_live.checks import Fits, NotYet, Site, number, word
 from channels_live.checks.broker import BROKER
 
 HINTS = {
     "22.1": [
         "Three complaints, three lines. Which line tells daphne that a socket is to be opened, and "
         "what else must it be told? Which one has a time, and which one an address?",
-        "`Upgrade` needs a second header beside it: `Connection`, with the word `upgrade`.",
-        "Only what the proxy itself knows is true: `$remote_addr` is the address from which "
-        "somebody has come to it. And 500 milliseconds are shorter than daphne's 20 seconds.",
+        Fits(
+            "two headers, not one",
+            "`Upgrade` needs a second header beside it: `Connection`, with the word `upgrade`.",
+        ),
+        Fits(
+            "who may write X-Forwarded|the client really comes from|which pings every 20 seconds",
+            "Only what the proxy itself knows is true: `$remote_addr` is the address from which "
+            "somebody has come to it. And 500 milliseconds are shorter than daphne's 20 seconds.",
+        ),
     ],
     "22.2": [
-        "Begin with what the other `location` has: without `proxy_pass` nothing reaches daphne.",
-        "nginx gathers what comes from the server in buffers. It has a directive for that, with "
-        "`proxy_` in front, that takes `on` or `off`.",
+        Fits(
+            "reaches daphne|with this path",
+            "Begin with what the other `location` has: without `proxy_pass` nothing reaches "
+            "daphne.",
+        ),
+        Fits(
+            "it gathers, or hands it on",
+            "nginx gathers what comes from the server in buffers. It has a directive for that, "
+            "with `proxy_` in front, that takes `on` or `off`.",
+        ),
         "`proxy_buffering off;`",
     ],
     "22.3": [
-        "`alive` asks nobody. Write it first: one line.",
+        Fits(
+            "It answers whatever else is broken",
+            "`alive` asks nobody. Write it first: one line.",
+        ),
         "`with connection.cursor() as cursor: cursor.execute(…)` asks the database, and "
         "`async_to_sync(get_channel_layer().group_send)(…)` the layer. What do they do when it "
         "is away?",

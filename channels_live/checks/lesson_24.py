@@ -1,32 +1,58 @@
 """What is right in the exercises of lesson 24, Send fragments."""
 
-from channels_live.checks import Client, NotYet, Site, at_once, number, word
+from channels_live.checks import Client, Fits, NotYet, Site, at_once, number, word
 from channels_live.checks.page import View
 
 HINTS = {
     "24.1": [
-        'Write `Fish & chips` into the book, then `<b>Soup</b>`, then a text with a `"` in it. '
-        "Which of them does the list show as they are, and which does the `title` hold?",
-        "`format_html` of `django.utils.html` makes HTML out of a pattern with `{}` in it. What "
-        "takes the place of a `{}` is escaped, but for what `format_html` has made before.",
-        "Whoever comes back has the list already. A fragment with `innerHTML` replaces what is in "
-        "it: so send all entries in one such fragment, and only new ones with `beforeend`.",
+        Fits(
+            "the text as it was written",
+            'Write `Fish & chips` into the book, then `<b>Soup</b>`, then a text with a `"` in '
+            "it. Which of them does the list show as they are, and which does the `title` hold?",
+        ),
+        Fits(
+            "changes nothing there|no element, and the text",
+            "`format_html` of `django.utils.html` makes HTML out of a pattern with `{}` in it. "
+            "What takes the place of a `{}` is escaped, but for what `format_html` has made "
+            "before.",
+        ),
+        Fits(
+            "every entry once|see each entry once|added at the end|in which they were written",
+            "Whoever comes back has the list already. A fragment with `innerHTML` replaces what "
+            "is in it: so send all entries in one such fragment, and only new ones with "
+            "`beforeend`.",
+        ),
     ],
     "24.2": [
-        "Which of the three places is for all pages, and which for one? What goes to all goes by "
-        "the group `auction`; what goes to one is sent where its frame came in.",
+        Fits(
+            "refusal in that page, only|that of who has made it, only",
+            "Which of the three places is for all pages, and which for one? What goes to all "
+            "goes by the group `auction`; what goes to one is sent where its frame came in.",
+        ),
         "A frame may hold several fragments, one after the other. "
         '`<strong id="price" hx-swap-oob="true">` replaces the price.',
-        "Write one method that sends price and bids as they are now, with `innerHTML` for the "
-        "list. Call it in `connect`, and as the method of the event.",
+        Fits(
+            "the price, and every bid once|as the price and as a last item",
+            "Write one method that sends price and bids as they are now, with `innerHTML` for "
+            "the list. Call it in `connect`, and as the method of the event.",
+        ),
     ],
     "24.3": [
-        "Each page is shown something else. So let the event say only that something has changed, "
-        "and let each consumer make its own fragment.",
-        "Keep `WRITING[self.channel_name] = name`, and take it out with an empty text. A page "
-        "shows the names of all other channels, `sorted`.",
-        "Whoever comes is sent the fragment in `connect`. Whoever goes is taken out in a `finally` "
-        "around `super().__call__(scope, receive, send)`, and the others are told.",
+        Fits(
+            "who else is writing",
+            "Each page is shown something else. So let the event say only that something has "
+            "changed, and let each consumer make its own fragment.",
+        ),
+        Fits(
+            "in the order of the alphabet|somebody is writing no more",
+            "Keep `WRITING[self.channel_name] = name`, and take it out with an empty text. A "
+            "page shows the names of all other channels, `sorted`.",
+        ),
+        Fits(
+            r"who is writing already|\(closed\)|\(failed\)",
+            "Whoever comes is sent the fragment in `connect`. Whoever goes is taken out in a "
+            "`finally` around `super().__call__(scope, receive, send)`, and the others are told.",
+        ),
     ],
 }
 AS_TYPED = "what a reader finds: the text as it was written, character by character"

@@ -7,32 +7,56 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from channels_live.checks import WAIT, Client, NotYet, Site, at_once, number, word
+from channels_live.checks import WAIT, Client, Fits, NotYet, Site, at_once, number, word
 
 HINTS = {
     "26.1": [
-        "Read the stream yourself: `curl -N`, or `httpx.stream`, as in the lesson. What ends a "
-        "line, and what ends an event? What may stand in a text?",
-        "An event that can be asked for again has an `id:` line. And `last` is handed over to "
-        "`events`: who asks for it?",
-        "`json.dumps` makes one line of any text. And what a reader takes in at its beginning, it "
-        "gives back in a `finally`.",
+        Fits(
+            "no empty line that ends the event|one, whatever stands in it",
+            "Read the stream yourself: `curl -N`, or `httpx.stream`, as in the lesson. What ends "
+            "a line, and what ends an event? What may stand in a text?",
+        ),
+        Fits(
+            "what has a higher number, only",
+            "An event that can be asked for again has an `id:` line. And `last` is handed over "
+            "to `events`: who asks for it?",
+        ),
+        Fits(
+            "and the text as JSON|what is left of a reader that has gone",
+            "`json.dumps` makes one line of any text. And what a reader takes in at its "
+            "beginning, it gives back in a `finally`.",
+        ),
     ],
     "26.2": [
-        "`FILMS` outlives a connection, `self` does not. `FILMS.setdefault(name, bytearray())` is "
-        "what is there of a film, or a new one.",
-        "`self.film += piece` adds at the end, and changes what lies in `FILMS`. Look at the "
-        "length before, not after.",
-        "`hashlib.sha256(self.film).hexdigest()` is the hash of what is there, `self.film.clear()` "
-        "throws it away.",
+        Fits(
+            "it stays, for who comes back|those of the film in the path",
+            "`FILMS` outlives a connection, `self` does not. `FILMS.setdefault(name, "
+            "bytearray())` is what is there of a film, or a new one.",
+        ),
+        Fits(
+            "how many bytes there are now|it is not taken|100,000 bytes",
+            "`self.film += piece` adds at the end, and changes what lies in `FILMS`. Look at the "
+            "length before, not after.",
+        ),
+        Fits(
+            "it is thrown away, and begins anew",
+            "`hashlib.sha256(self.film).hexdigest()` is the hash of what is there, "
+            "`self.film.clear()` throws it away.",
+        ),
     ],
     "26.3": [
         "Three methods: `connect`, `receive_json`, and one for the event that tells all clients. "
         "And something that runs later, and belongs to no consumer.",
-        "`asyncio.create_task(forget(name))` runs beside all else; `forget` sleeps for `LIFE`, "
-        "takes the name out of `RUNNING`, and tells.",
-        "Whoever says `alive` in time puts it off: `RUNNING[name].cancel()`, and a new task. Tell "
-        "only if the name was not there.",
+        Fits(
+            "what becomes of a machine that says nothing|what the end of a connection means",
+            "`asyncio.create_task(forget(name))` runs beside all else; `forget` sleeps for "
+            "`LIFE`, takes the name out of `RUNNING`, and tells.",
+        ),
+        Fits(
+            "its half second begins anew|and was: nothing",
+            "Whoever says `alive` in time puts it off: `RUNNING[name].cancel()`, and a new task. "
+            "Tell only if the name was not there.",
+        ),
     ],
 }
 EVENT = "what each reader is sent: an event with the number as its `id`, and the text as JSON"

@@ -10,32 +10,51 @@ from typing import Any
 
 import psutil
 
-from channels_live.checks import RAISED, Client, NotYet, Site, number, shown, word
+from channels_live.checks import RAISED, Client, Fits, NotYet, Site, number, shown, word
 
 HINTS = {
     "27.1": [
         "Let a guest halve a word, and look at the page of numbers. Which of the methods has not "
         "run? Lesson 13 says which ones do not run after an exception.",
-        "What `async def __call__(self, scope, receive, send)` does around "
-        "`await super().__call__(scope, receive, send)`, with `try` and `finally`, happens "
-        "however a socket ends.",
-        "`disconnect` only keeps the code, in `self.code`; before, it is 1011. "
-        '`ENDS.labels("client" if self.code >= 3000 else self.code).inc()` stands in `finally`.',
+        Fits(
+            "what an exception of ours leaves",
+            "What `async def __call__(self, scope, receive, send)` does around `await "
+            "super().__call__(scope, receive, send)`, with `try` and `finally`, happens however "
+            "a socket ends.",
+        ),
+        Fits(
+            "counted together|each stands as it is",
+            "`disconnect` only keeps the code, in `self.code`; before, it is 1011. "
+            '`ENDS.labels("client" if self.code >= 3000 else self.code).inc()` stands in '
+            "`finally`.",
+        ),
     ],
     "27.2": [
         "`self.serving` has a task and a `send` for each client. What has to happen for one of "
         "them, and how can all of them wait at the same time?",
-        "`await asyncio.wait([task], timeout=0.5)` waits for a while, and does not cancel. "
-        '`await send({"type": "websocket.close", "code": SERVICE_RESTART})` says goodbye.',
-        "A coroutine for one client, and `asyncio.gather` for all. After the goodbye the task "
-        "needs another while for its `disconnect()`; then `task.cancel()`.",
+        Fits(
+            "what a client is told",
+            "`await asyncio.wait([task], timeout=0.5)` waits for a while, and does not cancel. "
+            '`await send({"type": "websocket.close", "code": SERVICE_RESTART})` says goodbye.',
+        ),
+        Fits(
+            "time to hear of the end|within two seconds: all|what was being made",
+            "A coroutine for one client, and `asyncio.gather` for all. After the goodbye the "
+            "task needs another while for its `disconnect()`; then `task.cancel()`.",
+        ),
     ],
     "27.3": [
         "A formatter has a method `format(self, record)`, which returns the line. "
         "`record.levelname` and `record.getMessage()` are the first two fields.",
-        'What `extra={"place": …}` brings is an attribute of the record: `hasattr(record, '
-        '"place")`. `self.formatException(record.exc_info)` is the text of an exception.',
-        '`re.sub(r"token=[^&\\s]*", "token=…", text)` hides a token. Which two texts need it?',
+        Fits(
+            "what a line holds|what becomes of an exception",
+            'What `extra={"place": …}` brings is an attribute of the record: `hasattr(record, '
+            '"place")`. `self.formatException(record.exc_info)` is the text of an exception.',
+        ),
+        Fits(
+            "in messages, with all arguments|they stand in messages|in tracebacks",
+            '`re.sub(r"token=[^&\\s]*", "token=…", text)` hides a token. Which two texts need it?',
+        ),
     ],
 }
 STOPPED = 15.0  # seconds: far more than two, on a busy machine
