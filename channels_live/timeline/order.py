@@ -7,6 +7,8 @@ chance. So rows are not told by the clock. What they are told by is the same at 
   Where this kernel's own clients sent it, the order in which they did counts: `order` in an event;
 - *what follows from it* is told below it: first on its own connection, then on the others, by
   number, and never before what it follows from;
+- what a server and its tasks do once it is asked to end is told last: the ends of connections,
+  then what tasks that outlive their calls do;
 - within a connection nothing is told out of turn.
 
 What nothing orders is marked as simultaneous: the members of a group, and what clients sent without
