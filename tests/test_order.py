@@ -6,6 +6,7 @@ import re
 
 import pytest
 from test_timeline import (
+    ENDED,
     accepted,
     answered,
     call,
@@ -56,7 +57,7 @@ def lines(events, **options):
     return [re.sub(r"  +", " ", line.removesuffix("()")) for line in text.splitlines()]
 
 
-ANNA, BEN, CLEO = 1, 2, 3
+ANNA, BEN, CLEO, DORA = 1, 2, 3, 4
 
 
 def conversation():
@@ -224,14 +225,19 @@ def test_what_happens_as_the_server_ends_is_told_last_and_in_one_order():
         begins, *rest = call("Room", "connect", answered(101))
         server.add(conn, begins, *rest)
         calls[conn] = begins["call"]
-    server.comes(CLEO, "/")
+    for conn in (CLEO, DORA):
+        server.add(conn, opened("/stream/", protocol="http"), answered(200))
     server.events.append({"kind": "stopping", "process": 1, "at": float(len(server.events))})
     for conn in (BEN, ANNA):  # chance
         server.add(conn, closed("server", None))
         server.add(conn, layer("group_discard", "room") | {"call": calls[conn]})
-    assert lines(server.events)[-4:] == [
+    for conn in (DORA, CLEO):
+        server.add(conn, ENDED | {"by": None, "stream": True})
+    assert lines(server.events)[-6:] == [
         "client 1 ◀── connection dropped (1006)",
         "client 2 ◀── connection dropped (1006)",
+        "request 1 ◀── stream broken off",
+        "request 2 ◀── stream broken off",
         "client 1 leaves group room",
         "client 2 leaves group room",
     ]

@@ -64,14 +64,16 @@ def clients_of(events: Iterable[Event], threads: bool = False) -> list[Client]:
     """
     connections: dict[tuple[int, int | None], list[Event]] = {}
     ended = set()
-    stops: dict[int, tuple[Event, dict[str, Any]]] = {}  # process → when it stops, and has stopped
+    stops: dict[int, tuple[float, dict[str, Any]]] = {}  # process → when it stops, and has stopped
     for event in events:
         if event["kind"] == "exit" or event.get("why") == "killed":
             ended.add(event["process"])
         if event["kind"] == "stopping" or event["process"] in stops:
-            stop, stopped = stops.setdefault(event["process"], (event, dict(event)))
+            stop, stopped = stops.setdefault(event["process"], (event["at"], dict(event)))
             stopped["at"] = event["at"]
-            event = {**event, "stop": stop, "stopped": stopped}
+            event = {**event, "stopped": stopped}
+            if event["kind"] in ("close", "end") and event["by"] != "client":
+                event["at"] = stop  # all at once: which comes first is chance
         if "conn" in event:
             connections.setdefault((event["process"], event["conn"]), []).append(event)
     background = [key for key in connections if key[1] is None]
@@ -169,14 +171,13 @@ class Story:
             text = "closed" if code is None else f"closed with {code}"
             self._arrived.append(Row("", text, notes=[event["reason"]], begins=event))
         elif code is not None:
-            row = Row("out", f"close {code}", by_server=code == 1011, begins=event.get("stop"))
-            self._end_with(row)
+            begins = event if "stopped" in event else None
+            self._end_with(Row("out", f"close {code}", by_server=code == 1011, begins=begins))
         else:
             self._show_arrived()
             text = "connection dropped (1006)" if self._accepted else NO_ANSWER
             notes = [event["reason"]] if event["reason"] and self._accepted else []
-            row = Row("out", text, by_server=True, notes=notes, begins=event.get("stop", event))
-            self._end_with(row)
+            self._end_with(Row("out", text, by_server=True, notes=notes, begins=event))
 
     def _end_with(self, row: Row) -> None:
         self.rows.append(row)
