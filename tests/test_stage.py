@@ -111,6 +111,7 @@ def frame(page, name):
     return page.frame_locator(f'iframe[title="Page {name}"]')
 
 
+CUT = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 NOTE_STATES = """() => {
     const state = document.getElementById("chat-state");
     window.states = [];
@@ -506,6 +507,9 @@ def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
     expect(state(page, "Page").first).to_contain_text("The server has ended.")
     page.get_by_role("button", name="Reload").first.click()
     expect(frame(page, "Anna").get_by_text("Nothing answers at 127.0.0.1:")).to_be_visible()
+    page.set_viewport_size({"width": 900, "height": 900})
+    assert frame_itself(page, "Anna").evaluate(CUT) <= 0
+    page.set_viewport_size(VIEWPORT)
     run(page, f"server = lesson.start({COMMAND!r})")
     expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()
 

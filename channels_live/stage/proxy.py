@@ -287,8 +287,10 @@ class PageHandler(JupyterHandler):
         self.finish(
             f'<!doctype html><html lang="en"><head>{self._first()}<title>Not there</title>'
             f'<meta name="color-scheme" content="light dark">{meta}</head>'
-            '<body style="font: 1rem/1.5 system-ui, sans-serif; margin: 2rem"><main>'
-            f"<h1>{html.escape(title)}</h1><p>{html.escape(what)}</p></main></body></html>"
+            # also in a panel of a few centimetres
+            '<body style="font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere"><main>'
+            f'<h1 style="font-size: 1.25rem">{html.escape(title)}</h1>'
+            f"<p>{html.escape(what)}</p></main></body></html>"
         )
 
 
