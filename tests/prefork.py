@@ -4,7 +4,8 @@ Each test worker has one process that has imported Django, Channels and Twisted 
 a server is a fork of it, there in a fraction of the time. `test_plain_way_has_the_same_outcome` in
 test_exercises.py proves on a sample of each lesson that nothing else differs.
 
-Notebooks that such a worker runs use its process, too: a variable tells them of it.
+Notebooks that such a worker runs use its process, too: a variable tells them of it. `make build`
+has made their stored outputs without it, so to compare them proves the same of each cell.
 """
 
 import atexit
@@ -25,8 +26,6 @@ from unittest.mock import patch
 from channels_live.server.process import Process
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
-
-
 FORKED = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"
 # Python with a file or a module, at the beginning of a command, perhaps behind variables
 PYTHON = re.compile(r"^((?:\w+=\S* )*)python( -m| [\w./]+\.py\b)")

@@ -53,9 +53,9 @@ wrapt zoneinfo
 
 
 def main():
-    """Fork a program for each request: a line of JSON, with the descriptor of its log.
+    """Fork a program for each request: a line of JSON, with descriptors.
 
-    Or with those of its stdin, stdout and stderr.
+    These are of its log, or of its stdin, stdout and stderr.
 
     The first connection is that of who has started this, and ends it.
     """
@@ -124,13 +124,11 @@ def become(request, descriptors):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        stdin, stdout, stderr = (
-            [nothing, *2 * descriptors] if len(descriptors) == 1 else descriptors
-        )
-        for number, descriptor in enumerate((stdin, stdout, stderr)):
+        if len(descriptors) == 1:
+            descriptors = [os.open(os.devnull, os.O_RDONLY), *2 * descriptors]
+        for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
-        os.closerange(3, 256)
+        os.closerange(3, 256)  # or an open connection would outlive who has asked
         sys.stdin = open(0)
         sys.stdout, sys.stderr = (
             open(number, "w", encoding="utf-8", errors=errors, buffering=1, closefd=False)
