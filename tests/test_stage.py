@@ -663,13 +663,19 @@ def test_list_of_files_makes_room_for_a_timeline_unless_there_is_enough(page, la
     assert width(page) > 640
 
 
-TALK = """
+LONG = "a long message, so that the diagram is wide"
+TALK = f"""
 from websockets import connect
 async with connect(server.ws("/ws/chat/"), origin="http://localhost") as websocket:
-    await websocket.send('{"message": "a long message, so that the diagram is wide"}')
+    await websocket.send('{{"message": "{LONG}"}}')
     await websocket.recv()
 server.timeline()
 """
+ROOM = """image => {
+    let box = image.parentElement;
+    while (getComputedStyle(box).overflowX !== "auto") box = box.parentElement;
+    return [box.scrollWidth, box.clientWidth];
+}"""
 
 
 def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
@@ -681,12 +687,7 @@ def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
     expect(picture).to_be_visible()
     width, natural = picture.evaluate("image => [image.clientWidth, image.naturalWidth]")
     assert width == natural > 500
-    measure = """image => {
-        let box = image.parentElement;
-        while (getComputedStyle(box).overflowX !== "auto") box = box.parentElement;
-        return [box.scrollWidth, box.clientWidth];
-    }"""
-    inside, outside = picture.evaluate(measure)
+    inside, outside = picture.evaluate(ROOM)
     assert inside >= natural
     assert outside < 600, "it scrolls"
     # black on white, whatever the theme
@@ -695,6 +696,19 @@ def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
     )
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     expect(picture).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+@in_the_same_window
+def test_three_lanes_have_room_beside_a_panel_on_a_common_laptop(page, lab):
+    lab.write("lanes.ipynb", BEGIN, "server.watch()", TALK.replace(LONG, "hello"))
+    page.set_viewport_size({"width": 1366, "height": 768})
+    lab.open(page, "lanes.ipynb")
+    run_all(page)
+    picture = page.locator(".jp-RenderedMermaid img")
+    expect(picture).to_be_visible()
+    expect(page.locator(".cl-Row").first).to_be_visible()
+    inside, outside = picture.evaluate(ROOM)
+    assert 400 < inside <= outside < 600
 
 
 @in_the_same_window

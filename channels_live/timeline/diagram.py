@@ -13,7 +13,7 @@ LONGEST_LINE = 30  # characters; a longer text is broken, or four lanes would no
 _LOOK = (
     '"theme": "neutral", "themeCSS": "svg {background: white}", "fontSize": 14',
     '"sequence": {"mirrorActors": %s, "messageAlign": "left", "useMaxWidth": false, '
-    '"width": 110, "actorMargin": 36}',
+    '"width": 110, "actorMargin": 36, "diagramMarginX": 10}',
 )
 _CODES = {ord(sign): f"#{ord(sign)};" for sign in "#;<>{}$"} | {ord("\n"): " "}
 _BRACES = {ord(sign): sign for sign in "{}"}  # mermaid reserves the room of a code for each code
