@@ -20,7 +20,7 @@ help: ## list these commands
 # in the folder that CHANNELS_LIVE_WORKSPACE names, and then JupyterLab shows that.
 lab: $(READY) ## open the lessons in JupyterLab
 	@mkdir -p "$${CHANNELS_LIVE_WORKSPACE:-workspace}"
-	$(RUN) jupyterlab \
+	$(RUN) channels_live.lab \
 		--ServerApp.root_dir="$${CHANNELS_LIVE_WORKSPACE:-$(CURDIR)}" \
 		--LabApp.default_url=/lab/tree/$$(test "$$CHANNELS_LIVE_WORKSPACE" || echo workspace/)notebooks/00_start_here.ipynb \
 		$$(test $$(id -u) -ne 0 || echo --allow-root) $(ARGS)

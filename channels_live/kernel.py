@@ -24,6 +24,8 @@ from channels_live.waits import Waits
 from channels_live.workspace import LessonError
 
 PATIENCE = 15.0  # seconds in which a server tells what it still has in hand
+# of pytest in `!` cells: a site's tests need neither, and to import them takes longer than those
+NO_PLUGINS = "-p no:nbval -p no:valkey"
 MOST_COPIES = 100  # of a lesson, for notebooks that are at work in it at once
 
 
@@ -68,6 +70,9 @@ class Kernel:
         for name in ("DJANGO_SETTINGS_MODULE", "REDIS_URL", "CHANNEL_LAYER", "DJANGO_DEBUG"):
             if not own_project:
                 os.environ.pop(name, None)
+        options = os.environ.get("PYTEST_ADDOPTS", "")
+        if not own_project and NO_PLUGINS not in options and shell():
+            os.environ["PYTEST_ADDOPTS"] = f"{options} {NO_PLUGINS}".lstrip()
         if not self._prepared:
             self._prepared = True
             _listen_for_interrupts()

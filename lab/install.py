@@ -38,7 +38,7 @@ def main():
         return status
     start = "--LabApp.default_url=/lab/tree/workspace/notebooks/00_start_here.ipynb"
     print("\nThe course begins with this command:\n")
-    print(f'  cd "{COURSE}"\n  "{python}" -m jupyterlab {start}')
+    print(f'  cd "{COURSE}"\n  "{python}" -m channels_live.lab {start}')
     return 0
 
 

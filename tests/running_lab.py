@@ -90,7 +90,7 @@ def running_lab(home: Path, folder: Path, *options: str):
         "from channels_live.authoring.kernels import keep_ports_for_kernels\n"
         "keep_ports_for_kernels()\n"
     )
-    command = ["-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={free_port()}"]
+    command = ["-m", "channels_live.lab", "--no-browser", "--allow-root", f"--port={free_port()}"]
     command += ["--expose-app-in-browser", *options]
     process = subprocess.Popen(
         [sys.executable, *command],

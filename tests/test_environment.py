@@ -246,7 +246,7 @@ def calls(make, python, tmp_path):
 @pytest.mark.parametrize(
     ("target", "module", "installs"),
     [
-        ("lab", "jupyterlab", [LEARNERS]),
+        ("lab", "channels_live.lab", [LEARNERS]),
         ("class", "channels_live class", [LEARNERS, SERVING]),
         ("test", "pytest", [LEARNERS, DEVELOPERS]),
     ],

@@ -47,8 +47,8 @@ django.template.loaders.filesystem django.templatetags.cache django.templatetags
 django.templatetags.tz django.test django.urls django.utils.autoreload
 django.utils.translation.reloader django.views.debug django.views.generic django.views.i18n
 django_htmx.jinja django_htmx.templatetags.django_htmx msgspec.inspect msgspec.json OpenSSL.SSL
-twisted.internet.asyncioreactor twisted.internet.endpoints twisted.internet.tcp twisted.web.http
-wrapt zoneinfo
+pytest twisted.internet.asyncioreactor twisted.internet.endpoints twisted.internet.tcp
+twisted.web.http wrapt zoneinfo
 """
 
 

@@ -1,10 +1,8 @@
 """For maintainers: executes the notebooks, and builds what is derived from them."""
 
-import sys
+from channels_live.no_grammar import leave_out_grammar
 
-# The library for notebooks would build a grammar of addresses, which takes a second and which
-# nothing here asks it for. It does without where there is none (python-jsonschema#1521).
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+leave_out_grammar()  # before anything here imports nbformat
 
 
 class AuthoringError(Exception):

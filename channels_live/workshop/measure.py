@@ -42,7 +42,7 @@ def _memory_of_all(pid: int) -> int:
 @contextlib.contextmanager
 def _server(folder: Path, environment: dict[str, str]) -> Iterator[int]:
     """Start JupyterLab, and yield its pid when it answers."""
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port=0"]
+    command = [sys.executable, "-m", "channels_live.lab", "--no-browser", "--ServerApp.port=0"]
     command += ["--allow-root", f"--ServerApp.root_dir={folder}"]
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

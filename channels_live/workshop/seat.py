@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import psutil
 
+from channels_live.no_grammar import leave_out_grammar
+
 EVERY = 2.0  # seconds between two looks
 _AT_ONCE = 2  # times the limit: what one process may ask for. Threads' stacks count, and add up
 
@@ -22,6 +24,7 @@ def main() -> None:
     limit = int(os.environ["MEM_LIMIT"])
     hold_back(limit)
     threading.Thread(target=_watch, args=(limit,), daemon=True).start()
+    leave_out_grammar()
     from jupyterhub.singleuser import main as serve
 
     serve()

@@ -17,9 +17,13 @@ from django.conf import settings
 from projects import lesson_begins
 
 from channels_live import workspace
+from channels_live.kernel import NO_PLUGINS
 
 if not settings.configured:
     settings.configure()
+
+# as in a cell, see kernel.py
+PYTEST = [sys.executable, "-m", "pytest", "-q", *NO_PLUGINS.split()]
 
 ROUTE = """
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -137,7 +141,7 @@ def test_what_is_left_without_transaction(tmp_path):
     folder = lesson_begins(25, tmp_path)
     (folder / "pytest.ini").write_text(INI)
     (folder / "myapp/test_claims.py").write_text(LEFT)
-    command = [sys.executable, "-m", "pytest", "-q", "myapp/test_claims.py"]
+    command = [*PYTEST, "myapp/test_claims.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert "3 passed" in done.stdout, done.stdout
 
@@ -189,7 +193,7 @@ def test_limits_of_a_communicator():
 def test_lines_of_conftest(tmp_path, line, tests, needs):
     folder = tmp_path / "finished"
     shutil.copytree(workspace.SAMPLE / "finished", folder)
-    command = [sys.executable, "-m", "pytest", "-q", *tests.split()]
+    command = [*PYTEST, *tests.split()]
 
     def failed():
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
