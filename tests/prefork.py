@@ -169,13 +169,16 @@ def forking(zygote):
 
 
 def fork_to_the_end():
-    """Let them be forked for as long as this process lives, a kernel; and Python in `!` cells."""
+    """Let them be forked as long as this process, a kernel, lives; and Python in cells, too."""
     stack = contextlib.ExitStack()
     stack.enter_context(forking(Zygote(os.environ[ADDRESS])))
     for name in ("IPython.core.interactiveshell", "ipykernel.zmqshell"):
         shell = sys.modules[name]  # with what runs commands, in both
         for run in {"system", "getoutput"} & vars(shell).keys():
             stack.enter_context(patch.object(shell, run, with_forks(getattr(shell, run))))
+    stack.enter_context(
+        patch.object(subprocess.Popen, "__init__", begun(subprocess.Popen.__init__))
+    )
     atexit.register(stack.close)
 
 
@@ -184,9 +187,25 @@ def with_forks(run):
     return lambda command, **options: run(PYTHON.sub(rf"\1{FORKED}\2", command), **options)
 
 
+def begun(init):
+    """Return a function that begins a subprocess by another one, a fork if it is Python's."""
+
+    def begin(self, args, *rest, **options):
+        if is_python(args) and ADDRESS in (options.get("env") or os.environ):
+            args = [*FORKED.split(), *args[1:]]
+        init(self, args, *rest, **options)
+
+    return begin
+
+
 def process(argv, **options):
     """Return a Process, forked where it is a program in Python, without options of Python's own."""
     if argv[1] == "-P":  # a fork has imported the libraries before
         argv = [argv[0], *argv[2:]]
-    python = argv[0] == sys.executable and (argv[1] == "-m" or argv[1].endswith(".py"))
-    return (Forked if python else Process)(argv, **options)
+    return (Forked if is_python(argv) else Process)(argv, **options)
+
+
+def is_python(argv):
+    """Tell whether these words run a file or a module in this Python."""
+    python = isinstance(argv, list) and argv[0] == sys.executable and len(argv) > 1
+    return python and (argv[1] == "-m" or argv[1].endswith(".py"))

@@ -85,6 +85,22 @@ def test_python_in_a_cell_is_forked_and_does_what_python_does(tmp_path, zygote):
     assert said[True][0] == 3 and "shown.py', '3'] inner 1" in said[True][1]
 
 
+@pytest.mark.live
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can fork here")
+def test_subprocess_is_forked_and_does_what_python_does(tmp_path, zygote, monkeypatch):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/shown.py").write_text(SHOWN)
+    said = []
+    for _ in range(2):
+        command = [sys.executable, "inner/shown.py", "3"]
+        done = subprocess.run(command, cwd=tmp_path, input="text\n", capture_output=True, text=True)
+        said.append([done.returncode, *done.stdout.rpartition(" "), done.stderr])
+        monkeypatch.setattr(subprocess.Popen, "__init__", prefork.begun(subprocess.Popen.__init__))
+    plain, forked = said
+    assert [plain.pop(-2), forked.pop(-2)] == ["False\n", "True\n"]
+    assert plain == forked
+
+
 @pytest.mark.parametrize(
     ("command", "forks"),
     [

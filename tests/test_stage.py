@@ -53,6 +53,10 @@ def folders(tmp_path_factory, zygote):
         settings = home / ".jupyter/labconfig/page_config.json"
         settings.parent.mkdir(parents=True)
         settings.write_text('{"buildCheck": false}')
+        if zygote:
+            startup = home / ".ipython/profile_default/startup/fork.py"
+            startup.parent.mkdir(parents=True)
+            startup.write_text(prefork.IN_KERNEL)
         return home, folder
 
     return folders
