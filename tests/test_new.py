@@ -42,7 +42,7 @@ def run(course, *arguments):
         text=True,
         encoding="utf-8",
     )
-    return result.stdout + result.stderr, result.returncode
+    return result.stderr + result.stdout, result.returncode  # what it says last, at the end
 
 
 @pytest.fixture(scope="module")
