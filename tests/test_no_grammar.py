@@ -8,6 +8,7 @@ import pytest
 LEAVE_OUT = "from channels_live.no_grammar import leave_out_grammar; leave_out_grammar(); "
 
 
+@pytest.mark.live  # to import JupyterLab takes seconds
 @pytest.mark.parametrize(("before", "there"), [("", True), (LEAVE_OUT, False)])
 def test_jupyterlab_brings_it_unless_it_is_left_out(before, there):
     """Once JupyterLab does not bring it by itself, the module is no longer needed."""

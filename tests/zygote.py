@@ -1,7 +1,7 @@
 """The process that forks servers for `prefork.py`.
 
-It imports what daphne, Django and Channels import, and forks for each request. The fork then does
-what `python -m daphne …` or `python manage.py …` would do, with the tap in it.
+It imports what daphne, Django, Channels and pytest import, and forks for each request. The fork
+then does what `python -m daphne …` or `python manage.py …` would do, with the tap in it.
 """
 
 import atexit

@@ -213,5 +213,7 @@ def check_21_3(site: Site) -> None:
             change(market, anna, ben, to=base + step)
             time.sleep(0.05)  # much less than the pause, also where the computer is busy
         for watcher in (anna, ben):
-            if read_to(base + 15, watcher) < 2:
+            frames = read_to(base + 15, watcher)
+            are_few(frames, watcher)
+            if frames < 2:
                 raise NotYet(going, sent="16 prices, one each 0.05 seconds", got="one frame")
