@@ -66,8 +66,8 @@ def _start_kernel_that_forks(notebook):
         return _start_kernel(notebook)
     import prefork  # a copy of this file, in a test, is without it
 
-    prefork.shared()  # before the kernel, which is told of it
-    _start_kernel(notebook)
+    with prefork.forking_kernels():
+        _start_kernel(notebook)
     answer = notebook.kernel.kc.execute(prefork.IN_KERNEL, silent=True, reply=True, timeout=60)
     assert answer["content"]["status"] == "ok", answer["content"]
 

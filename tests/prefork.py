@@ -4,8 +4,9 @@ Each test worker has one process that has imported Django, Channels and Twisted 
 a server is a fork of it, there in a fraction of the time. `test_plain_way_has_the_same_outcome` in
 test_exercises.py proves on a sample of each lesson that nothing else differs.
 
-Notebooks that such a worker runs use its process, too: a variable tells them of it. `make build`
-has made their stored outputs without it, so to compare them proves the same of each cell.
+Notebooks that such a worker runs use its process, too: a variable tells them of it. Their kernels
+are forks of another one. `make build` has made the stored outputs without both, so to compare them
+proves the same of each cell.
 """
 
 import atexit
@@ -26,7 +27,7 @@ from unittest.mock import patch
 from channels_live.server.process import Process
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
-FORKED = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"
+FORKED = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"  # and an address
 # Python with a file or a module, at the beginning of a command, perhaps behind variables
 PYTHON = re.compile(r"^((?:\w+=\S* )*)python( -m| [\w./]+\.py\b)")
 IN_KERNEL = f"""\
@@ -44,12 +45,13 @@ class Zygote:
     """The process that forks.
 
     address: of one that runs; without it, one is started, and ended with this process.
+    forks: what it is to have imported: what "servers" need, or "kernels".
     """
 
-    def __init__(self, address=None):
+    def __init__(self, address=None, forks="servers"):
         self._process = None
         if address is None:
-            address = self._start()
+            address = self._start(forks)
         self.address = address
         self._requests = socket.socket(socket.AF_UNIX)
         self._requests.connect(address)
@@ -60,7 +62,7 @@ class Zygote:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def _start(self):
+    def _start(self, forks):
         self._folder = tempfile.TemporaryDirectory(prefix="zygote_")
         address = f"{self._folder.name}/socket"
         with socket.socket(socket.AF_UNIX) as listener:
@@ -68,7 +70,7 @@ class Zygote:
             listener.listen()
             # in a session of its own: who kills a whole group leaves it there to end the servers
             self._process = subprocess.Popen(
-                [sys.executable, str(ZYGOTE)], stdin=listener, start_new_session=True
+                [sys.executable, str(ZYGOTE), forks], stdin=listener, start_new_session=True
             )
         return address
 
@@ -120,6 +122,24 @@ def shared():
     os.environ[ADDRESS] = zygote.address
     atexit.register(zygote.close)
     return zygote
+
+
+@functools.cache
+def _kernels():
+    zygote = Zygote(forks="kernels")
+    atexit.register(zygote.close)
+    return zygote.address
+
+
+@contextlib.contextmanager
+def forking_kernels():
+    """Let kernels that are started here be forked, if anything can; they know what forks servers."""
+    if shared() is None:
+        yield
+        return
+    begin = begun(subprocess.Popen.__init__, _kernels())
+    with patch.object(subprocess.Popen, "__init__", begin):
+        yield
 
 
 class Forked:
@@ -177,22 +197,25 @@ def fork_to_the_end():
         for run in {"system", "getoutput"} & vars(shell).keys():
             stack.enter_context(patch.object(shell, run, with_forks(getattr(shell, run))))
     stack.enter_context(
-        patch.object(subprocess.Popen, "__init__", begun(subprocess.Popen.__init__))
+        patch.object(
+            subprocess.Popen, "__init__", begun(subprocess.Popen.__init__, os.environ[ADDRESS])
+        )
     )
     atexit.register(stack.close)
 
 
 def with_forks(run):
     """Return a function that runs a command, in which Python is forked, by another that does."""
-    return lambda command, **options: run(PYTHON.sub(rf"\1{FORKED}\2", command), **options)
+    forked = f"{FORKED} {os.environ[ADDRESS]}"
+    return lambda command, **options: run(PYTHON.sub(rf"\1{forked}\2", command), **options)
 
 
-def begun(init):
+def begun(init, address):
     """Return a function that begins a subprocess by another one, a fork if it is Python's."""
 
     def begin(self, args, *rest, **options):
         if is_python(args) and ADDRESS in (options.get("env") or os.environ):
-            args = [*FORKED.split(), *args[1:]]
+            args = [*FORKED.split(), address, *args[1:]]
         init(self, args, *rest, **options)
 
     return begin

@@ -123,7 +123,8 @@ def test_answers_work_and_print_what_they_say(lesson, database, tmp_path):
     page = new_notebook(
         cells=[new_code_cell(source, id=f"cell-{at}") for at, (source, _) in enumerate(cells)]
     )
-    asyncio.run(execute(tmp_path / "answer.ipynb", page))
+    with prefork.forking_kernels():
+        asyncio.run(execute(tmp_path / "answer.ipynb", page))
     for cell, (source, expected) in zip(page.cells, cells, strict=True):
         if expected is not None:
             printed = "".join(output.get("text", "") for output in cell.outputs)

@@ -95,7 +95,9 @@ def test_subprocess_is_forked_and_does_what_python_does(tmp_path, zygote, monkey
         command = [sys.executable, "inner/shown.py", "3"]
         done = subprocess.run(command, cwd=tmp_path, input="text\n", capture_output=True, text=True)
         said.append([done.returncode, *done.stdout.rpartition(" "), done.stderr])
-        monkeypatch.setattr(subprocess.Popen, "__init__", prefork.begun(subprocess.Popen.__init__))
+        monkeypatch.setattr(
+            subprocess.Popen, "__init__", prefork.begun(subprocess.Popen.__init__, zygote.address)
+        )
     plain, forked = said
     assert [plain.pop(-2), forked.pop(-2)] == ["False\n", "True\n"]
     assert plain == forked
@@ -113,7 +115,8 @@ def test_subprocess_is_forked_and_does_what_python_does(tmp_path, zygote, monkey
         ("coverage run manage.py test", False),
     ],
 )
-def test_which_commands_are_forked(command, forks):
+def test_which_commands_are_forked(command, forks, monkeypatch):
+    monkeypatch.setenv(prefork.ADDRESS, "address")
     changed = prefork.with_forks(str)(command)
     assert (changed != command) == forks
-    assert changed.replace(prefork.FORKED, "python") == command
+    assert changed.replace(f"{prefork.FORKED} address", "python") == command

@@ -1,7 +1,7 @@
-"""The process that forks servers for `prefork.py`.
+"""The process that forks servers, or kernels, for `prefork.py`.
 
-It imports what daphne, Django, Channels and pytest import, and forks for each request. The fork
-then does what `python -m daphne …` or `python manage.py …` would do, with the tap in it.
+It imports what they import, and forks for each request. The fork then does what `python -m …` or
+`python manage.py …` would do; a server with the tap in it.
 """
 
 import atexit
@@ -16,7 +16,8 @@ import socket
 import sys
 import threading
 
-LIBRARIES = """
+# Of daphne, Django, Channels and pytest
+SERVERS = """
 asyncio.runners autobahn.twisted.websocket autobahn.websocket.protocol channels.apps
 channels.auth channels.generic.http channels.generic.websocket channels.layers channels.routing
 channels.security.websocket channels.sessions channels.worker channels_redis.core
@@ -50,20 +51,29 @@ django_htmx.jinja django_htmx.templatetags.django_htmx msgspec.inspect msgspec.j
 pytest twisted.internet.asyncioreactor twisted.internet.endpoints twisted.internet.tcp
 twisted.web.http wrapt zoneinfo
 """
+# Of a kernel, and of what lessons and exercises import in it
+KERNELS = """
+asgiref.sync channels.layers channels_live.checks.crossing channels_live.checks.frames
+channels_live.checks.page channels_live.exercise channels_live.lesson channels_live.stage.panels
+h2.connection httpcore httpx ipykernel.debugger ipykernel.kernelapp IPython.core.completerlib
+IPython.core.debugger IPython.core.magic_arguments IPython.core.magics.osm
+IPython.extensions.storemagic pexpect sqlite3 tornado.platform.asyncio unittest.mock
+websockets.asyncio.client
+"""
 
 
-def main():
-    """Fork a program for each request: a line of JSON, with descriptors.
+def main(libraries):
+    """Import libraries, and fork a program for each request: a line of JSON, with descriptors.
 
     These are of its log, or of its stdin, stdout and stderr.
 
     The first connection is that of who has started this, and ends it.
     """
-    for name in LIBRARIES.split():
+    for name in libraries.split():
         with contextlib.suppress(ImportError):
             __import__(name)
     # daphne makes the event loop when it is imported; forks must not share one
-    assert not {"twisted.internet.reactor", "daphne.server", "channels_live"} & set(sys.modules)
+    assert not {"twisted.internet.reactor", "daphne.server"} & set(sys.modules)
     gc.collect()
     gc.freeze()  # or each fork looks through, and so copies, all of it, again and again
     listener = socket.socket(fileno=0)
@@ -116,7 +126,7 @@ def tell(requests, *words):
 
 
 def become(request, descriptors):
-    """Be the server, to its end."""
+    """Be the program, to its end."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -174,4 +184,4 @@ def run(words):
 
 
 if __name__ == "__main__":
-    main()
+    main({"servers": SERVERS, "kernels": KERNELS}[sys.argv[1]])
