@@ -133,7 +133,7 @@ def _kernels():
 
 @contextlib.contextmanager
 def forking_kernels():
-    """Let kernels that are started here be forked, if anything can; they know what forks servers."""
+    """Let kernels that are started here be forked, if anything can; their servers may be, too."""
     if shared() is None:
         yield
         return

@@ -10,6 +10,7 @@ import prefork
 import psutil
 import pytest
 from clients import eventually, gone
+from jupyter_client.manager import start_new_kernel
 
 PROGRAM = """\
 import pathlib, signal, subprocess
@@ -54,6 +55,34 @@ def test_forks_end_with_tests_that_are_killed(kill, tmp_path):
         getattr(os, kill)(tests.pid, signal.SIGKILL)
         tests.wait()
     assert gone(left, within=30)
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can fork here")
+def test_kernel_is_a_fork_that_can_be_interrupted_and_ends(tmp_path):
+    with prefork.forking_kernels():
+        manager, client = start_new_kernel(cwd=tmp_path)
+    said = []
+
+    def run(source):
+        reply = client.execute_interactive(source, output_hook=hear, timeout=60)
+        return reply["content"]["status"]
+
+    def hear(message):
+        said.append(message["content"].get("text", ""))
+        if said[-1] == "sleeps\n":
+            manager.interrupt_kernel()
+
+    assert run("import os; print(os.getpid(), os.getcwd())") == "ok"
+    pid, folder = "".join(said).split()
+    kernel = psutil.Process(int(pid))
+    assert Path(folder) == tmp_path
+    assert kernel.parent().cmdline()[1:] == [str(prefork.ZYGOTE), "kernels"]
+    assert run("import time; print('sleeps', flush=True); time.sleep(60)") == "error"
+    assert run("1") == "ok"
+    manager.shutdown_kernel(now=True)
+    client.stop_channels()
+    assert gone([kernel], within=30)
 
 
 # What Python is in a `!` cell
