@@ -37,6 +37,11 @@ OPEN = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session
 
 COMMAND = """([command, options]) => jupyterapp.commands.execute(command, options)
     .then(() => undefined)"""
+CLOSE = """() => {
+    for (const { context } of jupyterapp.shell.widgets("main"))
+        if (context) context.model.dirty = false;  // or it would ask
+    return jupyterapp.commands.execute("application:close-all").then(() => undefined);
+}"""
 NOTHING_OPEN = """() => document.body.dataset.jpThemeLight === "true"
     && [...jupyterapp.serviceManager.sessions.running()].length === 0
     && !document.querySelector(".jp-NotebookPanel, .cl-Panel, .jp-Dialog")"""
@@ -121,10 +126,9 @@ def running_lab(home: Path, folder: Path, *options: str, zygote=None):
 
 
 def close_all(page):
-    """Close all that is open in JupyterLab, and end its kernels, so that it is as if new."""
-    page.evaluate(COMMAND, ["docmanager:save-all", {}])  # or it would ask
+    """Close all that is open in JupyterLab, unsaved, and end its kernels: it is as if new."""
     page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.evaluate(COMMAND, ["application:close-all", {}])
+    page.evaluate(CLOSE)
     page.evaluate(COMMAND, ["apputils:change-theme", {"theme": "JupyterLab Light"}])
     page.evaluate("() => jupyterapp.shell.expandLeft()")  # the list of files
     page.wait_for_function(NOTHING_OPEN)
