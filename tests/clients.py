@@ -1,6 +1,7 @@
 """Clients for the tests, and what else several of them need."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,10 @@ from channels_live.server.process import run
 DAPHNE = "daphne -p 8000 myproject.asgi:application"
 RUNSERVER = "python manage.py runserver"
 HELLO = '{"message": "hello"}'
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+# Pages that Chromium makes in each window, for an address bar that nobody sees: twice as dear as
+# the window
+UNSEEN = "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
 PATIENCE = 60  # seconds; what must come at last may come late on a busy machine
 
 

@@ -8,15 +8,11 @@ from pathlib import Path
 
 import prefork
 import pytest
-from clients import DAPHNE
+from clients import CHROMIUM, DAPHNE, UNSEEN
 from playwright.sync_api import Error, sync_playwright
 
 from channels_live.server import Server
 from channels_live.workspace import SAMPLE, copy_project
-
-# Pages that Chromium makes in each window, for an address bar that nobody sees: twice as dear as
-# the window
-UNSEEN = "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
 
 
 @pytest.fixture(autouse=True)
@@ -90,21 +86,25 @@ def forked_servers(zygote):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """Return headless Chromium."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
+def playwright():
+    """Return what drives Chromium, if it is installed."""
+    if not CHROMIUM:
         reason = "Chromium is not installed: no program called chromium or google-chrome"
         if "CHANNELS_LIVE_REQUIRE_BROWSER" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        # of two such arguments the last one counts
-        off = f"--disable-features={_turned_off(playwright)},{UNSEEN}"
-        options = {"executable_path": program, "args": ["--no-sandbox", "--disable-gpu", off]}
-        browser = playwright.chromium.launch(**options)
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright):
+    """Return headless Chromium."""
+    # of two such arguments the last one counts
+    off = f"--disable-features={_turned_off(playwright)},{UNSEEN}"
+    options = {"executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-gpu", off]}
+    with playwright.chromium.launch(**options) as browser:
         yield browser
-        browser.close()
 
 
 def _turned_off(playwright):

@@ -9,11 +9,16 @@ import threading
 from pathlib import Path
 
 import nbformat
+import prefork
 from clients import answers, eventually
 from nbformat.v4 import new_code_cell, new_notebook
 
 from channels_live.server.ports import free_port
 
+KEEP_PORTS = """\
+from channels_live.authoring.kernels import keep_ports_for_kernels
+keep_ports_for_kernels()
+"""
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 # What the widgets hold: the cells of the open notebook, once all have run or one has failed
 RAN = """() => {
@@ -32,6 +37,11 @@ OPEN = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session
 
 COMMAND = """([command, options]) => jupyterapp.commands.execute(command, options)
     .then(() => undefined)"""
+CLOSE = """() => {
+    for (const { context } of jupyterapp.shell.widgets("main"))
+        if (context) context.model.dirty = false;  // or it would ask
+    return jupyterapp.commands.execute("application:close-all").then(() => undefined);
+}"""
 NOTHING_OPEN = """() => document.body.dataset.jpThemeLight === "true"
     && [...jupyterapp.serviceManager.sessions.running()].length === 0
     && !document.querySelector(".jp-NotebookPanel, .cl-Panel, .jp-Dialog")"""
@@ -42,7 +52,6 @@ class Lab:
 
     def __init__(self, folder, url, token):
         self.folder, self.url, self.token = folder, url, token
-        self._emptied = None  # a page in which JupyterLab is loaded, and all closed
 
     def address(self, path):
         """Return where a file is shown, with nothing else open."""
@@ -56,40 +65,34 @@ class Lab:
         nbformat.write(notebook, self.folder / name)
 
     def open(self, page, name):
-        """Open a notebook. JupyterLab is loaded anew, but where all was closed by `close_all`."""
-        if page is self._emptied:
+        """Open a notebook. JupyterLab is loaded anew, but where it is, with nothing open."""
+        if page.url.startswith(f"{self.url}/lab/") and page.evaluate(NOTHING_OPEN):
             page.evaluate(COMMAND, ["docmanager:open", {"path": name}])
         else:
             page.goto(self.address(name))
             page.wait_for_function("() => window.jupyterapp?.shell")
-        self._emptied = None
         page.wait_for_function(OPEN)
-
-    def close_all(self, page):
-        """Close all that is open in JupyterLab, and end its kernels, so that it is as if new."""
-        page.evaluate(COMMAND, ["docmanager:save-all", {}])  # or it would ask
-        page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
-        page.evaluate(COMMAND, ["application:close-all", {}])
-        page.evaluate(COMMAND, ["apputils:change-theme", {"theme": "JupyterLab Light"}])
-        page.wait_for_function(NOTHING_OPEN)
-        self._emptied = page
 
 
 @contextlib.contextmanager
-def running_lab(home: Path, folder: Path, *options: str):
-    """Start JupyterLab, and end it."""
+def running_lab(home: Path, folder: Path, *options: str, zygote=None):
+    """Start JupyterLab, and end it. zygote: forks what its kernels start of Python's."""
     environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
     environment |= {
         "HOME": str(home),
         "USERPROFILE": str(home),
         "CHANNELS_LIVE_WORKSPACE": str(folder / "workspace"),
     }
-    settings = home / ".jupyter/jupyter_server_config.py"
-    settings.parent.mkdir(exist_ok=True)
-    settings.write_text(
-        "from channels_live.authoring.kernels import keep_ports_for_kernels\n"
-        "keep_ports_for_kernels()\n"
-    )
+    files = {
+        ".jupyter/jupyter_server_config.py": KEEP_PORTS,
+        # or each window asks whether JupyterLab is to be built, wherever there is Node.js
+        ".jupyter/labconfig/page_config.json": '{"buildCheck": false}',
+    }
+    if zygote:
+        files[".ipython/profile_default/startup/fork.py"] = prefork.IN_KERNEL
+    for name, content in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(content)
     command = ["-m", "channels_live.lab", "--no-browser", "--allow-root", f"--port={free_port()}"]
     command += ["--expose-app-in-browser", *options]
     process = subprocess.Popen(
@@ -122,11 +125,20 @@ def running_lab(home: Path, folder: Path, *options: str):
             process.wait()
 
 
+def close_all(page):
+    """Close all that is open in JupyterLab, unsaved, and end its kernels: it is as if new."""
+    page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.evaluate(CLOSE)
+    page.evaluate(COMMAND, ["apputils:change-theme", {"theme": "JupyterLab Light"}])
+    page.evaluate("() => jupyterapp.shell.expandLeft()")  # the list of files
+    page.wait_for_function(NOTHING_OPEN)
+
+
 def run_all(page):
     """Run all cells of the open notebook, and return their outputs. None may have failed."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    state = page.wait_for_function(RAN).json_value()
+    state = page.wait_for_function(RAN, polling=100).json_value()  # ms: to look costs time
     red = [
         output
         for output in state["outputs"]

@@ -9,27 +9,35 @@ import pytest
 from answers import RIGHT_5_1
 from clients import client, talk
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from running_lab import KERNEL, OPEN, run_all, running_lab
+from running_lab import KERNEL, OPEN, close_all, run_all, running_lab
 
 from channels_live.notebook import lesson_path, read
 from channels_live.workspace import ROOT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("forked_servers")]
 
 
 @pytest.fixture(scope="module")
-def page(browser):
-    """Return a page of the browser."""
+def window(browser):
+    """Return a page, in which JupyterLab stays loaded from one test to the next."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(60_000)
     return page
 
 
+@pytest.fixture
+def page(window):
+    """Return that page, in which a test finds nothing open."""
+    yield window
+    close_all(window)
+
+
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """Start JupyterLab. Return its folder, and a function from a path to its address."""
-    with running_lab(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")) as lab:
-        yield lab.folder, lab.address
+def lab(tmp_path_factory, zygote):
+    """Start JupyterLab."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("home", "course")]
+    with running_lab(*folders, zygote=zygote) as lab:
+        yield lab
 
 
 DRAWN = """number => {
@@ -58,16 +66,14 @@ def texts(page):
 
 
 def test_lesson_runs_from_the_first_cell_to_the_last(page, lab):
-    folder, address = lab
     lesson = lesson_path(5)
     notebook = nbformat.read(lesson, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":  # what is stored must not pass for what was run
             cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, folder / lesson.name)
+    nbformat.write(notebook, lab.folder / lesson.name)
 
-    page.goto(address(lesson.name))
-    page.wait_for_function(OPEN)
+    lab.open(page, lesson.name)
     assert page.locator(POP_UPS).count() == 0
     outputs = run_all(page)
 
@@ -97,7 +103,6 @@ SIGNS = [
 
 
 def test_every_row_is_drawn_and_every_sign_survives(page, lab, daphne):
-    folder, address = lab
     talk(daphne, "/ws/chat/", "not json")
     talk(daphne, "/ws/refusing/")
     talk(daphne, "/ws/none/")
@@ -113,9 +118,9 @@ def test_every_row_is_drawn_and_every_sign_survives(page, lab, daphne):
     ]
     cell = new_code_cell("timeline()", outputs=outputs)
     notebook = new_notebook(cells=[cell], metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, folder / "rows.ipynb")
+    nbformat.write(notebook, lab.folder / "rows.ipynb")
 
-    page.goto(address("rows.ipynb"))
+    lab.open(page, "rows.ipynb")
     page.wait_for_function(DRAWN, arg=len(timelines))
     assert page.locator(NOT_DRAWN).count() == 0
     for picture in pictures(page):
@@ -179,13 +184,12 @@ IS_OPEN = f"name => ({NAME})() === name && ({OPEN})()"
 
 
 def test_learner_works_in_copies_and_the_originals_stay_as_they_came(page, lab):
-    _, address = lab
     originals = {path: path.read_bytes() for path in ROOT.glob("[en]*s/*.ipynb")}
     lesson, exercises = (
         "workspace/notebooks/05_create_consumer.ipynb",
         "workspace/exercises/05_exercises.ipynb",
     )
-    page.goto(address(lesson))
+    lab.open(page, lesson)
     page.wait_for_function(IS_OPEN, arg=lesson)
     cells = page.evaluate(
         "() => [...jupyterapp.shell.currentWidget.content.model.cells].map("
@@ -208,9 +212,8 @@ def test_learner_works_in_copies_and_the_originals_stay_as_they_came(page, lab):
 
 
 def test_what_was_right_outlives_a_browser_that_was_closed_before_it_saved(page, lab):
-    folder, address = lab
     name = "workspace/exercises/05_exercises.ipynb"
-    page.goto(address(name))
+    lab.open(page, name)
     page.wait_for_function(IS_OPEN, arg=name)
     run_cell(page, "from channels_live")
     run_cell(page, "ex1 = Exercise")
@@ -220,12 +223,12 @@ def test_what_was_right_outlives_a_browser_that_was_closed_before_it_saved(page,
     assert "Exercise 5.1: right" in run_cell(page, "ex1.check()")
     page.goto("about:blank")  # the kernel lives on
 
-    page.goto(address(name))
+    lab.open(page, name)
     page.wait_for_function(IS_OPEN, arg=name)
     said = run_cell(page, "ex1 = Exercise")
     assert "Your file 5.1/myapp/answer.py is another than its cell in the notebook, as last" in said
     said = run_cell(page, file)  # with the text that was saved last
     kept = re.search(r"before, which was right, is kept in (workspace/kept/right/\S+)\.\n", said)
-    assert (folder / kept[1]).read_text() == RIGHT_5_1
-    assert (folder / "workspace/exercises/05/5.1/myapp/answer.py").read_text() != RIGHT_5_1
-    assert "5.1   right" in (folder / "workspace/progress.txt").read_text()
+    assert (lab.folder / kept[1]).read_text() == RIGHT_5_1
+    assert (lab.folder / "workspace/exercises/05/5.1/myapp/answer.py").read_text() != RIGHT_5_1
+    assert "5.1   right" in (lab.folder / "workspace/progress.txt").read_text()

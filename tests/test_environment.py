@@ -337,6 +337,7 @@ def test_terminals_of_jupyterlab_know_our_command(tmp_path, command):
     environment = os.environ | {
         "JUPYTER_RUNTIME_DIR": str(tmp_path),
         "CHANNELS_LIVE_WORKSPACE": str(tmp_path / "workspace"),
+        "HOME": str(tmp_path),  # a shell there reads nothing of our own
         "SHELL": "/bin/bash",
         "PATH": ":".join(others),
     }

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from clients import PATIENCE, manage
 from playwright.sync_api import expect
-from running_lab import OPEN, run_all, running_lab
+from running_lab import OPEN, close_all, run_all, running_lab
 
 from channels_live.stage.static_files import static_files_of
 from channels_live.workspace import SAMPLE, lay_out
@@ -49,66 +49,55 @@ def folders(tmp_path_factory, zygote):
     def folders():
         home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
         shutil.copy(site / "db.sqlite3", folder / "migrated.sqlite3")
-        # or each window asks whether JupyterLab is to be built, wherever there is Node.js
-        settings = home / ".jupyter/labconfig/page_config.json"
-        settings.parent.mkdir(parents=True)
-        settings.write_text('{"buildCheck": false}')
-        if zygote:
-            startup = home / ".ipython/profile_default/startup/fork.py"
-            startup.parent.mkdir(parents=True)
-            startup.write_text(prefork.IN_KERNEL)
         return home, folder
 
     return folders
 
 
 @pytest.fixture(scope="module")
-def lab(folders):
-    with running_lab(*folders()) as lab:
+def lab(folders, zygote):
+    with running_lab(*folders(), zygote=zygote) as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
-def lab_below_a_hub(folders):
-    with running_lab(*folders(), "--ServerApp.base_url=/user/ann/") as lab:
+def lab_below_a_hub(folders, zygote):
+    with running_lab(*folders(), "--ServerApp.base_url=/user/ann/", zygote=zygote) as lab:
         yield lab
 
 
-@pytest.fixture(scope="module", params=["lab", "lab_below_a_hub"], ids=["root", "hub"])
+@pytest.fixture(scope="module", params=["lab_below_a_hub", "lab"], ids=["hub", "root"])
 def anywhere(request):
-    """Return a JupyterLab: on its own, and below the address that a hub gives it."""
+    """Return a JupyterLab: below the address that a hub gives it, and on its own."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")
 def window(browser):
-    """Return a page, in which JupyterLab stays loaded from one test to the next.
-
-    The tests that use it stand together, at the end.
-    """
-    context = browser.new_context(viewport=VIEWPORT)
-    yield context.new_page()
-    context.close()
-
-
-in_the_same_window = pytest.mark.usefixtures("window")
+    """Return a page, in which JupyterLab stays loaded from one test to the next."""
+    with browser.new_context() as context:
+        yield context.new_page()
 
 
 @pytest.fixture
-def page(request, browser, lab):
-    """Return a page of the browser, as of somebody who comes for the first time, or that window."""
-    if "window" in request.fixturenames:
-        page = request.getfixturevalue("window")
-        page.set_viewport_size(VIEWPORT)
-    else:
-        page = browser.new_context(viewport=VIEWPORT).new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    if "window" in request.fixturenames:
-        return lab.close_all(page)
-    with contextlib.suppress(Exception):
-        page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.context.close()
+def page(window):
+    """Return that page, in which a test finds nothing open, and may open what it likes."""
+    window.set_viewport_size(VIEWPORT)
+    window.set_default_timeout(30_000)
+    yield window
+    for other in window.context.pages[1:]:
+        other.close()
+    close_all(window)
+
+
+@pytest.fixture
+def new_page(browser):
+    """Return a page of somebody who comes for the first time, where it is loaded more than once."""
+    with browser.new_context(viewport=VIEWPORT) as context:
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        yield page
+        close_all(page)
 
 
 def frame(page, name):
@@ -412,7 +401,7 @@ def test_answer_is_passed_on_as_it_comes_until_the_reader_leaves(anywhere, site)
     assert site.gone.wait(10), "the site is left too"
 
 
-def test_page_reads_events_as_they_come(page, anywhere, site):
+def test_page_reads_events_as_they_come(browser, anywhere, site):
     own = f"http://127.0.0.1:{site.server_port}"
     prefix = register(anywhere, panel="events", site=own).json()["prefix"]
     site.answers = {
@@ -420,18 +409,20 @@ def test_page_reads_events_as_they_come(page, anywhere, site):
         "/stream/": {"Content-Type": "text/event-stream"},
     }
     site.content = b"<!doctype html><title>Newest posts</title>"
-    page.goto(f"{anywhere.url.removesuffix('/user/ann')}{prefix}/")
-    assert page.evaluate("self.origin") == "null"
-    site.content = b"data: a post\n\n"
     first = """() => new Promise((resolve, reject) => {
         const events = new EventSource("/stream/");
         events.onmessage = (event) => { events.close(); resolve(event.data); };
         events.onerror = () => reject("no events");
     })"""
-    assert page.evaluate(first) == "a post"
-    assert site.gone.wait(30), "the site is left too"
+    with browser.new_page() as page:
+        page.goto(f"{anywhere.url.removesuffix('/user/ann')}{prefix}/")
+        assert page.evaluate("self.origin") == "null"
+        site.content = b"data: a post\n\n"
+        assert page.evaluate(first) == "a post"
+        assert site.gone.wait(30), "the site is left too"
 
 
+@pytest.mark.usefixtures("forked")
 def test_static_files_come_from_their_folders_only(anywhere, site, project, tmp_path):
     (tmp_path / "site.css").write_text("h1 { background: url(/static/x.png) }")
     (tmp_path.parent / "secret.txt").write_text("secret")
@@ -471,15 +462,13 @@ def test_page_without_the_files_that_its_server_does_not_serve(page, lab):
 
 
 def test_page_that_has_not_come_yet_says_so(page, lab):
-    pages, held = "**/channels-live/page/**", []
-    page.route(pages, lambda route: held.append(route))  # a builtin has no signature
+    pages = "**/channels-live/page/**"
+    page.route(pages, lambda route: None)  # it is held until nobody does so any more
     lab.write("loading.ipynb", BEGIN, 'server.page("/")')
     lab.open(page, "loading.ipynb")
     run_all(page)
     expect(state(page, "Page")).to_have_text(re.compile(r"^… loading 127\.0\.0\.1:\d+/$"))
     page.unroute(pages)
-    for route in held:
-        route.continue_()
     expect(state(page, "Page")).to_have_text(re.compile(r"^● 127\.0\.0\.1:\d+/$"))
 
 
@@ -518,7 +507,8 @@ def test_panels_say_what_became_of_their_server_and_come_back(page, lab):
     expect(frame(page, "Anna").get_by_text("Connected.")).to_be_visible()
 
 
-def test_panels_outlive_a_restarted_kernel_and_a_reloaded_window(page, lab):
+def test_panels_outlive_a_restarted_kernel_and_a_reloaded_window(new_page, lab):
+    page = new_page
     open_chat(lab, page, "restart")
     page.reload()
     page.wait_for_function("() => window.jupyterapp?.shell")
@@ -579,14 +569,13 @@ def test_closed_panels_stay_closed_until_they_are_asked_for(page, lab):
 def test_button_in_a_notebook_that_was_not_run_says_what_to_do(page, lab):
     open_chat(lab, page, "stored")
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-    page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.evaluate("() => jupyterapp.commands.execute('application:close-all')")
+    close_all(page)
     lab.open(page, "stored.ipynb")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("Run this cell first")).to_be_visible()
 
 
-def test_two_notebooks_have_panels_of_their_own(page, lab, browser):
+def test_two_notebooks_have_panels_of_their_own(page, lab):
     open_chat(lab, page, "first")
     lab.write("second.ipynb", BEGIN, 'lesson.stage(server, Cleo="/chat/attic/")')
     other = page.context.new_page()
@@ -659,6 +648,7 @@ def test_list_of_files_makes_room_for_a_timeline_unless_there_is_enough(page, la
     page.locator('[title^="File Browser"]').click()
     expect(files).to_be_visible()  # a click brings it back
 
+    close_all(page)
     page.set_viewport_size({"width": 1920, "height": 900})
     lab.open(page, "wide.ipynb")
     run_all(page)
@@ -702,7 +692,6 @@ def test_diagram_keeps_its_size_in_a_narrow_window(page, lab):
     expect(picture).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
-@in_the_same_window
 def test_three_lanes_have_room_beside_a_panel_on_a_common_laptop(page, lab):
     lab.write("lanes.ipynb", BEGIN, "server.watch()", TALK.replace(LONG, "hello"))
     page.set_viewport_size({"width": 1366, "height": 768})
@@ -715,7 +704,6 @@ def test_three_lanes_have_room_beside_a_panel_on_a_common_laptop(page, lab):
     assert 400 < inside <= outside < 600
 
 
-@in_the_same_window
 def test_third_page_takes_no_room_from_two(page, lab):
     open_chat(lab, page, "third")
     anna, ben, home = (
@@ -741,7 +729,6 @@ async with connect(server.ws("/ws/chat/"), origin="http://localhost") as flood:
 """
 
 
-@in_the_same_window
 def test_flood_leaves_the_panel_responsive(page, lab):
     lab.write("flood.ipynb", BEGIN, "server.watch()")
     lab.open(page, "flood.ipynb")
@@ -756,18 +743,19 @@ def test_flood_leaves_the_panel_responsive(page, lab):
         }"""
     )
     run(page, FLOOD.format(number=5000, pause=0))  # two rows each
-    expect(rows(page, "n4999").last).to_be_visible(timeout=PATIENCE * 1000)
+    last = page.locator(".cl-Row").last
+    expect(last).to_contain_text("close 1000", timeout=PATIENCE * 1000)
+    expect(rows(page, "n4999").last).to_be_visible()
     assert page.locator(".cl-Row").count() <= 2000
     expect(page.locator(".cl-Before")).to_contain_text("earlier rows")
     assert page.evaluate("longest") < 2000  # ms in which nothing else can be done
     # it is told as the timeline tells it
-    shown = page.locator(".cl-Row .cl-Text").all_inner_texts()
+    shown = page.locator(".cl-Row .cl-Text").all_text_contents()
     assert shown[-1] == "close 1000"
-    assert page.locator(".cl-Row").last.locator(".cl-Call").inner_text().endswith("(1000)")
+    assert last.locator(".cl-Call").inner_text().endswith("(1000)")
     assert [text for text in shown if "n49" in text][-2:] == ['{"message": "n4999"}'] * 2
 
 
-@in_the_same_window
 def test_fifty_frames_a_second_do_not_flicker(page, lab):
     lab.write("fifty.ipynb", BEGIN, "server.watch()")
     lab.open(page, "fifty.ipynb")
@@ -808,7 +796,6 @@ AT_END = """() => {
 }"""
 
 
-@in_the_same_window
 def test_newest_row_is_whole_though_those_above_it_are_of_many_lines(page, lab):
     lab.write("newest.ipynb", BEGIN, "server.watch()")
     lab.open(page, "newest.ipynb")
@@ -820,7 +807,6 @@ def test_newest_row_is_whole_though_those_above_it_are_of_many_lines(page, lab):
     page.wait_for_function(AT_END)
 
 
-@in_the_same_window
 def test_row_tells_errors_and_what_runs_and_opens_its_file(page, lab):
     slow = """
 from pathlib import Path
@@ -872,9 +858,20 @@ server.restart()
     assert page.evaluate(cursor) == ["workspace/00/myapp/consumers.py", line]
 
 
-@in_the_same_window
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_everybody_can_use_the_panels(page, lab, theme):
+def assert_everybody_can_use(page, *parts):
+    """Let axe look for barriers in parts of JupyterLab, in both of its themes."""
+    for theme in ("Dark", "Light"):
+        change = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        page.evaluate(change, f"JupyterLab {theme}")
+        page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === String(light)", arg=theme == "Light"
+        )
+        for part in parts:
+            results = Axe().run(page, context={"include": [[part]], "exclude": [["iframe"]]})
+            assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
+
+
+def test_everybody_can_use_the_panels(page, lab):
     failing = """
 from websockets import connect
 try:
@@ -883,21 +880,13 @@ except Exception:
     pass
 """
     open_chat(lab, page, "axe", failing)
-    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-    page.wait_for_function(
-        "light => document.body.dataset.jpThemeLight === String(light)", arg="Light" in theme
-    )
     expect(page.locator(".cl-Failed").first).to_be_attached()
-    for context in (".cl-Panel", ".cl-Output"):
-        results = Axe().run(page, context={"include": [[context]], "exclude": [["iframe"]]})
-        assert results.violations_count == 0, results.generate_report()
+    assert_everybody_can_use(page, ".cl-Panel", ".cl-Output")
     run(page, "server.stop()")
     expect(state(page, "Conversation")).to_contain_text("The server has ended.")
-    results = Axe().run(page, context={"include": [[".cl-Panel"]], "exclude": [["iframe"]]})
-    assert results.violations_count == 0, results.generate_report()
+    assert_everybody_can_use(page, ".cl-Panel")
 
 
-@in_the_same_window
 def test_styles_are_those_that_were_meant(page, lab):
     noted = """
 from websockets import connect

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import threading
 
 import pytest
-from clients import DAPHNE, manage
+from clients import CHROMIUM, DAPHNE, UNSEEN, manage
 from playwright.sync_api import Error
 from test_claims_03 import ANNA, unguarded
 from websockets.sync.server import serve
@@ -38,17 +37,18 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def contexts(browser, tmp_path_factory):
+def contexts(playwright, tmp_path_factory):
     """Return a function that makes an empty browser, with cookies of third parties or without.
 
     It finds board.example on this computer, and takes it for a site on the web.
     """
-    public = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
+    public = "LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
     options = {
-        "executable_path": shutil.which("chromium") or shutil.which("google-chrome"),
+        "executable_path": CHROMIUM,
         "args": [
             *("--no-sandbox", "--disable-gpu", "--no-proxy-server", "--ignore-certificate-errors"),
-            *(f"--host-resolver-rules=MAP {BOARD} 127.0.0.1", public),
+            f"--host-resolver-rules=MAP {BOARD} 127.0.0.1",
+            f"--disable-features={public},{UNSEEN}",
         ],
     }
     made = {}
@@ -62,7 +62,7 @@ def contexts(browser, tmp_path_factory):
             if not third_parties:
                 modes = {"cookie_controls_mode": 1, "block_third_party_cookies": True}
             settings.write_text(json.dumps({"profile": modes}))
-            made[third_parties] = browser.browser_type.launch_persistent_context(profile, **options)
+            made[third_parties] = playwright.chromium.launch_persistent_context(profile, **options)
             blank = {"body": "", "content_type": "text/html"}
             made[third_parties].route("**/*", lambda route: route.fulfill(**blank))
         made[third_parties].clear_cookies()
