@@ -142,6 +142,13 @@ def forking_kernels():
         yield
 
 
+def kernelspec():
+    """Return what lets JupyterLab fork its kernels: the content of a kernel.json."""
+    argv = [*FORKED.split(), _kernels(), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Python 3 (ipykernel)", "language": "python"}
+    return json.dumps(spec | {"metadata": {"debugger": True}})
+
+
 class Forked:
     """Stands in for channels_live.server.process.Process."""
 

@@ -76,7 +76,7 @@ class Lab:
 
 @contextlib.contextmanager
 def running_lab(home: Path, folder: Path, *options: str, zygote=None):
-    """Start JupyterLab, and end it. zygote: forks what its kernels start of Python's."""
+    """Start JupyterLab, and end it. zygote: its kernels, and Python in them, are forked, too."""
     environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
     environment |= {
         "HOME": str(home),
@@ -90,6 +90,8 @@ def running_lab(home: Path, folder: Path, *options: str, zygote=None):
     }
     if zygote:
         files[".ipython/profile_default/startup/fork.py"] = prefork.IN_KERNEL
+        files["jupyter/kernels/python3/kernel.json"] = prefork.kernelspec()
+        environment["JUPYTER_PATH"] = str(home / "jupyter")
     for name, content in files.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(content)
