@@ -85,17 +85,8 @@ def build(builder: str, output: Path, source: Path = SOURCE, processes: int = 2)
     Raises AuthoringError at the first warning too.
     """
     trees = source.with_name(f"{source.name}-trees")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going"]
-    command += [
-        "-j",
-        str(processes),
-        "-b",
-        builder,
-        "-d",
-        str(trees / builder),
-        str(source),
-        str(output),
-    ]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", f"-j{processes}"]
+    command += ["-b", builder, "-d", str(trees / builder), str(source), str(output)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise AuthoringError(f"Sphinx is not content:\n{done.stderr}")
