@@ -13,6 +13,7 @@ import sysconfig
 from contextlib import ExitStack
 from pathlib import Path
 
+import clients
 import httpx
 import pytest
 from answers import RIGHT_5_1, WRONG_5_1, work_on
@@ -177,7 +178,7 @@ def manage(folder, *arguments, **environment):
 
 @pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
-def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
+def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch, forked):
     copy_project(SAMPLE / "board", tmp_path)
     trusted = certificate(tmp_path)
     with ExitStack() as stack:
@@ -193,8 +194,7 @@ def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
         for name, value in (PRODUCTION | site).items():
             monkeypatch.setenv(name, value)
         for command in ("migrate", "collectstatic"):
-            command = [sys.executable, "manage.py", command, "-v0"]
-            subprocess.run(command, cwd=tmp_path, check=True)
+            clients.manage(tmp_path, command, "-v0")
         one, _ = (start(DAPHNE_UNIX.format(name)) for name in ("one", "two"))
         proxy.restart()
         instructor = stack.enter_context(
