@@ -365,7 +365,9 @@ def test_who_sends_to_nobody_is_told_so(browser, tmp_path, workspace):
 
 @pytest.mark.live
 @pytest.mark.browser
-def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_path_factory):
+def test_two_learners_a_helper_and_an_instructor(
+    board, browser, workspace, tmp_path_factory, forked
+):
     folders = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
     instructor = screen(browser, board.you, viewport={"width": 1920, "height": 1080})
     helper = screen(browser, board.helpers, color_scheme="dark")
