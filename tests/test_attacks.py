@@ -40,9 +40,11 @@ INSIDE = [
     *("/%69nside/metrics/", "/inside//metrics/"),
 ]
 MEMBERS = f"""
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+password = make_password({PASSWORD!r})  # once, for it takes half a second
 for name in ("fixed", "left", "banned", "changed", "ended", "ticket", "talks", "sends", "writes"):
-    User.objects.create_user(name, password={PASSWORD!r})
+    User.objects.create(username=name, password=password)
 """
 
 ENDS_AFTER_THE_LOOK = """

@@ -13,6 +13,7 @@ import sysconfig
 from contextlib import ExitStack
 from pathlib import Path
 
+import clients
 import httpx
 import pytest
 from answers import RIGHT_5_1, WRONG_5_1, work_on
@@ -177,7 +178,7 @@ def manage(folder, *arguments, **environment):
 
 @pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets")
-def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
+def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch, forked):
     copy_project(SAMPLE / "board", tmp_path)
     trusted = certificate(tmp_path)
     with ExitStack() as stack:
@@ -193,8 +194,7 @@ def test_deployed_as_lesson_22_teaches(tmp_path, monkeypatch):
         for name, value in (PRODUCTION | site).items():
             monkeypatch.setenv(name, value)
         for command in ("migrate", "collectstatic"):
-            command = [sys.executable, "manage.py", command, "-v0"]
-            subprocess.run(command, cwd=tmp_path, check=True)
+            clients.manage(tmp_path, command, "-v0")
         one, _ = (start(DAPHNE_UNIX.format(name)) for name in ("one", "two"))
         proxy.restart()
         instructor = stack.enter_context(
@@ -365,7 +365,9 @@ def test_who_sends_to_nobody_is_told_so(browser, tmp_path, workspace):
 
 @pytest.mark.live
 @pytest.mark.browser
-def test_two_learners_a_helper_and_an_instructor(board, browser, workspace, tmp_path_factory):
+def test_two_learners_a_helper_and_an_instructor(
+    board, browser, workspace, tmp_path_factory, forked
+):
     folders = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("course")
     instructor = screen(browser, board.you, viewport={"width": 1920, "height": 1080})
     helper = screen(browser, board.helpers, color_scheme="dark")

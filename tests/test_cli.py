@@ -166,7 +166,7 @@ def test_next_where_all_is_right(run, workspace):
 
 
 @pytest.mark.live
-def test_check_tells_what_came_of_it_and_remembers_it(run):
+def test_check_tells_what_came_of_it_and_remembers_it(run, forked):
     folder = work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     before = everything(folder)
     status, out, _ = run("check 5.1")
@@ -202,7 +202,7 @@ def test_check_before_anything_is_laid_out_says_how_and_writes_nothing(run, work
 
 
 @pytest.mark.live
-def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run):
+def test_check_of_several_tells_more_only_of_those_that_are_not_yet(run, forked):
     work_on("5.1", {"myapp/answer.py": RIGHT_5_1})
     work_on("5.2", {"myapp/counting.py": "x = ("})
     status, out, err = run("check --all")
@@ -232,7 +232,7 @@ def test_check_shows_a_bar_in_a_terminal():
 
 
 @pytest.mark.live
-def test_json_is_as_documented(run):
+def test_json_is_as_documented(run, forked):
     work_on("5.1", {"myapp/answer.py": WRONG_5_1})
     status, out, err = run("check 5.1 5.2 --json")
     assert (status, err) == (1, "")
@@ -269,7 +269,9 @@ def theirs(tmp_path):
 
 
 @pytest.mark.live
-def test_work_of_somebody_is_judged_and_nothing_is_written(run, theirs, workspace, monkeypatch):
+def test_work_of_somebody_is_judged_and_nothing_is_written(
+    run, theirs, workspace, monkeypatch, forked
+):
     before = everything(theirs)
     monkeypatch.chdir(theirs.parent)
     status, out, _ = run("check 5.3 --workspace workspace")

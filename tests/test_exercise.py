@@ -335,7 +335,8 @@ BROKEN = {
 @pytest.mark.live
 @pytest.mark.parametrize("what", BROKEN)
 def test_whatever_is_wrong_is_not_yet_with_its_reason(what, monkeypatch):
-    monkeypatch.setattr("channels_live.checks.site.START_LIMIT", 5.0)
+    if what == "endless loop at import":  # this never starts, however long one waits
+        monkeypatch.setattr("channels_live.checks.site.START_LIMIT", 1.0)
     code, said = BROKEN[what]
     folder = work_on("5.1", {ANSWER: HEAD + code})
     before = everything(folder)

@@ -78,13 +78,14 @@ def stage(source: Path = SOURCE, repository: str = "") -> None:
     pages.write(source, repository)
 
 
-def build(builder: str, output: Path, source: Path = SOURCE) -> None:
+def build(builder: str, output: Path, source: Path = SOURCE, processes: int = 2) -> None:
     """Build the staged pages. builder: "html", "singlehtml" or "epub".
 
+    processes: that share the work; two are there sooner, and one has less to do.
     Raises AuthoringError at the first warning too.
     """
     trees = source.with_name(f"{source.name}-trees")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "2"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", f"-j{processes}"]
     command += ["-b", builder, "-d", str(trees / builder), str(source), str(output)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if done.returncode:

@@ -17,11 +17,12 @@ const load = (address) => new Promise((done, failed) => {
 });
 
 async function draw() {
+  const theme = isDark() ? "dark" : "light";
   const sources = [...document.querySelectorAll("pre.mermaid")];
   if (sources.length && !window.mermaid) await load(MERMAID);
   window.mermaid?.initialize({
-    startOnLoad: false, theme: isDark() ? "dark" : "neutral",
-    themeVariables: { edgeLabelBackground: isDark() ? "#222" : "#fff" },
+    startOnLoad: false, theme: theme === "dark" ? "dark" : "neutral",
+    themeVariables: { edgeLabelBackground: theme === "dark" ? "#222" : "#fff" },
     flowchart: { useMaxWidth: false }, sequence: { useMaxWidth: false },
   });
   for (const [at, place] of sources.entries()) {
@@ -33,7 +34,7 @@ async function draw() {
     place.dataset.drawn = "";
   }
   reachable();
-  window.diagramsDrawn = true;
+  window.diagramsDrawn = theme;
 }
 
 // Whoever has no mouse scrolls what is wider than the page with the arrow keys.

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,13 @@ from projects import lesson_begins
 
 from channels_live import workspace
 from channels_live.kernel import NO_PLUGINS
+from channels_live.server.process import run
 
 if not settings.configured:
     settings.configure()
 
 # as in a cell, see kernel.py
-PYTEST = [sys.executable, "-m", "pytest", "-q", *NO_PLUGINS.split()]
+PYTEST = ["-m", "pytest", "-q", *NO_PLUGINS.split()]
 
 ROUTE = """
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -90,6 +92,12 @@ addopts = -p no:cacheprovider
 """
 
 
+def python(folder, *arguments):
+    """Run Python in a folder, as a fork. Return its exit status and what it has printed."""
+    command = [sys.executable, *arguments]
+    return run(command, folder=folder, environment=os.environ, timeout=300)
+
+
 @pytest.mark.claim(
     "lesson 25",
     "a communicator for the consumer alone would end in `KeyError: 'url_route'`.",
@@ -141,9 +149,8 @@ def test_what_is_left_without_transaction(tmp_path):
     folder = lesson_begins(25, tmp_path)
     (folder / "pytest.ini").write_text(INI)
     (folder / "myapp/test_claims.py").write_text(LEFT)
-    command = [*PYTEST, "myapp/test_claims.py"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert "3 passed" in done.stdout, done.stdout
+    _, printed = python(folder, *PYTEST, "myapp/test_claims.py")
+    assert "3 passed" in printed, printed
 
 
 @pytest.mark.claim(
@@ -177,34 +184,29 @@ def test_limits_of_a_communicator():
     "After an `async def` test that asked the database, the copy waits for a thread that it does "
     "not have. A process that is **spawned** begins afresh.",
 )
-@pytest.mark.parametrize(
-    "line, tests, needs",
-    [
-        ("settings.DEBUG = False", "experiments/test_protocols.py", True),
-        (
-            'multiprocessing.set_start_method("spawn")',
-            "myapp/test_in_pytest.py myapp/test_live.py::LiveTests::test_two_clients_meet",
-            multiprocessing.get_start_method(allow_none=False) == "fork",
-        ),
-    ],
-    ids=["debug", "spawn"],
-)
 @pytest.mark.live
-def test_lines_of_conftest(tmp_path, line, tests, needs):
+def test_lines_of_conftest(tmp_path):
     folder = tmp_path / "finished"
     shutil.copytree(workspace.SAMPLE / "finished", folder)
-    command = [*PYTEST, *tests.split()]
-
-    def failed():
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        assert " passed" in done.stdout, done.stdout
-        return " failed" in done.stdout
-
-    assert not failed()
     ours = folder / "conftest.py"
-    assert line in ours.read_text()
-    ours.write_text(ours.read_text().replace(line, ""))
-    assert failed() == needs
+    whole = ours.read_text()
+    need_debug = ["experiments/test_protocols.py"]
+    need_spawn = ["myapp/test_in_pytest.py", "myapp/test_live.py::LiveTests::test_two_clients_meet"]
+    forks = multiprocessing.get_start_method(allow_none=False) == "fork"
+
+    def failed(tests):
+        _, printed = python(folder, *PYTEST, *tests)
+        assert " passed" in printed, printed
+        return " failed" in printed
+
+    assert not failed(need_debug + need_spawn)
+    for line, tests, needs in (
+        ("settings.DEBUG = False", need_debug, True),
+        ('multiprocessing.set_start_method("spawn")', need_spawn, forks),
+    ):
+        assert line in whole
+        ours.write_text(whole.replace(line, ""))
+        assert failed(tests) == needs, line
 
 
 @pytest.mark.claim("lesson 25", "without it, the test is **skipped**, and says what to install.")
@@ -223,9 +225,9 @@ def test_coverage_of_floor_2(tmp_path):
     folder = tmp_path / "finished"
     shutil.copytree(workspace.SAMPLE / "finished", folder)
     (folder / ".coveragerc").unlink()
-    coverage = [sys.executable, "-m", "coverage"]
     tests = ["manage.py", "test", "myapp.test_rooms", "--noinput"]
     for arguments in (["run", "--include=myapp/rooms.py", *tests], ["json", "-o", "seen.json"]):
-        subprocess.run([*coverage, *arguments], cwd=folder, check=True, capture_output=True)
+        status, printed = python(folder, "-m", "coverage", *arguments)
+        assert not status, printed
     seen = json.loads((folder / "seen.json").read_text())
     assert seen["totals"]["percent_covered"] > 50
