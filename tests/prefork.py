@@ -201,7 +201,7 @@ def begun(init):
 
 def process(argv, **options):
     """Return a Process, forked where it is a program in Python, without options of Python's own."""
-    if argv[0] == UVICORN and "--reload" not in argv:  # a script in Python
+    if argv[0] == UVICORN and not {"--reload", "--workers"} & {*argv}:  # a script in Python
         return Forked([sys.executable, *argv], **options)
     if argv[1] == "-P":  # a fork has imported the libraries before
         argv = [argv[0], *argv[2:]]
