@@ -53,9 +53,10 @@ django.template.loaders.filesystem django.templatetags.cache django.templatetags
 django.templatetags.tz django.test django.urls django.utils.autoreload
 django.utils.translation.reloader django.views.csrf django.views.debug
 django.views.decorators.http django.views.defaults django.views.generic django.views.i18n
-django_htmx.jinja django_htmx.templatetags.django_htmx msgspec.inspect msgspec.json OpenSSL.SSL
-prometheus_client pytest twisted.internet.asyncioreactor twisted.internet.endpoints
-twisted.internet.tcp twisted.web.http zoneinfo
+django_htmx.jinja django_htmx.templatetags.django_htmx h11 msgspec.inspect msgspec.json
+OpenSSL.SSL prometheus_client pytest twisted.internet.asyncioreactor twisted.internet.endpoints
+twisted.internet.tcp twisted.web.http websockets.extensions.permessage_deflate websockets.server
+zoneinfo
 """
 # what a fork imports itself, because it needs a project's settings, makes the event loop, or takes
 # what the tap watches from where that is
