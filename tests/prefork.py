@@ -27,6 +27,7 @@ from unittest.mock import patch
 from channels_live.server.process import Process
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
+UVICORN = str(Path(sys.executable).with_name("uvicorn"))
 FORKED = f"{sys.executable} -I -S {Path(__file__).with_name('forked.py')}"  # and an address
 # Python with a file or a module, at the beginning of a command, perhaps behind variables
 PYTHON = re.compile(r"^((?:\w+=\S* )*)python( -m| [\w./]+\.py\b)")
@@ -230,6 +231,8 @@ def begun(init, address):
 
 def process(argv, **options):
     """Return a Process, forked where it is a program in Python, without options of Python's own."""
+    if argv[0] == UVICORN and not {"--reload", "--workers"} & {*argv}:  # a script in Python
+        return Forked([sys.executable, *argv], **options)
     if argv[1] == "-P":  # a fork has imported the libraries before
         argv = [argv[0], *argv[2:]]
     return (Forked if is_python(argv) else Process)(argv, **options)

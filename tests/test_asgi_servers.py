@@ -173,7 +173,7 @@ def test_each_is_ready_when_it_says_so(start, monkeypatch, line):
 
 @pytest.mark.live
 @not_on_windows
-def test_quiet_one_on_a_unix_socket(start, site):
+def test_quiet_one_on_a_unix_socket(forked, start, site):
     server = start(f"uvicorn --uds quiet.sock --log-level warning {WEB}", site)
     assert server.port is None
     with unix_connect(str(site / "quiet.sock"), "ws://localhost/ws/chat/") as websocket:
@@ -183,7 +183,7 @@ def test_quiet_one_on_a_unix_socket(start, site):
 
 @pytest.mark.live
 @pytest.mark.parametrize("line", COMMANDS)
-def test_log_is_the_same_at_every_run(start, line):
+def test_log_is_the_same_at_every_run(forked, start, line):
     first, second = (start(line.format(8000, WEB)) for _ in range(2))
     assert first.log() == second.log()
 
@@ -221,7 +221,7 @@ def test_what_a_file_of_settings_says_is_seen_too(start, site):
         ),
     ],
 )
-def test_reason_where_one_does_not_start(start, line, reason):
+def test_reason_where_one_does_not_start(forked, start, line, reason):
     with pytest.raises(ServerError) as caught:
         start(line, timeout=10)
     assert reason in str(caught.value).splitlines()[1]

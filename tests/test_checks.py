@@ -44,7 +44,7 @@ def test_waits_that_double(factors, expected):
 
 
 @pytest.mark.live
-def test_twins_have_the_same_files_and_servers_of_their_own(served):
+def test_twins_have_the_same_files_and_servers_of_their_own(forked, served):
     first, second = served
     assert first.folder == second.folder
     assert first.server.port != second.server.port
@@ -62,14 +62,14 @@ def test_twins_have_the_same_files_and_servers_of_their_own(served):
 
 @pytest.mark.live
 @pytest.mark.parametrize("which", [0, 1])
-def test_exception_in_any_server_is_told(served, which):
+def test_exception_in_any_server_is_told(forked, served, which):
     with pytest.raises(NotYet), served[which].client("/ws/broken/"):
         pass
     assert "out of order" in served[0].trouble()["your code raised"]
 
 
 @pytest.mark.live
-def test_connection_that_ends_where_a_check_reads_by_itself_is_not_yet(served):
+def test_connection_that_ends_where_a_check_reads_by_itself_is_not_yet(forked, served):
     with pytest.raises(NotYet) as problem, served[0].client("/ws/echo/") as client:
         client.websocket.close()
         client.websocket.recv()
@@ -101,7 +101,7 @@ websocket_urlpatterns.append(path("ws/task/", TaskConsumer.as_asgi()))
 
 
 @pytest.mark.live
-def test_exception_that_a_task_holds_is_told(site):
+def test_exception_that_a_task_holds_is_told(forked, site):
     with (site / "myapp/routing.py").open("a", encoding="utf-8") as routing:
         routing.write(TASKS)
     with Site(site) as served:
@@ -177,7 +177,7 @@ FLOOD_ME, CLOSE = b"\x81\x82\0\0\0\0go", b"\x88\x80\0\0\0\0"  # frames, as clien
 
 
 @pytest.mark.live
-def test_frame_that_meets_a_client_who_is_going_is_no_error(project):
+def test_frame_that_meets_a_client_who_is_going_is_no_error(forked, project):
     """Who goes while the server has much to send stays half closed, for as long as we like."""
     with (project / "myapp/routing.py").open("a", encoding="utf-8") as routing:
         routing.write(FLOOD)

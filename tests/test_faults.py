@@ -61,7 +61,7 @@ COMMANDS_WITH_PORT = ["daphne -p {} myproject.asgi:application", NO_RELOAD + " {
 
 
 @pytest.mark.parametrize("command", COMMANDS_WITH_PORT)
-def test_another_port_is_used_for_a_taken_one(start, taken, capsys, command):
+def test_another_port_is_used_for_a_taken_one(forked, start, taken, capsys, command):
     server = start(command.format(taken))
     assert server.port != taken
     said = capsys.readouterr().out
@@ -73,18 +73,18 @@ def test_another_port_is_used_for_a_taken_one(start, taken, capsys, command):
 
 
 @pytest.mark.parametrize("command", [*COMMANDS_WITH_PORT, RUNSERVER + " {}"])
-def test_taken_port_is_named_where_no_other_will_do(fails, taken, command):
+def test_taken_port_is_named_where_no_other_will_do(forked, fails, taken, command):
     message = fails(command.format(taken), fallback=False)
     assert message.startswith(f"Port {taken} is taken by another program.")
 
 
-def test_taken_port_is_named_before_channels(fails, taken):
+def test_taken_port_is_named_before_channels(forked, fails, taken):
     message = fails(f"{RUNSERVER} {taken} --settings=myproject.plain_settings", fallback=False)
     assert message.startswith(f"Port {taken} is taken by another program.")
 
 
 @pytest.mark.parametrize("command", COMMANDS_WITH_PORT)
-def test_port_may_be_taken_just_after_a_look(start, monkeypatch, capsys, command):
+def test_port_may_be_taken_just_after_a_look(forked, start, monkeypatch, capsys, command):
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
     others = []
 
@@ -102,12 +102,12 @@ def test_port_may_be_taken_just_after_a_look(start, monkeypatch, capsys, command
     others[0].close()
 
 
-def test_port_beyond_all_ports(fails, monkeypatch):
+def test_port_beyond_all_ports(forked, fails, monkeypatch):
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
     assert "65535" in fails("daphne -p 99999 myproject.asgi:application")
 
 
-def test_error_of_a_taken_port_can_be_told_from_others(start, taken):
+def test_error_of_a_taken_port_can_be_told_from_others(forked, start, taken):
     with pytest.raises(ServerError) as caught:
         start(f"daphne -p {taken} myproject.asgi:application", fallback=False)
     assert caught.value.port_taken
@@ -120,7 +120,7 @@ EVERY_SERVER = [DAPHNE, RUNSERVER, NO_RELOAD, "python manage.py runworker jobs"]
 
 
 @pytest.mark.parametrize("command", EVERY_SERVER)
-def test_syntax_error_is_told_with_file_and_line(fails, site, command):
+def test_syntax_error_is_told_with_file_and_line(forked, fails, site, command):
     change(site / "myapp/routing.py", "websocket_urlpatterns = [", "websocket_urlpatterns = = [")
     message = fails(command)
     assert message.startswith("myapp/routing.py, line 6: SyntaxError: invalid syntax")
@@ -129,7 +129,7 @@ def test_syntax_error_is_told_with_file_and_line(fails, site, command):
 
 
 @pytest.mark.parametrize("command", [DAPHNE, NO_RELOAD])
-def test_unknown_module_is_told_with_file_and_line(fails, site, command):
+def test_unknown_module_is_told_with_file_and_line(forked, fails, site, command):
     change(site / "myapp/routing.py", "from . import consumers", "from . import consumer")
     reason = "myapp/routing.py, line 4: ImportError: cannot import name 'consumer'"
     assert fails(command).startswith(reason)
@@ -148,7 +148,7 @@ def test_what_python_does_not_say_is_added(fails, site, path, content, meant):
 
 
 @pytest.mark.parametrize("command", [DAPHNE, RUNSERVER, NO_RELOAD])
-def test_missing_settings(fails, site, command):
+def test_missing_settings(forked, fails, site, command):
     (site / "myproject/settings.py").unlink()
     reason = "ModuleNotFoundError: No module named 'myproject.settings'"
     place = "myproject/asgi.py, line 7: " if command == DAPHNE else ""
@@ -156,20 +156,20 @@ def test_missing_settings(fails, site, command):
 
 
 @pytest.mark.parametrize("command", [RUNSERVER, NO_RELOAD])
-def test_unknown_app(fails, site, command):
+def test_unknown_app(forked, fails, site, command):
     change(site / "myproject/settings.py", '"channels"', '"channel"')
     assert fails(command).startswith("ModuleNotFoundError: No module named 'channel'")
 
 
 @pytest.mark.parametrize("command", [RUNSERVER, NO_RELOAD])
-def test_missing_asgi_application(fails, site, command):
+def test_missing_asgi_application(forked, fails, site, command):
     change(site / "myproject/settings.py", "ASGI_APPLICATION", "NOTHING")
     reason = "CommandError: You have not set ASGI_APPLICATION, which is needed to run the server."
     assert fails(command).startswith(reason)
 
 
 @pytest.mark.parametrize("command", [RUNSERVER, NO_RELOAD])
-def test_daphne_behind_the_static_files(fails, site, command):
+def test_daphne_behind_the_static_files(forked, fails, site, command):
     with (site / "myproject/settings.py").open("a") as settings:
         settings.write("INSTALLED_APPS.append(INSTALLED_APPS.pop(0))\n")
     first, rest = fails(command).split("\n", 1)
@@ -177,7 +177,7 @@ def test_daphne_behind_the_static_files(fails, site, command):
     assert "(daphne.E001) Daphne must be listed before django.contrib.staticfiles" in rest
 
 
-def test_missing_channel_layers(fails, site):
+def test_missing_channel_layers(forked, fails, site):
     change(site / "myproject/settings.py", "CHANNEL_LAYERS", "NOTHING")
     message = fails("python manage.py runworker jobs")
     assert message.startswith("CommandError: You do not have any CHANNEL_LAYERS configured.")
@@ -191,7 +191,7 @@ def test_missing_channel_layers(fails, site):
         ("daphne myproject.asgi:app", "AttributeError: module 'myproject.asgi' has no attribute"),
     ],
 )
-def test_unknown_application(fails, command, reason):
+def test_unknown_application(forked, fails, command, reason):
     assert fails(command).startswith(reason)
 
 
@@ -289,7 +289,7 @@ def test_unknown_command_must_say_when_it_is_ready(start):
 # Later
 
 
-def test_restart_tells_what_was_broken_meanwhile(start, site):
+def test_restart_tells_what_was_broken_meanwhile(forked, start, site):
     server = start()
     port = server.port
     change(site / "myapp/routing.py", "websocket_urlpatterns = [", "websocket_urlpatterns = = [")

@@ -23,7 +23,7 @@ from channels_live.server.process import KEEPER, Process, run
 WITHIN = 3.0  # seconds in which everything must have ended
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 PRELUDE = """
-import itertools, os, re, signal, socket, subprocess, time
+import ctypes, os, re, signal, socket, subprocess, time
 
 def seen(pid=None):
     with open(os.environ["SEEN"], "a") as file:
@@ -36,6 +36,12 @@ def listen():
 def ignore(*numbers):
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+
+def hang():
+    lock, c = ctypes.create_string_buffer(128), ctypes.PyDLL(None)
+    c.pthread_mutex_init(lock, None)
+    c.pthread_mutex_lock(lock)
+    c.pthread_mutex_lock(lock)  # for ever, whatever signal comes; costs no time of the processor
 
 def daemon():
     read, write = os.pipe()
@@ -61,7 +67,7 @@ def python(code):
 PROGRAMS = {
     "waits": (python("listen(); seen(); signal.pause()"), 1),
     "searches for ever": (python("listen(); seen(); re.match('(a+)+$', 'a' * 99 + 'b')"), 1),
-    "hangs in C": (python("listen(); seen(); sum(itertools.repeat(0))"), 1),
+    "hangs in C": (python("listen(); seen(); hang()"), 1),
     "is stopped": (python("listen(); seen(); os.kill(os.getpid(), signal.SIGSTOP)"), 1),
     "ignores": (
         python("ignore(signal.SIGINT, signal.SIGTERM); listen(); seen(); signal.pause()"),

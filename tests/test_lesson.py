@@ -288,7 +288,7 @@ def test_commands_run_in_the_environment_of_the_kernel(monkeypatch):
 
 
 @pytest.mark.live
-def test_settings_of_another_project_are_not_used(monkeypatch, workspace):
+def test_settings_of_another_project_are_not_used(forked, monkeypatch, workspace):
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "another_project.settings")
     monkeypatch.setenv("FORCE_COLOR", "1")
     server = Lesson(1).start(DAPHNE)
@@ -400,20 +400,20 @@ def made(project, capsys):
     return made
 
 
-def test_start_says_what_runs(made, capsys):
+def test_start_says_what_runs(forked, made, capsys):
     server = made.start(DAPHNE)
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
     assert capsys.readouterr().out == f"Running: {DAPHNE}\n"
 
 
-def test_lesson_again_stops_its_servers(made, capsys):
+def test_lesson_again_stops_its_servers(forked, made, capsys):
     server = made.start(DAPHNE)
     Lesson(1)
     assert not server.running
     assert f"Stopped: {DAPHNE}\n" in capsys.readouterr().out
 
 
-def test_start_again_takes_the_place_of_the_first(made, capsys, monkeypatch):
+def test_start_again_takes_the_place_of_the_first(forked, made, capsys, monkeypatch):
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
     port = free_port()
     command = f"daphne -p {port} myproject.asgi:application"
@@ -435,7 +435,7 @@ def test_start_again_fails_as_in_a_terminal_where_told_to(made, monkeypatch):
     assert talk(first, "/ws/chat/", HELLO) == [HELLO]
 
 
-def test_servers_on_other_ports_and_workers_go_on(made):
+def test_servers_on_other_ports_and_workers_go_on(forked, made):
     servers = [
         made.start(command)
         for command in (

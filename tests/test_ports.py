@@ -65,7 +65,7 @@ def other():
         process.communicate("\n" if process.returncode is None else None)
 
 
-def test_port_of_another_lesson_is_taken_over(other, capsys):
+def test_port_of_another_lesson_is_taken_over(forked, other, capsys):
     port = free_port()
     command = f"daphne -p {port} myproject.asgi:application"
     notebook = other(0, port)
@@ -88,7 +88,7 @@ def test_port_of_another_lesson_is_taken_over(other, capsys):
     lesson.stop()
 
 
-def test_server_of_another_learner_goes_on(other, tmp_path, capsys):
+def test_server_of_another_learner_goes_on(forked, other, tmp_path, capsys):
     port = free_port()
     notebook = other(0, port, CHANNELS_LIVE_WORKSPACE=str(tmp_path / "of anna"))
     lesson = Lesson(13)
@@ -105,7 +105,7 @@ def test_programs_that_are_not_ours_are_never_ended():
         assert holder.holder_of(listener.getsockname()[1]) is None
 
 
-def test_restart_takes_another_port_where_its_own_is_taken(start, capsys):
+def test_restart_takes_another_port_where_its_own_is_taken(forked, start, capsys):
     port = free_port()
     server = start(f"daphne -p {port} myproject.asgi:application")
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
@@ -119,7 +119,7 @@ def test_restart_takes_another_port_where_its_own_is_taken(start, capsys):
     assert "client 2" not in str(server.timeline())
 
 
-def test_restart_that_may_not_take_another_port(start):
+def test_restart_that_may_not_take_another_port(forked, start):
     port = free_port()
     server = start(f"daphne -p {port} myproject.asgi:application", fallback=False)
     server.end()
@@ -130,7 +130,7 @@ def test_restart_that_may_not_take_another_port(start):
         server.restart()
 
 
-def test_timeline_goes_on_after_a_restart_where_asked_to(start):
+def test_timeline_goes_on_after_a_restart_where_asked_to(forked, start):
     server = start()
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
     server.restart()

@@ -208,7 +208,7 @@ def test_command_that_is_no_text(start, line):
         "DJANGO_ALLOWED_HOSTS=[::1] python manage.py runserver --noreload [::1]:8000",
     ],
 )
-def test_commands_as_people_type_them(start, line):
+def test_commands_as_people_type_them(forked, start, line):
     server = start(line)
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
     assert server.http("/accounts/login/").status_code == 200
@@ -266,7 +266,7 @@ def test_server_runs_with_the_python_of_the_kernel(start, monkeypatch, tmp_path)
         assert psutil.Process(start(command).pid).exe() == psutil.Process().exe()
 
 
-def test_proxy_of_the_environment_is_not_asked(start, monkeypatch):
+def test_proxy_of_the_environment_is_not_asked(forked, start, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
@@ -291,14 +291,14 @@ def test_python_path_of_the_environment_is_kept(start, site, monkeypatch, tmp_pa
 # The port
 
 
-def test_typed_port_is_used(start, monkeypatch, capsys):
+def test_typed_port_is_used(forked, start, monkeypatch, capsys):
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
     port = free_port()
     assert start(f"daphne -p {port} {WEB}").port == port
     assert capsys.readouterr().out == ""
 
 
-def test_port_zero_is_any_port(start, monkeypatch):
+def test_port_zero_is_any_port(forked, start, monkeypatch):
     monkeypatch.delenv("CHANNELS_LIVE_ANY_PORT")
     server = start(f"daphne -p 0 {WEB}")
     assert server.port > 0
@@ -306,7 +306,7 @@ def test_port_zero_is_any_port(start, monkeypatch):
     assert f"Listening on TCP address 127.0.0.1:{server.port}" in server.log()
 
 
-def test_it_listens_on_this_computer_only(start):
+def test_it_listens_on_this_computer_only(forked, start):
     for command in (f"daphne {WEB}", f"{RUNSERVER} --noreload"):
         listening = [
             connection.laddr.ip
@@ -317,7 +317,7 @@ def test_it_listens_on_this_computer_only(start):
         assert listening == ["127.0.0.1"]
 
 
-def test_restart_keeps_the_port_and_begins_anew(start, capsys):
+def test_restart_keeps_the_port_and_begins_anew(forked, start, capsys):
     server = start()
     port, pid = server.port, server.pid
     talk(server)
@@ -374,21 +374,21 @@ def test_stop_ends_a_server_with_open_connections(start):
             idle.recv(timeout=30)
 
 
-def test_server_is_shown_by_what_was_typed(start):
+def test_server_is_shown_by_what_was_typed(forked, start):
     server = start()
     assert repr(server) == f"<Server '{server.command}', running>"
     server.stop()
     assert repr(server) == f"<Server '{server.command}', ended>"
 
 
-def test_stopping_twice_says_so(start, capsys):
+def test_stopping_twice_says_so(forked, start, capsys):
     server = start()
     server.stop()
     server.stop()
     assert capsys.readouterr().out == f"Stopped: {DAPHNE}\nAlready ended: {DAPHNE}\n"
 
 
-def test_server_that_has_ended_has_no_address(start):
+def test_server_that_has_ended_has_no_address(forked, start):
     server = start()
     server.stop()
     for ask in (server.ws, server.url, server.http):
@@ -410,7 +410,7 @@ def test_dead_server_can_be_asked_and_stopped_and_restarted(start, capsys):
     assert talk(server, "/ws/chat/", HELLO) == [HELLO]
 
 
-def test_no_log_file_is_left_behind(start, monkeypatch, tmp_path):
+def test_no_log_file_is_left_behind(forked, start, monkeypatch, tmp_path):
     (tmp_path / "temp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     server = start()
@@ -472,7 +472,7 @@ def test_free_port_is_none_that_is_listened_on():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
-def test_timeline_says_that_a_stopped_server_does_not_answer(start):
+def test_timeline_says_that_a_stopped_server_does_not_answer(forked, start):
     server = start()
     talk(server, "/ws/chat/", HELLO)
     told = str(server.timeline())
@@ -482,7 +482,7 @@ def test_timeline_says_that_a_stopped_server_does_not_answer(start):
     assert str(server.timeline()) == told
 
 
-def test_timeline_of_a_server_that_has_ended_is_as_it_was(start):
+def test_timeline_of_a_server_that_has_ended_is_as_it_was(forked, start):
     server = start()
     talk(server, "/ws/chat/", HELLO)
     told = str(server.timeline())

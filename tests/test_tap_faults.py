@@ -528,7 +528,7 @@ def test_long_texts_are_bounded(outcomes):
     ids=["no text", "no place", "byte 0", "frozen", "mute", "ring", "long", "control"],
 )
 @pytest.mark.parametrize("command", [DAPHNE, RUNSERVER], ids=["daphne", "runserver"])
-def test_what_settings_raise_is_told_whatever_it_is(start, site, settings, reason, command):
+def test_what_settings_raise_is_told_whatever_it_is(forked, start, site, settings, reason, command):
     (site / "myproject/settings.py").write_text(settings)
     with pytest.raises(ServerError) as caught:
         start(command, site)
@@ -539,7 +539,7 @@ def test_what_settings_raise_is_told_whatever_it_is(start, site, settings, reaso
     message.encode()
 
 
-def test_exception_that_something_catches_does_not_fail_a_start(start, site):
+def test_exception_that_something_catches_does_not_fail_a_start(forked, start, site):
     with (site / "myapp/apps.py").open("a") as apps:
         apps.write(
             "    def ready(self):\n"

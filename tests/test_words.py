@@ -278,7 +278,7 @@ def test_time_that_is_none(start, timeout):
 
 @pytest.mark.live
 @pytest.mark.parametrize("timeout", [math.inf, 1e300, 10**400])
-def test_long_time(start, timeout):
+def test_long_time(forked, start, timeout):
     server = start(timeout=timeout)
     assert "Listening" in server.wait_for_log("Listening", timeout)
 
@@ -337,7 +337,7 @@ def test_exercise_that_is_none(number):
 
 
 @pytest.mark.live
-def test_ended_server_is_not_waited_for(start):
+def test_ended_server_is_not_waited_for(forked, start):
     server = start()
     server.stop()
     with pytest.raises(ServerError, match="This server has been stopped"):

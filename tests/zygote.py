@@ -1,7 +1,8 @@
 """The process that forks servers, or kernels, for `prefork.py`.
 
 It imports what they import, and forks for each request. The fork then does what `python -m …` or
-`python manage.py …` would do; a server with the tap in it.
+`python manage.py …` would do, a server with the tap in it. What only the fork of a server can
+import, it finds compiled.
 """
 
 import atexit
@@ -16,64 +17,16 @@ import socket
 import sys
 import threading
 
-# Of daphne, Django, Channels and pytest
-SERVERS = """
-asyncio.runners autobahn.twisted.websocket autobahn.websocket.protocol channels.apps
-channels.auth channels.generic.http channels.generic.websocket channels.layers channels.routing
-channels.security.websocket channels.sessions channels.worker channels_redis.core
-channels_redis.pubsub daphne.access daphne.utils django.apps.registry
-django.conf.locale.en.formats django.contrib.admin.apps django.contrib.admin.checks
-django.contrib.admin.options django.contrib.admin.templatetags.admin_list
-django.contrib.admin.templatetags.admin_modify django.contrib.admin.templatetags.admin_urls
-django.contrib.admin.templatetags.log django.contrib.admin.views.autocomplete
-django.contrib.auth.apps django.contrib.auth.checks django.contrib.auth.context_processors
-django.contrib.auth.hashers django.contrib.auth.management
-django.contrib.auth.password_validation django.contrib.auth.tokens
-django.contrib.auth.validators django.contrib.contenttypes.apps
-django.contrib.contenttypes.checks django.contrib.contenttypes.management
-django.contrib.messages.apps django.contrib.messages.context_processors
-django.contrib.messages.middleware django.contrib.messages.storage.fallback
-django.contrib.sessions.apps django.contrib.sessions.backends.db
-django.contrib.sessions.middleware django.contrib.sessions.serializers
-django.contrib.sites.requests django.contrib.staticfiles.apps django.contrib.staticfiles.checks
-django.contrib.staticfiles.handlers django.contrib.staticfiles.storage django.core.asgi
-django.core.handlers.asgi django.core.handlers.wsgi django.core.management.commands.migrate
-django.core.management.commands.shell django.core.serializers.json django.core.servers.basehttp
-django.db.backends.sqlite3.base django.db.migrations.executor django.db.models
-django.db.models.sql.compiler django.middleware.cache django.middleware.clickjacking
-django.middleware.common django.middleware.security django.template.backends.django
-django.template.context_processors django.template.loader_tags
-django.template.loaders.app_directories django.template.loaders.cached
-django.template.loaders.filesystem django.templatetags.cache django.templatetags.l10n
-django.templatetags.tz django.test django.urls django.utils.autoreload
-django.utils.translation.reloader django.views.debug django.views.generic django.views.i18n
-django_htmx.jinja django_htmx.templatetags.django_htmx msgspec.inspect msgspec.json OpenSSL.SSL
-pytest twisted.internet.asyncioreactor twisted.internet.endpoints twisted.internet.tcp
-twisted.web.http wrapt zoneinfo
-"""
-# Of a kernel, and of what lessons and exercises import in it
-KERNELS = """
-asgiref.sync channels.layers channels_live.checks.crossing channels_live.checks.frames
-channels_live.checks.page channels_live.exercise channels_live.lesson channels_live.stage.panels
-h2.connection httpcore httpx ipykernel.debugger ipykernel.kernelapp IPython.core.completerlib
-IPython.core.debugger IPython.core.magic_arguments IPython.core.magics.osm
-IPython.extensions.storemagic pexpect sqlite3 tornado.platform.asyncio unittest.mock
-websockets.asyncio.client
-"""
+from libraries import import_for_kernels, import_for_servers
 
 
-def main(libraries):
-    """Import libraries, and fork a program for each request: a line of JSON, with descriptors.
+def main():
+    """Fork a program for each request: a line of JSON, with descriptors.
 
     These are of its log, or of its stdin, stdout and stderr.
 
     The first connection is that of who has started this, and ends it.
     """
-    for name in libraries.split():
-        with contextlib.suppress(ImportError):
-            __import__(name)
-    # daphne makes the event loop when it is imported; forks must not share one
-    assert not {"twisted.internet.reactor", "daphne.server"} & set(sys.modules)
     gc.collect()
     gc.freeze()  # or each fork looks through, and so copies, all of it, again and again
     listener = socket.socket(fileno=0)
@@ -184,4 +137,5 @@ def run(words):
 
 
 if __name__ == "__main__":
-    main({"servers": SERVERS, "kernels": KERNELS}[sys.argv[1]])
+    {"servers": import_for_servers, "kernels": import_for_kernels}[sys.argv[1]]()
+    main()
