@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from importlib.machinery import SourceFileLoader
@@ -117,6 +118,7 @@ def import_for_servers():
 
 
 def import_for_kernels():
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or its debugger warns; no fork inherits it
     import_all(KERNELS)
 
 
