@@ -21,6 +21,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # Pages that Chromium makes in each window, for an address bar that nobody sees: twice as dear as
 # the window
 UNSEEN = "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+# What clients hear of a handshake that daphne gives up. It drops the connection; but it also looks
+# every two seconds, and refuses then: that comes first if the computer stands still just before
+GIVEN_UP = (
+    "did not receive a valid HTTP response",
+    "server rejected WebSocket connection: HTTP 403",
+)
 PATIENCE = 60  # seconds; what must come at last may come late on a busy machine
 
 
