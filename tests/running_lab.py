@@ -42,6 +42,9 @@ CLOSE = """() => {
         if (context) context.model.dirty = false;  // or it would ask
     return jupyterapp.commands.execute("application:close-all").then(() => undefined);
 }"""
+# a splash lies over all of JupyterLab while its theme changes
+THEMED = """light => document.body.dataset.jpThemeLight === String(light)
+    && !document.getElementById("jupyterlab-splash")"""
 NOTHING_OPEN = """() => document.body.dataset.jpThemeLight === "true"
     && [...jupyterapp.serviceManager.sessions.running()].length === 0
     && !document.querySelector(".jp-NotebookPanel, .cl-Panel, .jp-Dialog")"""
@@ -131,9 +134,15 @@ def close_all(page):
     """Close all that is open in JupyterLab, unsaved, and end its kernels: it is as if new."""
     page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
     page.evaluate(CLOSE)
-    page.evaluate(COMMAND, ["apputils:change-theme", {"theme": "JupyterLab Light"}])
+    change_theme(page, "Light")
     page.evaluate("() => jupyterapp.shell.expandLeft()")  # the list of files
     page.wait_for_function(NOTHING_OPEN)
+
+
+def change_theme(page, theme):
+    """Let JupyterLab be "Light" or "Dark"."""
+    page.evaluate(COMMAND, ["apputils:change-theme", {"theme": f"JupyterLab {theme}"}])
+    page.wait_for_function(THEMED, arg=theme == "Light")
 
 
 def run_all(page):

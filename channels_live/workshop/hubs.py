@@ -19,7 +19,7 @@ from channels_live.workshop.hub import configure
 
 configure(c)
 """
-_PROGRAM = """\
+PROGRAM = """\
 from channels_live.no_grammar import leave_out_grammar
 leave_out_grammar()
 from jupyterhub.app import main
@@ -43,7 +43,7 @@ class Hub:
         with self.log.open("ab") as log:
             self._begin = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, "-f", configuration.name],
+                [sys.executable, "-c", PROGRAM, "-f", configuration.name],
                 cwd=room.folder,
                 env=os.environ | {FOLDER: str(room.folder)},
                 stdin=subprocess.DEVNULL,
